@@ -1,0 +1,141 @@
+import { create } from '@bufbuild/protobuf';
+import { Code, ConnectError } from '@connectrpc/connect';
+import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from '../../gen/google/rpc/error_details_pb.js';
+import { type ErrorDetail, ErrorDetailSchema, ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
+import { reasonForms } from './reasons.ts';
+
+/** Domain of the google.rpc.ErrorInfo that goes with every error. */
+export const errorDomain = 'llmgateway.v1';
+
+/** What is known of a failure besides its reason and message. See ErrorDetail for meanings and units. */
+export interface ErrorFacts {
+  readonly field?: string;
+  readonly provider?: string;
+  readonly upstreamStatus?: number;
+  readonly upstreamCode?: string;
+  readonly upstreamType?: string;
+  readonly retryAfterMs?: number;
+  readonly retryable?: boolean;
+  readonly cause?: unknown;
+}
+
+/**
+ * The one error class: thrown where a fault is found, turned into each face's form at the face. Its message is for the
+ * client and never holds a secret.
+ */
+export class GatewayError extends ConnectError {
+  readonly reason: ErrorReason;
+  readonly facts: ErrorFacts;
+
+  // ConnectError recognises its like by name, across copies of the package, and subclasses would inherit that.
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return Function.prototype[Symbol.hasInstance].call(GatewayError, value);
+  }
+
+  constructor(reason: ErrorReason, message: string, facts: ErrorFacts = {}) {
+    super(message, codeOf(reason, facts), undefined, undefined, facts.cause);
+    this.reason = reason;
+    this.facts = facts;
+  }
+
+  /** HTTP status on REST; a request that the provider rejected keeps the provider's status. */
+  get status(): number {
+    return isRejection(this.reason, this.facts)
+      ? (this.facts.upstreamStatus ?? 400)
+      : reasonForms[this.reason].status;
+  }
+
+  /** ErrorReason as a word, for logs and metrics: "upstream_timeout". */
+  get reasonName(): string {
+    return ErrorReason[this.reason].toLowerCase();
+  }
+
+  /** Fills in the details that go with the error on RPC. */
+  withDetails(requestId: string): this {
+    const { reason, facts } = this;
+    const detail = create(ErrorDetailSchema, {
+      reason,
+      field: facts.field ?? '',
+      provider: facts.provider ?? '',
+      upstreamStatus: facts.upstreamStatus ?? 0,
+      upstreamCode: facts.upstreamCode ?? '',
+      upstreamType: facts.upstreamType ?? '',
+      requestId,
+    });
+    if (facts.retryAfterMs !== undefined) detail.retryAfterMs = facts.retryAfterMs;
+    const retryable = facts.retryable ?? reasonForms[reason].retryable;
+    if (retryable !== undefined) detail.retryable = retryable;
+    this.details = [{ desc: ErrorDetailSchema, value: detail }, ...standardDetails(detail, this.rawMessage)];
+    return this;
+  }
+}
+
+const isRejection = (reason: ErrorReason, facts: ErrorFacts): boolean =>
+  reason === ErrorReason.UPSTREAM_REJECTED &&
+  facts.upstreamStatus !== undefined &&
+  facts.upstreamStatus >= 400 &&
+  facts.upstreamStatus < 500;
+
+/** RPC codes of the statuses with which a provider rejects a request; INVALID_ARGUMENT otherwise. */
+const rejectionCodes: Readonly<Record<number, Code>> = {
+  404: Code.NotFound,
+  409: Code.Aborted,
+  413: Code.ResourceExhausted,
+};
+
+function codeOf(reason: ErrorReason, facts: ErrorFacts): Code {
+  if (isRejection(reason, facts)) return rejectionCodes[facts.upstreamStatus ?? 0] ?? Code.InvalidArgument;
+  return reasonForms[reason].code;
+}
+
+function standardDetails(detail: ErrorDetail, message: string): ConnectError['details'] {
+  const metadata: Record<string, string> = { request_id: detail.requestId };
+  if (detail.provider !== '') metadata['provider'] = detail.provider;
+  const details: ConnectError['details'] = [
+    {
+      desc: ErrorInfoSchema,
+      value: create(ErrorInfoSchema, { reason: ErrorReason[detail.reason], domain: errorDomain, metadata }),
+    },
+  ];
+  if (detail.field !== '') {
+    const fieldViolations = [{ field: detail.field, description: message }];
+    details.push({ desc: BadRequestSchema, value: create(BadRequestSchema, { fieldViolations }) });
+  }
+  if (detail.retryAfterMs !== undefined) {
+    const seconds = Math.floor(detail.retryAfterMs / 1000);
+    const nanos = (detail.retryAfterMs % 1000) * 1_000_000;
+    const retryDelay = { seconds: BigInt(seconds), nanos };
+    details.push({ desc: RetryInfoSchema, value: create(RetryInfoSchema, { retryDelay }) });
+  }
+  return details;
+}
+
+/** A field of the request is missing, malformed or out of bounds. */
+export const invalidRequest = (field: string, message: string): GatewayError =>
+  new GatewayError(ErrorReason.INVALID_REQUEST, message, { field });
+
+/** Reasons of errors that Connect's own code throws, and of timeouts and aborts that reach us as such. */
+const reasonsByCode: Partial<Record<Code, ErrorReason>> = {
+  [Code.Canceled]: ErrorReason.CANCELLED,
+  [Code.InvalidArgument]: ErrorReason.INVALID_REQUEST,
+  [Code.DeadlineExceeded]: ErrorReason.DEADLINE_EXCEEDED,
+  [Code.NotFound]: ErrorReason.NOT_FOUND,
+  [Code.PermissionDenied]: ErrorReason.PERMISSION_DENIED,
+  [Code.ResourceExhausted]: ErrorReason.REQUEST_TOO_LARGE,
+  [Code.Unimplemented]: ErrorReason.UNIMPLEMENTED,
+  [Code.Unavailable]: ErrorReason.OVERLOADED,
+  [Code.Unauthenticated]: ErrorReason.UNAUTHENTICATED,
+};
+
+/**
+ * Any thrown value as a GatewayError. What is not one already is a fault of the gateway: its own message stays out of the
+ * client's sight, in `cause`, for the log.
+ */
+export function toGatewayError(error: unknown): GatewayError {
+  if (error instanceof GatewayError) return error;
+  if (error instanceof ConnectError) {
+    const reason = reasonsByCode[error.code];
+    if (reason !== undefined) return new GatewayError(reason, error.rawMessage, { cause: error });
+  }
+  return new GatewayError(ErrorReason.INTERNAL, 'internal error', { cause: error });
+}

@@ -1,0 +1,269 @@
+// Messages of the shared model as plain literals. Structurally they are what create() makes, at an eighth of its cost;
+// they are made for every request and every chunk.
+import type {
+  CreateChatCompletionRequest,
+  CreateChatCompletionResponse,
+} from '../../gen/llmgateway/v1/chat_service_pb.js';
+import type {
+  CallReport,
+  Choice,
+  ChoiceFinished,
+  FinishReason,
+  PartDelta,
+  PartStarted,
+  StreamFinished,
+  StreamStarted,
+  Usage,
+  Warning,
+} from '../../gen/llmgateway/v1/completion_pb.js';
+import type {
+  Extras,
+  ImagePart,
+  Message,
+  OpaquePart,
+  Part,
+  ReasoningPart,
+  RefusalPart,
+  Role,
+  TextPart,
+  ToolCall,
+  ToolResult,
+} from '../../gen/llmgateway/v1/message_pb.js';
+import type { StreamEvent } from './events.ts';
+
+/** Members of a message that a builder takes: all but the type's name, with defaults for what is left out. */
+type Init<T> = Partial<Omit<T, '$typeName' | '$unknown'>>;
+
+const name = <N extends string>(type: N): `llmgateway.v1.${N}` => `llmgateway.v1.${type}`;
+
+export const message = (role: Role, parts: Part[], rest?: Init<Message>): Message => ({
+  $typeName: name('Message'),
+  role,
+  parts,
+  name: '',
+  multipart: false,
+  ...rest,
+});
+
+/** A part around its content. */
+export const part = (content: Part['content'], rest?: Init<Part>): Part =>
+  rest === undefined ? { $typeName: name('Part'), content } : { $typeName: name('Part'), content, ...rest };
+
+export const text = (value: string, rest?: Init<TextPart>): TextPart => ({
+  $typeName: name('TextPart'),
+  text: value,
+  annotations: [],
+  ...rest,
+});
+
+export const image = (source: ImagePart['source'], rest?: Init<ImagePart>): ImagePart => ({
+  $typeName: name('ImagePart'),
+  source,
+  mediaType: '',
+  detail: '',
+  ...rest,
+});
+
+export const reasoning = (value: string, rest?: Init<ReasoningPart>): ReasoningPart => ({
+  $typeName: name('ReasoningPart'),
+  text: value,
+  summary: false,
+  signature: '',
+  encrypted: '',
+  id: '',
+  format: '',
+  ...rest,
+});
+
+export const toolCall = (id: string, tool: string, args: string, rest?: Init<ToolCall>): ToolCall => ({
+  $typeName: name('ToolCall'),
+  id,
+  name: tool,
+  arguments: args,
+  custom: false,
+  signature: '',
+  ...rest,
+});
+
+export const toolResult = (toolCallId: string, parts: Part[], rest?: Init<ToolResult>): ToolResult => ({
+  $typeName: name('ToolResult'),
+  toolCallId,
+  parts,
+  isError: false,
+  name: '',
+  multipart: false,
+  ...rest,
+});
+
+export const refusal = (value: string): RefusalPart => ({ $typeName: name('RefusalPart'), text: value });
+
+export const opaque = (dialect: string, type: string, json: string): OpaquePart => ({
+  $typeName: name('OpaquePart'),
+  dialect,
+  type,
+  json,
+});
+
+export const extras = (dialect: string, json: string): Extras => ({
+  $typeName: name('Extras'),
+  dialect,
+  json,
+});
+
+export const textPart = (value: string, rest?: Init<TextPart>): Part =>
+  part({ case: 'text', value: text(value, rest) });
+
+export const chatRequest = (
+  model: string,
+  messages: Message[],
+  rest?: Init<CreateChatCompletionRequest>,
+): CreateChatCompletionRequest => ({
+  $typeName: name('CreateChatCompletionRequest'),
+  model,
+  messages,
+  tools: [],
+  ...rest,
+});
+
+export const chatResponse = (
+  id: string,
+  model: string,
+  createdAt: number,
+  choices: Choice[],
+  rest?: Init<CreateChatCompletionResponse>,
+): CreateChatCompletionResponse => ({
+  $typeName: name('CreateChatCompletionResponse'),
+  id,
+  model,
+  createdAt,
+  choices,
+  serviceTier: '',
+  systemFingerprint: '',
+  ...rest,
+});
+
+export const choice = (
+  index: number,
+  answer: Message,
+  finishReason: FinishReason,
+  rest?: Init<Choice>,
+): Choice => ({
+  $typeName: name('Choice'),
+  index,
+  message: answer,
+  finishReason,
+  nativeFinishReason: '',
+  ...rest,
+});
+
+export const usage = (promptTokens: number, completionTokens: number, rest?: Init<Usage>): Usage => ({
+  $typeName: name('Usage'),
+  promptTokens,
+  completionTokens,
+  totalTokens: promptTokens + completionTokens,
+  estimated: false,
+  ...rest,
+});
+
+export const callReport = (provider: string, upstreamModel: string): CallReport => ({
+  $typeName: name('CallReport'),
+  provider,
+  upstreamModel,
+  attempts: 0,
+  droppedParams: [],
+  warnings: [],
+});
+
+export const warning = (code: string, explanation: string, field = ''): Warning => ({
+  $typeName: name('Warning'),
+  code,
+  message: explanation,
+  field,
+});
+
+const event = (value: StreamEvent['event']): StreamEvent => ({
+  $typeName: name('StreamChatCompletionResponse'),
+  event: value,
+});
+
+export const started = (
+  id: string,
+  model: string,
+  createdAt: number,
+  rest?: Init<StreamStarted>,
+): StreamEvent =>
+  event({
+    case: 'started',
+    value: {
+      $typeName: name('StreamStarted'),
+      id,
+      model,
+      createdAt,
+      serviceTier: '',
+      systemFingerprint: '',
+      ...rest,
+    },
+  });
+
+export const partStarted = (choiceIndex: number, partIndex: number, content: Part): StreamEvent => {
+  const value: PartStarted = {
+    $typeName: name('PartStarted'),
+    choice: choiceIndex,
+    part: partIndex,
+    content,
+  };
+  return event({ case: 'partStarted', value });
+};
+
+export const delta = (
+  choiceIndex: number,
+  partIndex: number,
+  added: string,
+  rest?: Init<PartDelta>,
+): StreamEvent => {
+  const value: PartDelta = {
+    $typeName: name('PartDelta'),
+    choice: choiceIndex,
+    part: partIndex,
+    text: added,
+    transcript: '',
+    annotations: [],
+  };
+  return event({ case: 'delta', value: rest === undefined ? value : { ...value, ...rest } });
+};
+
+/** `final`: see PartEnded.final. */
+export const partEnded = (choiceIndex: number, partIndex: number, final?: Part): StreamEvent =>
+  event({
+    case: 'partEnded',
+    value: {
+      $typeName: name('PartEnded'),
+      choice: choiceIndex,
+      part: partIndex,
+      ...(final === undefined ? {} : { final }),
+    },
+  });
+
+export const choiceFinished = (
+  choiceIndex: number,
+  finishReason: FinishReason,
+  nativeFinishReason = '',
+): StreamEvent => {
+  const value: ChoiceFinished = {
+    $typeName: name('ChoiceFinished'),
+    choice: choiceIndex,
+    finishReason,
+    nativeFinishReason,
+  };
+  return event({ case: 'choiceFinished', value });
+};
+
+export const finished = (used?: Usage, report?: CallReport): StreamEvent => {
+  const value: StreamFinished = { $typeName: name('StreamFinished') };
+  if (used !== undefined) value.usage = used;
+  if (report !== undefined) value.callReport = report;
+  return event({ case: 'finished', value });
+};
+
+export const opaqueEvent = (dialect: string, json: string): StreamEvent =>
+  event({ case: 'opaque', value: { $typeName: name('OpaqueEvent'), dialect, json } });

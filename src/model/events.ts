@@ -1,0 +1,76 @@
+import type { StreamChatCompletionResponse } from '../../gen/llmgateway/v1/chat_service_pb.js';
+
+/** One event of a streamed answer. Its life cycle is described at ChatService.StreamChatCompletion. */
+export type StreamEvent = StreamChatCompletionResponse;
+
+/**
+ * The events of a streamed answer as they arrive: one batch for each read from upstream, never empty. Pulling the next
+ * batch is what lets the upstream go on; `return()` stops it. A failure is thrown by `next()`; nothing follows it.
+ *
+ * Implemented by hand, not by async generators: a generator for each layer costs more than the work itself.
+ */
+export interface EventStream {
+  next(): Promise<IteratorResult<readonly StreamEvent[], undefined>>;
+  return(): Promise<IteratorResult<readonly StreamEvent[], undefined>>;
+}
+
+const done: IteratorResult<readonly StreamEvent[], undefined> = { done: true, value: undefined };
+
+/** The end of an EventStream. */
+export const endOfEvents = (): Promise<IteratorResult<readonly StreamEvent[], undefined>> =>
+  Promise.resolve(done);
+
+/** What a stage wants to see of a stream that it does not change. Every member is optional. */
+export interface StreamTap {
+  /** A batch passes. */
+  events?(batch: readonly StreamEvent[]): void;
+  /** The stream is over: with an error, or null after `finished`. Called once. */
+  end?(error: unknown): void;
+  /** Nobody wants the rest. Called once, instead of `end`. */
+  abandoned?(): void;
+}
+
+/** The same stream, watched. */
+export function tapEvents(stream: EventStream, tap: StreamTap): EventStream {
+  let over = false;
+  const fail = (error: unknown): never => {
+    if (!over) {
+      over = true;
+      tap.end?.(error);
+    }
+    throw error;
+  };
+  const pass = (result: IteratorResult<readonly StreamEvent[], undefined>) => {
+    if (!result.done) tap.events?.(result.value);
+    else if (!over) {
+      over = true;
+      tap.end?.(null);
+    }
+    return result;
+  };
+  return {
+    next: () => stream.next().then(pass, fail),
+    return() {
+      if (!over) {
+        over = true;
+        tap.abandoned?.();
+      }
+      return stream.return();
+    },
+  };
+}
+
+/** A stream of batches that are at hand already. */
+export function eventsOf(batches: Iterable<readonly StreamEvent[]>): EventStream {
+  const iterator = batches[Symbol.iterator]();
+  return {
+    next() {
+      const result = iterator.next();
+      return result.done ? endOfEvents() : Promise.resolve(result);
+    },
+    return() {
+      iterator.return?.();
+      return endOfEvents();
+    },
+  };
+}

@@ -1,0 +1,49 @@
+import type {
+  CreateChatCompletionRequest,
+  CreateChatCompletionResponse,
+} from '../../gen/llmgateway/v1/chat_service_pb.js';
+import type { CallReport } from '../../gen/llmgateway/v1/completion_pb.js';
+import type { EventStream } from '../model/events.ts';
+import type { Route } from './route.ts';
+
+/** One call of a client on its way through the stages. Stages may replace what is not readonly. */
+export interface Call {
+  /** Id of the request, as in `x-request-id`. */
+  readonly id: string;
+  /** Face by which it came, for logs and metrics: "openai.chat", "rpc". */
+  readonly face: string;
+  /** Whether the answer is streamed. */
+  readonly stream: boolean;
+  /** Aborts with a GatewayError when the client leaves or its deadline passes. */
+  readonly signal: AbortSignal;
+  /** What is asked. */
+  request: CreateChatCompletionRequest;
+  /** Where it goes; set by the routing stage. */
+  route: Route | null;
+  /** What the client is told of the way. */
+  readonly report: CallReport;
+}
+
+/** The answer, when it is whole. */
+export interface UnaryReply {
+  readonly kind: 'unary';
+  readonly response: CreateChatCompletionResponse;
+}
+
+/** The answer as it comes; the upstream has produced its first event. */
+export interface StreamReply {
+  readonly kind: 'stream';
+  readonly events: EventStream;
+}
+
+export type Reply = UnaryReply | StreamReply;
+
+/** Answers a call. Rejects with a GatewayError before the first output, when another try is still allowed. */
+export type Handler = (call: Call) => Promise<Reply>;
+
+/** Wraps the handler that comes after it. */
+export type Stage = (next: Handler) => Handler;
+
+/** A row of stages in front of `last`: the first stage is the outermost. */
+export const pipeline = (stages: readonly Stage[], last: Handler): Handler =>
+  stages.reduceRight((next, stage) => stage(next), last);

@@ -1,0 +1,58 @@
+import type {
+  CreateChatCompletionRequest,
+  CreateChatCompletionResponse,
+} from '../../gen/llmgateway/v1/chat_service_pb.js';
+import type { EventStream } from '../model/events.ts';
+
+/** How long each phase of an upstream call may take, in milliseconds. */
+export interface Timeouts {
+  /** Until the connection stands. */
+  readonly connectMs: number;
+  /** From the sent request to the first byte of the answer's body. */
+  readonly firstByteMs: number;
+  /** Between two bytes of the body. */
+  readonly idleMs: number;
+}
+
+/** A call as a provider gets it: routed, with everything that the provider cannot take already out. */
+export interface ProviderCall {
+  readonly request: CreateChatCompletionRequest;
+  /** The model's name at the provider. */
+  readonly upstreamModel: string;
+  /** Id of the request, for the provider's logs where it takes one. */
+  readonly requestId: string;
+  /** Aborts when nobody wants the answer any more, with a GatewayError as reason. */
+  readonly signal: AbortSignal;
+  readonly timeouts: Timeouts;
+}
+
+/** A model that a provider says it has. */
+export interface DiscoveredModel {
+  /** Its name at the provider. */
+  readonly id: string;
+  readonly contextWindow?: number;
+  readonly maxOutputTokens?: number;
+}
+
+/**
+ * One place that answers. What a provider lacks is absent: no method throws "not supported".
+ *
+ * Every failure is a GatewayError that names the provider. A stream's failure before its first event rejects
+ * `streamChat` itself, so that retries and fallbacks are free to act; afterwards it is thrown by the stream.
+ */
+export interface Provider {
+  /** Name, as in the configuration. */
+  readonly name: string;
+  /** What is missing before it can be used, as a sentence that names the variable to set; null when nothing is. */
+  readonly missing: string | null;
+  /**
+   * Names of request parameters that it cannot take, as on the REST face ("logit_bias"); a function where that depends on
+   * the model.
+   */
+  unsupported(upstreamModel: string): ReadonlySet<string>;
+  createChat?(call: ProviderCall): Promise<CreateChatCompletionResponse>;
+  /** Resolves at the first event. */
+  streamChat?(call: ProviderCall): Promise<EventStream>;
+  /** Asks the provider for its models; only providers that can be asked have it. */
+  listModels?(signal: AbortSignal): Promise<DiscoveredModel[]>;
+}
