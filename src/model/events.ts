@@ -74,3 +74,27 @@ export function eventsOf(batches: Iterable<readonly StreamEvent[]>): EventStream
     },
   };
 }
+
+/**
+ * The same stream, once its first output is there: rejects with what fails before it, when nothing has been told to the
+ * client and another try is still allowed. What counts is content; that the answer has started does not.
+ */
+export async function primed(stream: EventStream): Promise<EventStream> {
+  let held: StreamEvent[] | readonly StreamEvent[] | null = null;
+  for (;;) {
+    const result = await stream.next();
+    if (result.done) return held === null ? stream : eventsOf([held]);
+    held = held === null ? result.value : [...held, ...result.value];
+    if (held.some((event) => event.event.case !== 'started')) break;
+  }
+  let first: readonly StreamEvent[] | null = held;
+  return {
+    next() {
+      if (first === null) return stream.next();
+      const value = first;
+      first = null;
+      return Promise.resolve({ done: false, value });
+    },
+    return: () => stream.return(),
+  };
+}

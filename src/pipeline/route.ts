@@ -1,4 +1,4 @@
-import type { Provider } from '../providers/provider.ts';
+import type { Provider, Timeouts } from '../providers/provider.ts';
 
 /** Where a call goes. */
 export interface Route {
@@ -7,4 +7,5 @@ export interface Route {
   readonly upstreamModel: string;
   /** The catalogue's id of the model; null for one that is not in it. */
   readonly modelId: string | null;
+  readonly timeouts: Timeouts;
 }

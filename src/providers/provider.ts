@@ -2,6 +2,7 @@ import type {
   CreateChatCompletionRequest,
   CreateChatCompletionResponse,
 } from '../../gen/llmgateway/v1/chat_service_pb.js';
+import type { Warning } from '../../gen/llmgateway/v1/completion_pb.js';
 import type { EventStream } from '../model/events.ts';
 
 /** How long each phase of an upstream call may take, in milliseconds. */
@@ -24,6 +25,8 @@ export interface ProviderCall {
   /** Aborts when nobody wants the answer any more, with a GatewayError as reason. */
   readonly signal: AbortSignal;
   readonly timeouts: Timeouts;
+  /** Takes what the provider's form could not carry, for the client to be told. */
+  warn(warnings: readonly Warning[]): void;
 }
 
 /** A model that a provider says it has. */

@@ -1,0 +1,22 @@
+import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
+import { GatewayError } from '../errors/gateway-error.ts';
+import { UpstreamError, type UpstreamErrorKind } from '../http/client.ts';
+
+const faults: Readonly<Record<UpstreamErrorKind, readonly [ErrorReason, string]>> = {
+  connect: [ErrorReason.UPSTREAM_UNREACHABLE, 'could not be reached'],
+  connect_timeout: [ErrorReason.UPSTREAM_TIMEOUT, 'did not accept a connection in time'],
+  first_byte_timeout: [ErrorReason.UPSTREAM_TIMEOUT, 'did not begin to answer in time'],
+  idle_timeout: [ErrorReason.UPSTREAM_TIMEOUT, 'stopped answering'],
+  reset: [ErrorReason.UPSTREAM_INTERRUPTED, 'broke off its answer'],
+  aborted: [ErrorReason.UPSTREAM_INTERRUPTED, 'was cut off by the gateway'],
+  too_large: [ErrorReason.UPSTREAM_INVALID, 'sent an answer larger than the gateway takes'],
+  protocol: [ErrorReason.UPSTREAM_INVALID, 'sent an answer that is not valid HTTP'],
+  overloaded: [ErrorReason.UPSTREAM_OVERLOADED, 'has too many requests of this gateway waiting'],
+};
+
+/** A failure of the exchange with a provider as the client is told of it; other errors as they are. */
+export function upstreamFault(provider: string, error: unknown): unknown {
+  if (!(error instanceof UpstreamError)) return error;
+  const [reason, what] = faults[error.kind];
+  return new GatewayError(reason, `provider ${provider} ${what}`, { provider, cause: error });
+}

@@ -1,0 +1,95 @@
+import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
+import { GatewayError, invalidRequest } from '../errors/gateway-error.ts';
+import { BodyError, readBody } from '../server/body.ts';
+import { clientGone } from '../server/disconnect.ts';
+import type { Request, Response } from '../server/types.ts';
+
+/** One REST request and its response. */
+export interface Exchange {
+  readonly req: Request;
+  readonly res: Response;
+  /** Path without query, still percent-encoded. */
+  readonly path: string;
+  /** What follows `?`, without it. */
+  readonly query: string;
+  readonly requestId: string;
+}
+
+/** Serves one route. What it throws is written as the route's error body. */
+export type RestHandler = (exchange: Exchange) => Promise<void> | void;
+
+/** Longest time limit that a client may name, in milliseconds: what a timer can hold. */
+const maxTimeoutMs = 2 ** 31 - 1;
+
+export const header = (exchange: Exchange, name: string): string | undefined => {
+  const value = exchange.req.headers[name];
+  return Array.isArray(value) ? value[0] : value;
+};
+
+/** What a call needs to know of the client. */
+export function clientOf(exchange: Exchange): { signal: AbortSignal; timeoutMs: number | null } {
+  return { signal: clientGone(exchange.req, exchange.res), timeoutMs: timeoutOf(exchange) };
+}
+
+/** `X-Request-Timeout-Ms`: the client's limit for the whole call. @throws GatewayError when it is not one */
+function timeoutOf(exchange: Exchange): number | null {
+  const given = header(exchange, 'x-request-timeout-ms');
+  if (given === undefined) return null;
+  const value = /^\d{1,10}$/.test(given) ? Number(given) : 0;
+  if (value < 1 || value > maxTimeoutMs) {
+    throw invalidRequest(
+      'X-Request-Timeout-Ms',
+      `X-Request-Timeout-Ms has to be a whole number of milliseconds from 1 to ${maxTimeoutMs}`,
+    );
+  }
+  return value;
+}
+
+/** A header that is `true` or `false`; undefined when it is not there. @throws GatewayError when it is neither */
+export function booleanHeader(exchange: Exchange, name: string): boolean | undefined {
+  const value = header(exchange, name.toLowerCase())?.toLowerCase();
+  if (value === undefined) return undefined;
+  if (value !== 'true' && value !== 'false') throw invalidRequest(name, `${name} has to be "true" or "false"`);
+  return value === 'true';
+}
+
+const bodyReasons = {
+  too_large: ErrorReason.REQUEST_TOO_LARGE,
+  unsupported_encoding: ErrorReason.UNSUPPORTED_MEDIA_TYPE,
+  bad_encoding: ErrorReason.INVALID_REQUEST,
+  client_gone: ErrorReason.CANCELLED,
+} as const;
+
+/** The request's body as JSON. @throws GatewayError when it is too large, cut off or not JSON */
+export async function readJson(exchange: Exchange, maxBytes: number): Promise<unknown> {
+  let body: Buffer;
+  try {
+    body = await readBody(exchange.req, maxBytes);
+  } catch (error) {
+    if (!(error instanceof BodyError)) throw error;
+    throw new GatewayError(bodyReasons[error.problem], error.message, { cause: error });
+  }
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch {
+    // The parser's own message quotes the body; it must not reach a log.
+    throw invalidRequest('body', body.length === 0 ? 'the body is empty' : 'the body is not valid JSON');
+  }
+}
+
+/** Writes a JSON reply. */
+export function sendJson(
+  exchange: Exchange,
+  status: number,
+  body: string,
+  headers?: Record<string, string>,
+): void {
+  const { res } = exchange;
+  if (res.headersSent || res.destroyed) return;
+  res.writeHead(status, {
+    ...headers,
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+  });
+  res.end(body);
+}

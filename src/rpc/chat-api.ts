@@ -1,0 +1,73 @@
+import type {
+  CreateChatCompletionRequest,
+  CreateChatCompletionResponse,
+} from '../../gen/llmgateway/v1/chat_service_pb.js';
+import * as build from '../model/build.ts';
+import { type EventStream, tapEvents } from '../model/events.ts';
+import type { Call, Handler } from '../pipeline/call.ts';
+import { type CallSignal, callSignal } from '../pipeline/call-signal.ts';
+
+/** Who calls, and for how long. Every face makes one for each call. */
+export interface CallContext {
+  readonly requestId: string;
+  /** See Call.face. */
+  readonly face: string;
+  /** Aborts when the client leaves. */
+  readonly signal: AbortSignal;
+  /** The client's own limit for the whole call in milliseconds; null for none. */
+  readonly timeoutMs: number | null;
+}
+
+/** ChatService as an object: RPC and REST call the same one. Rejects with GatewayError. */
+export interface ChatApi {
+  createChatCompletion(
+    request: CreateChatCompletionRequest,
+    context: CallContext,
+  ): Promise<CreateChatCompletionResponse>;
+  /** Resolves at the first output. The stream has to be read to its end or returned. */
+  streamChatCompletion(request: CreateChatCompletionRequest, context: CallContext): Promise<EventStream>;
+}
+
+/** @param totalMs limit of every call, in milliseconds */
+export function chatApi(handle: Handler, totalMs: () => number): ChatApi {
+  const begin = (context: CallContext): CallSignal =>
+    callSignal(context.signal, Math.min(context.timeoutMs ?? Number.POSITIVE_INFINITY, totalMs()));
+  return {
+    async createChatCompletion(request, context) {
+      const { signal, release } = begin(context);
+      try {
+        const reply = await handle(newCall(request, context, false, signal));
+        if (reply.kind !== 'unary') throw new Error('a unary call was answered with a stream');
+        return reply.response;
+      } finally {
+        release();
+      }
+    },
+    async streamChatCompletion(request, context) {
+      const { signal, release } = begin(context);
+      try {
+        const reply = await handle(newCall(request, context, true, signal));
+        if (reply.kind !== 'stream') throw new Error('a streaming call was answered without a stream');
+        return tapEvents(reply.events, { end: release, abandoned: release });
+      } catch (error) {
+        release();
+        throw error;
+      }
+    },
+  };
+}
+
+const newCall = (
+  request: CreateChatCompletionRequest,
+  context: CallContext,
+  stream: boolean,
+  signal: AbortSignal,
+): Call => ({
+  id: context.requestId,
+  face: context.face,
+  stream,
+  signal,
+  request,
+  route: null,
+  report: build.callReport('', ''),
+});

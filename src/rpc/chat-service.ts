@@ -1,0 +1,90 @@
+import type { HandlerContext, ServiceImpl } from '@connectrpc/connect';
+import {
+  type ChatService,
+  type CreateChatCompletionRequest,
+  CreateChatCompletionRequestSchema,
+  type StreamChatCompletionRequest,
+  type StreamChatCompletionResponse,
+  StreamChatCompletionRequestSchema,
+} from '../../gen/llmgateway/v1/chat_service_pb.js';
+import { validateJsonTexts } from '../codec/openai-chat/json-texts.ts';
+import { toGatewayError } from '../errors/gateway-error.ts';
+import type { EventStream } from '../model/events.ts';
+import type { CallContext, ChatApi } from './chat-api.ts';
+import { validateMessage } from './validate.ts';
+
+/** The context of an RPC. `x-request-id` was set by the port. */
+const contextOf = (context: HandlerContext): CallContext => ({
+  requestId: context.requestHeader.get('x-request-id') ?? '',
+  face: 'rpc',
+  signal: context.signal,
+  timeoutMs: context.timeoutMs() ?? null,
+});
+
+/** ChatService for Connect, gRPC and gRPC-Web. */
+export function chatService(api: ChatApi): ServiceImpl<typeof ChatService> {
+  return {
+    async createChatCompletion(request, handlerContext) {
+      const context = contextOf(handlerContext);
+      try {
+        validateMessage(CreateChatCompletionRequestSchema, request);
+        validateJsonTexts(request);
+        return await api.createChatCompletion(request, context);
+      } catch (error) {
+        throw toGatewayError(error).withDetails(context.requestId);
+      }
+    },
+    streamChatCompletion(request, handlerContext) {
+      const context = contextOf(handlerContext);
+      return singly(open(api, request, context), context.requestId);
+    },
+  };
+}
+
+async function open(
+  api: ChatApi,
+  request: StreamChatCompletionRequest,
+  context: CallContext,
+): Promise<EventStream> {
+  validateMessage(StreamChatCompletionRequestSchema, request);
+  const same = { ...request, $typeName: 'llmgateway.v1.CreateChatCompletionRequest' } as const;
+  validateJsonTexts(same satisfies CreateChatCompletionRequest);
+  return api.streamChatCompletion(same, context);
+}
+
+/** The events of a stream one by one, as Connect wants them. */
+function singly(
+  opening: Promise<EventStream>,
+  requestId: string,
+): AsyncIterableIterator<StreamChatCompletionResponse> {
+  opening.catch(() => {}); // reported by the first next()
+  let batch: readonly StreamChatCompletionResponse[] = [];
+  let at = 0;
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    async next() {
+      try {
+        while (at >= batch.length) {
+          const result = await (await opening).next();
+          if (result.done) return result;
+          batch = result.value;
+          at = 0;
+        }
+      } catch (error) {
+        throw toGatewayError(error).withDetails(requestId);
+      }
+      return { done: false, value: batch[at++] as StreamChatCompletionResponse };
+    },
+    async return() {
+      const stream = await opening.catch(() => null);
+      await stream?.return();
+      return { done: true, value: undefined };
+    },
+    async throw(error) {
+      await this.return?.();
+      throw error;
+    },
+  };
+}

@@ -1,0 +1,28 @@
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+
+/** A request of either protocol, as Node's HTTP/1 server or HTTP/2 compatibility API gives it. */
+export type Request = IncomingMessage | Http2ServerRequest;
+
+/** The response that belongs to a {@link Request}. */
+export type Response = (ServerResponse | Http2ServerResponse) & Common;
+
+/** What both protocols have, but declare in ways of which TypeScript finds none to call on either. */
+interface Common {
+  writeHead(status: number, headers?: OutgoingHttpHeaders): unknown;
+  /** Sends the headers without waiting for the body. */
+  flushHeaders(): void;
+  /** False asks the caller to wait for `drain`. */
+  write(chunk: string | Uint8Array): boolean;
+}
+
+/**
+ * Serves one request of either protocol. What it throws, or what its promise rejects with, becomes a plain 500 when no
+ * headers were sent yet and otherwise cuts the response off.
+ */
+export type RequestHandler = (req: Request, res: Response) => void | Promise<void>;
+
+/** Whether the request came over HTTP/2; `req.stream` and `res.stream` exist then. */
+export function isHttp2(req: Request): req is Http2ServerRequest {
+  return req.httpVersionMajor === 2;
+}
