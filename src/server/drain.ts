@@ -33,12 +33,13 @@ export function untilIdle(
  * to come to their end.
  */
 export async function closeListener(listener: Listener, farewellMs = FAREWELL_MS): Promise<void> {
-  const { server, sessions, sockets } = listener;
+  const { server, sessions, sockets, undecided } = listener;
   const destroyAll = () => {
     for (const socket of sockets) socket.destroy();
   };
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   sessions.close();
+  for (const socket of undecided) socket.destroy();
   if (farewellMs === 0) destroyAll();
   const timer = setTimeout(destroyAll, farewellMs);
   await closed;

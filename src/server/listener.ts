@@ -24,6 +24,8 @@ export interface Listener {
   readonly server: HttpServer;
   /** Every open connection, in TLS handshake and undecided ones included. */
   readonly sockets: ReadonlySet<Socket>;
+  /** Those, of a cleartext port, that haven't said which protocol they speak. */
+  readonly undecided: ReadonlySet<Socket>;
   readonly sessions: Http2Sessions;
   /** New TLS connections see this certificate. @throws, keeping the old, if it is wrong or TLS is off */
   reloadTls(certificate: Certificate): void;
@@ -45,6 +47,7 @@ export function createListener(
   certificate?: Certificate,
 ): Listener {
   const sockets = new Set<Socket>();
+  const undecided = new Set<Socket>();
   const sessions = new Http2Sessions(limits);
   const server = certificate
     ? https.createServer({ ...http1Options(limits), ...tlsOptions(limits, certificate) })
@@ -70,7 +73,10 @@ export function createListener(
 
   server.prependListener('connection', (socket: Socket) => {
     sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
+    socket.once('close', () => {
+      sockets.delete(socket);
+      undecided.delete(socket);
+    });
     socket.on('error', ignore);
   });
   if (certificate) {
@@ -80,13 +86,18 @@ export function createListener(
     });
   } else {
     server.on('connection', (socket: Socket) => {
-      sniffHttp2(socket, limits.sniffTimeoutMs, (isHttp2) => serve(socket, isHttp2));
+      undecided.add(socket);
+      sniffHttp2(socket, limits.sniffTimeoutMs, (isHttp2) => {
+        undecided.delete(socket);
+        serve(socket, isHttp2);
+      });
     });
   }
 
   return {
     server,
     sockets,
+    undecided,
     sessions,
     reloadTls(next) {
       if (!(server instanceof https.Server)) throw new Error('This port was opened without TLS');

@@ -1,0 +1,25 @@
+# Two stages: the first installs the production dependencies (which include the Node that the project brings), the second
+# holds nothing else. The process is not root, and needs no shell.
+FROM node:26-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+# The image has its own Node; the optional packages that would bring another are left out.
+RUN npm ci --omit=dev --omit=optional
+
+FROM node:26-slim
+ENV NODE_ENV=production \
+    LLM_GATEWAY_HOST=0.0.0.0 \
+    LLM_GATEWAY_PORT=8080 \
+    LLM_GATEWAY_ENVIRONMENT=production
+WORKDIR /app
+COPY --from=build /app/node_modules ./node_modules
+COPY package.json ./
+COPY gen ./gen
+COPY config ./config
+COPY src ./src
+USER node
+EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.LLM_GATEWAY_PORT}/health/live`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+STOPSIGNAL SIGTERM
+CMD ["node", "src/main.ts"]
