@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import type { NodeHandlerFn } from '@connectrpc/connect-node';
+import type { connectNodeAdapter } from '@connectrpc/connect-node';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { GatewayError } from '../errors/gateway-error.ts';
+import { refuseRest } from '../rest/refuse.ts';
 import type { RestRouter } from '../rest/router.ts';
 import { refuseRpc } from '../rpc/refuse.ts';
 import type { Cors } from './cors.ts';
@@ -10,7 +11,7 @@ import type { Request, RequestHandler, Response } from './types.ts';
 /** Which handler serves which request: the faces of one port. */
 export interface FacesOptions {
   /** Connect's handler for all RPC services. */
-  readonly rpc: NodeHandlerFn;
+  readonly rpc: ReturnType<typeof connectNodeAdapter>;
   readonly rest: RestRouter;
   readonly cors: Cors;
 }

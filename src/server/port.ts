@@ -80,8 +80,9 @@ class ListeningPort implements Port {
     const { server } = this.#listener;
     server.on('clientError', (error, socket) => {
       let responding = false;
-      for (const { req, res } of this.#exchanges.open)
-        responding ||= req.socket === socket && res.headersSent;
+      for (const { req, res } of this.#exchanges.open) {
+        responding ||= !isHttp2(req) && req.socket === socket && res.headersSent;
+      }
       answerClientError(error, socket, responding);
     });
     this.#maxHeaderBytes = limits.maxHeaderBytes;
@@ -176,8 +177,9 @@ class ListeningPort implements Port {
   };
 
   #failed(res: Response, error: unknown): void {
-    if (res.headersSent) cutOff(res);
-    else answer(res, 500, errorBody('The server failed to handle the request', 'server_error'));
+    if (!res.headersSent)
+      answer(res, 500, errorBody('The server failed to handle the request', 'server_error'));
+    else if (!res.writableEnded) cutOff(res);
     this.#report(error);
   }
 
@@ -225,6 +227,9 @@ function headerBytes(req: Request): number {
 
 function answer(res: Response, status: number, body: string): void {
   res.statusCode = status;
+  // A handler may have announced another body before it failed.
+  res.removeHeader('content-encoding');
+  res.setHeader('content-length', Buffer.byteLength(body));
   res.setHeader('content-type', 'application/json');
   res.end(body);
 }

@@ -1,0 +1,96 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+const src = path.resolve(import.meta.dirname, '../src');
+
+/** What each folder of src may import from the others; its own files always. */
+const allowed: Record<string, readonly string[]> = {
+  errors: [],
+  model: ['errors'],
+  http: [],
+  observability: ['errors'],
+  config: ['errors', 'observability'],
+  catalogue: ['config', 'errors'],
+  codec: ['model', 'errors'],
+  providers: ['codec', 'model', 'errors', 'http', 'config', 'catalogue', 'observability'],
+  pipeline: ['providers', 'catalogue', 'model', 'errors', 'config', 'observability'],
+  rpc: ['pipeline', 'providers', 'catalogue', 'codec', 'model', 'errors', 'server/types', 'observability'],
+  rest: [
+    'rpc',
+    'pipeline',
+    'codec',
+    'model',
+    'errors',
+    'http',
+    'server/body',
+    'server/disconnect',
+    'server/types',
+    'observability',
+  ],
+  server: ['rest', 'rpc', 'errors', 'observability'],
+};
+
+/** Folders whose members do not know each other. */
+const strangers = ['codec', 'providers'];
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+}
+
+function imports(): Import[] {
+  const found: Import[] = [];
+  for (const file of readdirSync(src, { recursive: true, encoding: 'utf8' })) {
+    if (!file.endsWith('.ts')) continue;
+    const text = readFileSync(path.join(src, file), 'utf8');
+    for (const [, target] of text.matchAll(/^\s*(?:import|export)\b[^;]*?from '(\.[^']+)'/gms)) {
+      const to = path.relative(src, path.resolve(src, path.dirname(file), target as string));
+      if (!to.startsWith('..')) found.push({ from: file, to });
+    }
+  }
+  return found;
+}
+
+const folderOf = (file: string): string => (file.includes('/') ? (file.split('/')[0] as string) : '');
+
+describe('imports', () => {
+  const all = imports();
+
+  test('are found', () => {
+    expect(all.length).toBeGreaterThan(50);
+  });
+
+  test('point downward', () => {
+    const wrong = all.filter(({ from, to }) => {
+      const folder = folderOf(from);
+      const target = folderOf(to);
+      if (folder === '' || folder === target) return false;
+      return !(allowed[folder] ?? []).some((name) => to.startsWith(`${name}/`) || to === `${name}.ts`);
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  test('every folder is known', () => {
+    expect([...new Set(all.map(({ from }) => folderOf(from)))].filter((f) => f !== '' && !(f in allowed))).toEqual([]);
+  });
+
+  test('dialects and providers do not know their siblings', () => {
+    const wrong = all.filter(({ from, to }) => {
+      const [folder, member, ...rest] = from.split('/');
+      const [target, other, ...inner] = to.split('/');
+      if (folder !== target || !strangers.includes(folder as string)) return false;
+      return rest.length > 0 && inner.length > 0 && member !== other;
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  test('stages do not know each other', () => {
+    const shared = ['call.ts', 'route.ts'];
+    const wrong = all.filter(
+      ({ from, to }) =>
+        folderOf(from) === 'pipeline' && folderOf(to) === 'pipeline' && !shared.includes(path.basename(to)),
+    );
+    expect(wrong).toEqual([]);
+  });
+});
