@@ -1,0 +1,201 @@
+/** What a provider is when nothing is configured. */
+export interface BuiltinProvider {
+  readonly form: 'openai' | 'fake';
+  /** Address in the meaning of the provider's own SDK. */
+  readonly baseUrl: string;
+  /** What comes between that address and `/chat/completions`. */
+  readonly apiPath: string;
+  /** Environment variables of its key, without the prefixed ones; none: it needs no key. */
+  readonly keys: readonly string[];
+  /** Older environment variables of its address. */
+  readonly urls?: readonly string[];
+  readonly prefixes: readonly string[];
+  readonly securityLevel: 'low' | 'medium' | 'high';
+  readonly discovery?: boolean;
+  readonly dialect?: Readonly<Record<string, unknown>>;
+  readonly unsupported?: readonly string[];
+}
+
+/**
+ * The providers of the OpenAI form, and the fake one. Sources of the differences: each provider's API reference, and what
+ * their recorded traffic shows.
+ */
+export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
+  openai: {
+    form: 'openai',
+    baseUrl: 'https://api.openai.com/v1',
+    apiPath: '',
+    keys: ['OPENAI_API_KEY'],
+    prefixes: ['openai/'],
+    securityLevel: 'medium',
+    unsupported: ['top_k'],
+  },
+  deepseek: {
+    form: 'openai',
+    baseUrl: 'https://api.deepseek.com',
+    apiPath: '',
+    keys: ['DEEPSEEK_API_KEY'],
+    prefixes: ['deepseek/', 'deepseek-api/'],
+    securityLevel: 'low',
+    dialect: {
+      maxTokens: 'max_tokens',
+      historyReasoning: 'required',
+      developerRole: 'system',
+      cacheMarker: 'none',
+    },
+    unsupported: [
+      'n',
+      'modalities',
+      'audio',
+      'web_search_options',
+      'moderation',
+      'logit_bias',
+      'seed',
+      'prediction',
+      'verbosity',
+      'service_tier',
+      'store',
+      'metadata',
+      'prompt_cache_key',
+      'prompt_cache_retention',
+      'prompt_cache_options',
+      'safety_identifier',
+      'parallel_tool_calls',
+      'top_k',
+      'user',
+    ],
+  },
+  openrouter: {
+    form: 'openai',
+    baseUrl: 'https://openrouter.ai/api/v1',
+    apiPath: '',
+    keys: ['OPENROUTER_API_KEY'],
+    prefixes: ['openrouter/'],
+    securityLevel: 'medium',
+    dialect: {
+      maxTokens: 'as-given',
+      reasoningKey: 'reasoning',
+      historyReasoning: 'send',
+      cacheMarker: 'cache_control',
+    },
+    unsupported: ['n'],
+  },
+  xai: {
+    form: 'openai',
+    baseUrl: 'https://api.x.ai/v1',
+    apiPath: '',
+    keys: ['XAI_API_KEY', 'GROK_API_KEY'],
+    prefixes: ['xai/', 'grok/'],
+    securityLevel: 'medium',
+    dialect: { maxTokens: 'as-given', historyReasoning: 'send', cacheMarker: 'none' },
+    unsupported: [
+      'modalities',
+      'audio',
+      'moderation',
+      'prediction',
+      'verbosity',
+      'store',
+      'metadata',
+      'prompt_cache_retention',
+      'prompt_cache_options',
+      'safety_identifier',
+      'logit_bias',
+      'top_k',
+    ],
+  },
+  llamacpp: {
+    form: 'openai',
+    // llama.cpp's own default port is 8080, which is ours as well.
+    baseUrl: 'http://localhost:8087/v1',
+    apiPath: '',
+    keys: [],
+    prefixes: ['llamacpp/', 'llamacpp:', 'gguf/'],
+    securityLevel: 'high',
+    discovery: true,
+    dialect: {
+      maxTokens: 'max_tokens',
+      historyReasoning: 'send',
+      developerRole: 'system',
+      cacheMarker: 'none',
+    },
+    unsupported: [
+      'modalities',
+      'audio',
+      'web_search_options',
+      'moderation',
+      'prediction',
+      'verbosity',
+      'service_tier',
+      'store',
+      'metadata',
+      'prompt_cache_key',
+      'prompt_cache_retention',
+      'prompt_cache_options',
+      'safety_identifier',
+      'user',
+    ],
+  },
+  inference: {
+    form: 'openai',
+    baseUrl: 'http://localhost:8085',
+    apiPath: '/v1',
+    keys: [],
+    urls: ['INFERENCE_SERVICE_URL'],
+    prefixes: ['inference/', 'local/'],
+    securityLevel: 'high',
+    discovery: true,
+    dialect: {
+      maxTokens: 'max_tokens',
+      historyReasoning: 'drop',
+      developerRole: 'system',
+      streamUsage: true,
+      cacheMarker: 'none',
+    },
+    unsupported: [
+      'modalities',
+      'audio',
+      'web_search_options',
+      'moderation',
+      'prediction',
+      'verbosity',
+      'service_tier',
+      'store',
+      'metadata',
+      'prompt_cache_key',
+      'prompt_cache_retention',
+      'prompt_cache_options',
+      'safety_identifier',
+      'user',
+    ],
+  },
+  fake: {
+    form: 'fake',
+    baseUrl: '',
+    apiPath: '',
+    keys: [],
+    prefixes: ['fake/'],
+    securityLevel: 'high',
+  },
+};
+
+/** Name patterns of models and the provider that each means, also of providers that are not there. */
+export const namePatterns: readonly (readonly [prefix: string, provider: string])[] = [
+  ['gpt-', 'openai'],
+  ['o1', 'openai'],
+  ['o3', 'openai'],
+  ['o4', 'openai'],
+  ['claude-', 'anthropic'],
+  ['gemini-', 'google'],
+  ['deepseek-', 'deepseek'],
+  ['grok-', 'xai'],
+];
+
+/** Prefixes of providers that this version does not have; they name them all the same. */
+export const foreignPrefixes: Readonly<Record<string, string>> = {
+  'anthropic/': 'anthropic',
+  'google/': 'google',
+  'gemini/': 'google',
+  'ollama/': 'ollama',
+  'bedrock/': 'bedrock',
+  'cli/': 'cli',
+};
