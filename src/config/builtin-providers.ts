@@ -77,6 +77,7 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
       reasoningKey: 'reasoning',
       historyReasoning: 'send',
       cacheMarker: 'cache_control',
+      reasoningBudget: 'reasoning.max_tokens',
     },
     unsupported: ['n'],
   },
@@ -148,7 +149,6 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
       maxTokens: 'max_tokens',
       historyReasoning: 'drop',
       developerRole: 'system',
-      streamUsage: true,
       cacheMarker: 'none',
     },
     unsupported: [

@@ -58,12 +58,15 @@ const fields = {
 } as const;
 
 const dialectValues: Readonly<Record<string, readonly unknown[]>> = {
-  max_tokens: ['auto', 'as-given', 'max_tokens', 'max_completion_tokens'],
+  max_tokens: ['as-given', 'max_tokens', 'max_completion_tokens'],
   reasoning_key: ['reasoning_content', 'reasoning'],
   history_reasoning: ['drop', 'send', 'required'],
   developer_role: ['keep', 'system'],
   stream_usage: [true, false],
   cache_marker: ['prompt_cache_breakpoint', 'cache_control', 'none'],
+  history_annotations: ['drop', 'send'],
+  reasoning_budget: ['reasoning.max_tokens', 'none'],
+  tool_result_media: ['user-message', 'inline'],
 };
 const camel = (name: string): string =>
   name.replace(/_(\w)/g, (_all, letter: string) => letter.toUpperCase());
@@ -99,6 +102,7 @@ const custom: BuiltinProvider = {
   keys: [],
   prefixes: [],
   securityLevel: 'medium',
+  dialect: { maxTokens: 'as-given', historyReasoning: 'send', cacheMarker: 'none' },
 };
 
 function readProvider(

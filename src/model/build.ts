@@ -17,7 +17,22 @@ import type {
   Warning,
 } from '../../gen/llmgateway/v1/completion_pb.js';
 import type {
+  CustomTool,
+  FunctionTool,
+  GatewayOptions,
+  GenerationParameters,
+  JsonSchemaFormat,
+  ResponseFormat,
+  Tool,
+  ToolChoice,
+  ToolChoice_Mode,
+} from '../../gen/llmgateway/v1/generation_pb.js';
+import type {
+  Annotation,
+  AudioPart,
+  CacheBreakpoint,
   Extras,
+  FilePart,
   ImagePart,
   Message,
   OpaquePart,
@@ -28,6 +43,7 @@ import type {
   TextPart,
   ToolCall,
   ToolResult,
+  UrlCitation,
 } from '../../gen/llmgateway/v1/message_pb.js';
 import type { StreamEvent } from './events.ts';
 
@@ -61,6 +77,22 @@ export const image = (source: ImagePart['source'], rest?: Init<ImagePart>): Imag
   source,
   mediaType: '',
   detail: '',
+  ...rest,
+});
+
+export const audio = (source: AudioPart['source'], rest?: Init<AudioPart>): AudioPart => ({
+  $typeName: name('AudioPart'),
+  source,
+  format: '',
+  transcript: '',
+  ...rest,
+});
+
+export const file = (source: FilePart['source'], rest?: Init<FilePart>): FilePart => ({
+  $typeName: name('FilePart'),
+  source,
+  mediaType: '',
+  filename: '',
   ...rest,
 });
 
@@ -110,8 +142,99 @@ export const extras = (dialect: string, json: string): Extras => ({
   json,
 });
 
+export const cacheBreakpoint = (ttl = ''): CacheBreakpoint => ({ $typeName: name('CacheBreakpoint'), ttl });
+
+export const annotation = (kind: Annotation['kind']): Annotation => ({ $typeName: name('Annotation'), kind });
+
+export const urlCitation = (rest?: Init<UrlCitation>): UrlCitation => ({
+  $typeName: name('UrlCitation'),
+  url: '',
+  title: '',
+  startIndex: 0,
+  endIndex: 0,
+  ...rest,
+});
+
 export const textPart = (value: string, rest?: Init<TextPart>): Part =>
   part({ case: 'text', value: text(value, rest) });
+
+export const tool = (kind: Tool['kind'], rest?: Init<Tool>): Tool => ({
+  $typeName: name('Tool'),
+  kind,
+  ...rest,
+});
+
+export const functionTool = (toolName: string, rest?: Init<FunctionTool>): FunctionTool => ({
+  $typeName: name('FunctionTool'),
+  name: toolName,
+  description: '',
+  parametersJson: '',
+  ...rest,
+});
+
+export const customTool = (toolName: string, rest?: Init<CustomTool>): CustomTool => ({
+  $typeName: name('CustomTool'),
+  name: toolName,
+  description: '',
+  formatJson: '',
+  ...rest,
+});
+
+export const toolChoice = (mode: ToolChoice_Mode, rest?: Init<ToolChoice>): ToolChoice => ({
+  $typeName: name('ToolChoice'),
+  mode,
+  name: '',
+  custom: false,
+  allowedRequired: false,
+  allowedJson: '',
+  ...rest,
+});
+
+export const responseFormat = (kind: ResponseFormat['kind']): ResponseFormat => ({
+  $typeName: name('ResponseFormat'),
+  kind,
+});
+
+export const jsonSchemaFormat = (schemaName: string, rest?: Init<JsonSchemaFormat>): JsonSchemaFormat => ({
+  $typeName: name('JsonSchemaFormat'),
+  name: schemaName,
+  description: '',
+  schemaJson: '',
+  ...rest,
+});
+
+export const parameters = (rest?: Init<GenerationParameters>): GenerationParameters => ({
+  $typeName: name('GenerationParameters'),
+  legacyMaxTokens: false,
+  stop: [],
+  logitBias: {},
+  reasoningEffort: '',
+  modalities: [],
+  audioJson: '',
+  predictionJson: '',
+  verbosity: '',
+  serviceTier: '',
+  webSearchOptionsJson: '',
+  metadata: {},
+  promptCacheKey: '',
+  promptCacheRetention: '',
+  promptCacheOptionsJson: '',
+  safetyIdentifier: '',
+  user: '',
+  moderationJson: '',
+  ...rest,
+});
+
+export const gatewayOptions = (rest?: Init<GatewayOptions>): GatewayOptions => ({
+  $typeName: name('GatewayOptions'),
+  sessionId: '',
+  gatewayTools: [],
+  toolApproval: false,
+  fallbacks: [],
+  forceRefresh: false,
+  finishWhenAbandoned: false,
+  ...rest,
+});
 
 export const chatRequest = (
   model: string,

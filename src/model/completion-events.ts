@@ -48,7 +48,10 @@ function pushPart(choice: number, number: number, part: Part, events: StreamEven
       return void end();
     case 'reasoning': {
       const { text, ...state } = content.value;
-      start({ ...part, content: { case: 'reasoning', value: build.reasoning('', { summary: state.summary }) } });
+      start({
+        ...part,
+        content: { case: 'reasoning', value: build.reasoning('', { summary: state.summary }) },
+      });
       grow(text);
       const opaque = state.signature !== '' || state.encrypted !== '' || state.id !== '';
       return void end(opaque ? build.part({ case: 'reasoning', value: { ...state, text: '' } }) : undefined);

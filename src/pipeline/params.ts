@@ -115,12 +115,16 @@ export const paramsStage: Stage = (next) => (call) => {
   const { route } = call;
   if (route !== null) {
     const unsupported = route.provider.unsupported(route.upstreamModel);
-    if (unsupported.size > 0) call.request = fit(call, unsupported, route.provider.name);
+    if (unsupported.size > 0) call.request = withoutUnsupported(call, unsupported, route.provider.name);
   }
   return next(call);
 };
 
-function fit(call: Call, unsupported: ReadonlySet<string>, provider: string): CreateChatCompletionRequest {
+function withoutUnsupported(
+  call: Call,
+  unsupported: ReadonlySet<string>,
+  provider: string,
+): CreateChatCompletionRequest {
   let { request } = call;
   const drop = request.options?.dropParams;
   for (const name of unsupported) {

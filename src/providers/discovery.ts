@@ -23,7 +23,9 @@ export interface DiscoveryOptions {
 /** Asks every provider that can be asked for its models, now and then again every interval. */
 export function startDiscovery(providers: Iterable<Provider>, options: DiscoveryOptions): Discovery {
   const { intervalMs, timeoutMs = 5_000, onChange } = options;
-  const asked = [...providers].filter((provider) => provider.listModels !== undefined && provider.missing === null);
+  const asked = [...providers].filter(
+    (provider) => provider.listModels !== undefined && provider.missing === null,
+  );
   const models = new Map<string, readonly DiscoveredModel[]>();
   const reachable = new Map<string, boolean>();
   const stopped = new AbortController();

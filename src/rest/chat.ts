@@ -11,7 +11,7 @@ import { toGatewayError } from '../errors/gateway-error.ts';
 import { ClientGoneError, openSse, type SseWriter } from '../http/sse-writer.ts';
 import type { EventStream } from '../model/events.ts';
 import type { CallContext, ChatApi } from '../rpc/chat-api.ts';
-import { booleanHeader, clientOf, type Exchange, readJson, type RestHandler, sendJson } from './exchange.ts';
+import { booleanHeader, clientOf, type Exchange, type RestHandler, readJson, sendJson } from './exchange.ts';
 
 /** What the chat routes are set to. */
 export interface ChatRouteOptions {

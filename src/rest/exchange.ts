@@ -49,7 +49,8 @@ function timeoutOf(exchange: Exchange): number | null {
 export function booleanHeader(exchange: Exchange, name: string): boolean | undefined {
   const value = header(exchange, name.toLowerCase())?.toLowerCase();
   if (value === undefined) return undefined;
-  if (value !== 'true' && value !== 'false') throw invalidRequest(name, `${name} has to be "true" or "false"`);
+  if (value !== 'true' && value !== 'false')
+    throw invalidRequest(name, `${name} has to be "true" or "false"`);
   return value === 'true';
 }
 

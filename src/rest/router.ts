@@ -15,7 +15,10 @@ export type RestRouter = (req: Request, res: Response, requestId: string) => Pro
  * the path.
  * @param onError told of every error that became a reply
  */
-export function restRouter(table: RouteTable, onError: (error: GatewayError, exchange: Exchange) => void): RestRouter {
+export function restRouter(
+  table: RouteTable,
+  onError: (error: GatewayError, exchange: Exchange) => void,
+): RestRouter {
   const exact = new Map<string, Readonly<Record<string, RestHandler>>>();
   const below: [string, Readonly<Record<string, RestHandler>>][] = [];
   const paths = new Set(Object.keys(table));
@@ -40,7 +43,8 @@ export function restRouter(table: RouteTable, onError: (error: GatewayError, exc
     const exchange: Exchange = { req, res, path, query: cut < 0 ? '' : url.slice(cut + 1), requestId };
     try {
       const methods = find(path);
-      if (methods === undefined) throw new GatewayError(ErrorReason.NOT_FOUND, `there is no route ${path.slice(0, 200)}`);
+      if (methods === undefined)
+        throw new GatewayError(ErrorReason.NOT_FOUND, `there is no route ${path.slice(0, 200)}`);
       await handlerOf(methods, exchange)(exchange);
     } catch (cause) {
       const error = toGatewayError(cause);

@@ -4,8 +4,8 @@ import {
   type CreateChatCompletionRequest,
   CreateChatCompletionRequestSchema,
   type StreamChatCompletionRequest,
-  type StreamChatCompletionResponse,
   StreamChatCompletionRequestSchema,
+  type StreamChatCompletionResponse,
 } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import { validateJsonTexts } from '../codec/openai-chat/json-texts.ts';
 import { toGatewayError } from '../errors/gateway-error.ts';

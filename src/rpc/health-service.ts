@@ -1,10 +1,10 @@
+import { create } from '@bufbuild/protobuf';
 import type { ServiceImpl } from '@connectrpc/connect';
 import {
   type Health,
-  HealthCheckResponse_ServingStatus as Status,
   HealthCheckResponseSchema,
+  HealthCheckResponse_ServingStatus as Status,
 } from '../../gen/grpc/health/v1/health_pb.js';
-import { create } from '@bufbuild/protobuf';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { GatewayError } from '../errors/gateway-error.ts';
 
@@ -49,7 +49,10 @@ export function healthService(serving: Serving, services: readonly string[]): Se
     check({ service }) {
       const status = statusOf(service);
       if (status === Status.SERVICE_UNKNOWN) {
-        throw new GatewayError(ErrorReason.NOT_FOUND, `there is no service ${JSON.stringify(service.slice(0, 200))}`);
+        throw new GatewayError(
+          ErrorReason.NOT_FOUND,
+          `there is no service ${JSON.stringify(service.slice(0, 200))}`,
+        );
       }
       return create(HealthCheckResponseSchema, { status });
     },

@@ -39,20 +39,28 @@ export function modelsApi(sources: ModelSources): ModelsApi {
     listModels({ provider: wanted, includeUnavailable }) {
       return sources
         .providers()
-        .filter(({ name, available }) => (available || includeUnavailable) && (wanted === '' || wanted === name))
+        .filter(
+          ({ name, available }) => (available || includeUnavailable) && (wanted === '' || wanted === name),
+        )
         .flatMap(({ name }) => modelsOf(name));
     },
     getModel(id) {
       const model = sources.resolve(id);
       if (model !== null) return model;
-      throw new GatewayError(ErrorReason.MODEL_NOT_FOUND, `model ${JSON.stringify(id.slice(0, 200))} is not known`, {
-        field: 'model',
-      });
+      throw new GatewayError(
+        ErrorReason.MODEL_NOT_FOUND,
+        `model ${JSON.stringify(id.slice(0, 200))} is not known`,
+        {
+          field: 'model',
+        },
+      );
     },
     listProviders() {
-      return sources.providers().map((provider) =>
-        create(ProviderSchema, { ...provider, models: modelsOf(provider.name).map(({ id }) => id) }),
-      );
+      return sources
+        .providers()
+        .map((provider) =>
+          create(ProviderSchema, { ...provider, models: modelsOf(provider.name).map(({ id }) => id) }),
+        );
     },
   };
 }

@@ -2,9 +2,9 @@ import { type DescFile, type DescMessage, type DescService, toBinary } from '@bu
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import { Code, type ConnectRouter } from '@connectrpc/connect';
 import {
+  ServerReflection,
   type ServerReflectionRequest,
   type ServerReflectionResponse,
-  ServerReflection,
 } from '../../gen/grpc/reflection/v1/reflection_pb.js';
 import { ServerReflection as ServerReflectionAlpha } from '../../gen/grpc/reflection/v1alpha/reflection_pb.js';
 
@@ -39,7 +39,10 @@ function reflector(services: readonly DescService[]): (request: ServerReflection
   };
   for (const service of services) add(service.file);
 
-  const list = services.map((service) => ({ $typeName: `${typed}ServiceResponse` as const, name: service.typeName }));
+  const list = services.map((service) => ({
+    $typeName: `${typed}ServiceResponse` as const,
+    name: service.typeName,
+  }));
   return ({ messageRequest }) => {
     switch (messageRequest.case) {
       case 'listServices':

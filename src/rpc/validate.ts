@@ -11,7 +11,10 @@ export function validateMessage<Desc extends DescMessage>(schema: Desc, message:
   if (result.kind === 'error') throw result.error;
   const [violation] = result.violations;
   const field = violation === undefined ? '' : violation.field.map(pathElement).join('').replace(/^\./, '');
-  throw invalidRequest(field, `${field === '' ? 'the request' : field}: ${violation?.message ?? 'is invalid'}`);
+  throw invalidRequest(
+    field,
+    `${field === '' ? 'the request' : field}: ${violation?.message ?? 'is invalid'}`,
+  );
 }
 
 type Violation = Extract<ReturnType<typeof validator.validate>, { kind: 'invalid' }>['violations'][number];

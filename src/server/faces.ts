@@ -44,7 +44,9 @@ export function createFaces({ rpc, rest, cors }: FacesOptions): Faces {
     onDraining(req, res) {
       identify(req, res);
       if (cors(req, res)) return;
-      const error = new GatewayError(ErrorReason.DRAINING, 'the gateway is shutting down', { retryAfterMs: 1_000 });
+      const error = new GatewayError(ErrorReason.DRAINING, 'the gateway is shutting down', {
+        retryAfterMs: 1_000,
+      });
       if (isRpc(req.url ?? '/')) refuseRpc(req, res, error);
       else refuseRest(res, error);
     },

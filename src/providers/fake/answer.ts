@@ -50,7 +50,9 @@ function calls(request: CreateChatCompletionRequest, behaviour: Behaviour): Answ
       const call = build.toolCall(`call_fake_${turn}_${i}`, kind.value.name, args);
       parts.push(build.part({ case: 'toolCall', value: call }));
     } else if (kind?.case === 'custom') {
-      const call = build.toolCall(`call_fake_${turn}_${i}`, kind.value.name, 'sample input', { custom: true });
+      const call = build.toolCall(`call_fake_${turn}_${i}`, kind.value.name, 'sample input', {
+        custom: true,
+      });
       parts.push(build.part({ case: 'toolCall', value: call }));
     }
   }
@@ -69,7 +71,9 @@ const samples: Readonly<Record<string, unknown>> = {
 
 function sampleArguments(schemaJson: string): Record<string, unknown> {
   if (schemaJson === '') return {};
-  const schema = JSON.parse(schemaJson) as { properties?: Record<string, { type?: unknown; enum?: unknown }> };
+  const schema = JSON.parse(schemaJson) as {
+    properties?: Record<string, { type?: unknown; enum?: unknown }>;
+  };
   const args: Record<string, unknown> = {};
   for (const [name, property] of Object.entries(schema.properties ?? {})) {
     if (Array.isArray(property?.enum)) args[name] = property.enum[0];

@@ -60,13 +60,19 @@ export function parseBehaviour(model: string): Behaviour {
     const [least, most] = bounds[option] ?? [0, 0];
     const value = Number(given);
     if (given.trim() !== '' && Number.isInteger(value) && value >= least && value <= most) return value;
-    throw invalidRequest('model', `option ${option} of a fake model has to be a whole number from ${least} to ${most}`);
+    throw invalidRequest(
+      'model',
+      `option ${option} of a fake model has to be a whole number from ${least} to ${most}`,
+    );
   };
   const finish = options.get('finish') ?? 'stop';
   options.delete('finish');
   const finishReason = finishes[finish];
   if (finishReason === undefined) {
-    throw invalidRequest('model', `option finish of a fake model has to be one of ${Object.keys(finishes).join(', ')}`);
+    throw invalidRequest(
+      'model',
+      `option finish of a fake model has to be one of ${Object.keys(finishes).join(', ')}`,
+    );
   }
   const slow = kind === 'slow';
   const behaviour: Behaviour = {
@@ -83,7 +89,10 @@ export function parseBehaviour(model: string): Behaviour {
   const unknown = options.keys().next();
   if (!unknown.done) {
     const known = [...Object.keys(bounds), 'finish'].join(', ');
-    throw invalidRequest('model', `a fake model has no option ${JSON.stringify(unknown.value)}; it has ${known}`);
+    throw invalidRequest(
+      'model',
+      `a fake model has no option ${JSON.stringify(unknown.value)}; it has ${known}`,
+    );
   }
   return behaviour;
 }

@@ -4,7 +4,7 @@ import { ErrorReason } from '../../../gen/llmgateway/v1/error_pb.js';
 import { type Part, Role } from '../../../gen/llmgateway/v1/message_pb.js';
 import { GatewayError } from '../../errors/gateway-error.ts';
 import * as build from '../../model/build.ts';
-import { endOfEvents, type EventStream, primed, type StreamEvent } from '../../model/events.ts';
+import { type EventStream, endOfEvents, primed, type StreamEvent } from '../../model/events.ts';
 import type { DiscoveredModel, Provider, ProviderCall } from '../provider.ts';
 import { type Answer, answerTo, countWords } from './answer.ts';
 import { type Behaviour, fakeKinds, parseBehaviour } from './behaviour.ts';
@@ -68,7 +68,8 @@ function failure(status: number, retryAfterMs: number | null): GatewayError {
   if (status === 401 || status === 403) return new GatewayError(ErrorReason.UPSTREAM_AUTH, message, facts);
   if (status === 408 || status === 504) return new GatewayError(ErrorReason.UPSTREAM_TIMEOUT, message, facts);
   if (status < 500) return new GatewayError(ErrorReason.UPSTREAM_REJECTED, message, facts);
-  if (status === 503 || status === 529) return new GatewayError(ErrorReason.UPSTREAM_OVERLOADED, message, facts);
+  if (status === 503 || status === 529)
+    return new GatewayError(ErrorReason.UPSTREAM_OVERLOADED, message, facts);
   return new GatewayError(ErrorReason.UPSTREAM_FAILED, message, facts);
 }
 
@@ -134,7 +135,7 @@ function play(call: ProviderCall, behaviour: Behaviour): EventStream {
 function* script(
   call: ProviderCall,
   answer: Answer,
-  behaviour: Behaviour,
+  _behaviour: Behaviour,
 ): Generator<readonly StreamEvent[], undefined> {
   const n = call.request.parameters?.n ?? 1;
   yield [build.started(completionId(call), `fake/${call.upstreamModel}`, now())];

@@ -42,7 +42,11 @@ export function openAIFormProvider(options: OpenAIFormOptions, client: UpstreamC
   const streamHeaders = { ...headers, accept: 'text/event-stream' };
 
   async function post(call: ProviderCall, stream: boolean): Promise<UpstreamResponse> {
-    const { body, warnings } = encodeChatRequest(call.request, { model: call.upstreamModel, stream, dialect });
+    const { body, warnings } = encodeChatRequest(call.request, {
+      model: call.upstreamModel,
+      stream,
+      dialect,
+    });
     if (warnings.length > 0) call.warn(warnings);
     const response = await client.send({
       origin,

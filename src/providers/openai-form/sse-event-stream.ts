@@ -2,7 +2,7 @@ import { ErrorReason } from '../../../gen/llmgateway/v1/error_pb.js';
 import { GatewayError } from '../../errors/gateway-error.ts';
 import type { UpstreamBody } from '../../http/client.ts';
 import { type SseEvent, SseReader } from '../../http/sse-reader.ts';
-import { endOfEvents, type EventStream, type StreamEvent } from '../../model/events.ts';
+import { type EventStream, endOfEvents, type StreamEvent } from '../../model/events.ts';
 import { upstreamFault } from '../upstream-fault.ts';
 
 /** What turns the data of SSE events into events of the model. */
@@ -113,6 +113,9 @@ export class SseEventStream implements EventStream {
       if (bytes === null) clearTimeout(timer);
       else return body.read().then(drain);
     };
-    body.read().then(drain).catch(() => clearTimeout(timer));
+    body
+      .read()
+      .then(drain)
+      .catch(() => clearTimeout(timer));
   }
 }

@@ -1,0 +1,183 @@
+import {
+  type CustomTool,
+  type FunctionTool,
+  type Tool,
+  type ToolChoice,
+  ToolChoice_Mode,
+} from '../../../gen/llmgateway/v1/generation_pb.js';
+import * as build from '../../model/build.ts';
+import { type CacheMarkers, decodeCacheMarker } from './cache-markers.ts';
+import { dialectName } from './dialect.ts';
+import {
+  invalid,
+  keepMember,
+  readArray,
+  readBoolean,
+  readName,
+  readObject,
+  readObjectText,
+  readOptionalString,
+  writeJson,
+} from './fields.ts';
+import { addNested, type Json, toExtras } from './json.ts';
+
+const maxTools = 1024;
+const maxName = 128;
+
+/** @throws GatewayError INVALID_REQUEST */
+export function decodeTools(value: unknown, field: string, markers: CacheMarkers): Tool[] {
+  const items = readArray(value, field, maxTools);
+  const names = new Set<string>();
+  const tools: Tool[] = [];
+  for (let i = 0; i < items.length; i++) {
+    const at = `${field}[${i}]`;
+    const tool = decodeTool(items[i], at, markers);
+    if (tool.kind.case === 'function' || tool.kind.case === 'custom') {
+      const { name } = tool.kind.value;
+      if (names.has(name)) {
+        throw invalid(
+          `${at}.${tool.kind.case}.name`,
+          'names of tools to be unique',
+          name,
+          'the same name twice',
+        );
+      }
+      names.add(name);
+    }
+    tools.push(tool);
+  }
+  return tools;
+}
+
+function decodeTool(value: unknown, at: string, markers: CacheMarkers): Tool {
+  const json = readObject(value, at);
+  const type = readName(json['type'], `${at}.type`, 256);
+  if (type !== 'function' && type !== 'custom') {
+    const hosted = build.opaque(dialectName, type, writeJson(json, at));
+    return build.tool({ case: 'hosted', value: hosted });
+  }
+  const tool = build.tool({ case: undefined });
+  let unknown = '';
+  let inner = '';
+  for (const key in json) {
+    const member = json[key];
+    if (key === 'type') continue;
+    if (key === type) {
+      const definition = readObject(member, `${at}.${type}`);
+      inner = type === 'function' ? decodeFunction(tool, definition, at) : decodeCustom(tool, definition, at);
+    } else if (!decodeCacheMarker(tool, key, member, at, markers)) {
+      unknown = keepMember(unknown, key, member, `${at}.${key}`);
+    }
+  }
+  if (tool.kind.case === undefined) throw invalid(`${at}.${type}`, 'an object', undefined);
+  unknown = addNested(unknown, type, inner);
+  if (unknown !== '') tool.extras = toExtras(unknown);
+  return tool;
+}
+
+/** @returns its unknown members */
+function decodeFunction(tool: Tool, json: Json, at: string): string {
+  const definition: FunctionTool = build.functionTool(readName(json['name'], `${at}.function.name`, maxName));
+  let unknown = '';
+  for (const key in json) {
+    const member = json[key];
+    switch (key) {
+      case 'name':
+        break;
+      case 'description':
+        definition.description = readOptionalString(member, `${at}.function.description`);
+        break;
+      case 'parameters':
+        if (member !== null) definition.parametersJson = readObjectText(member, `${at}.function.parameters`);
+        break;
+      case 'strict':
+        if (member !== null) definition.strict = readBoolean(member, `${at}.function.strict`);
+        break;
+      default:
+        unknown = keepMember(unknown, key, member, `${at}.function.${key}`);
+    }
+  }
+  tool.kind = { case: 'function', value: definition };
+  return unknown;
+}
+
+/** @returns its unknown members */
+function decodeCustom(tool: Tool, json: Json, at: string): string {
+  const definition: CustomTool = build.customTool(readName(json['name'], `${at}.custom.name`, maxName));
+  let unknown = '';
+  for (const key in json) {
+    const member = json[key];
+    switch (key) {
+      case 'name':
+        break;
+      case 'description':
+        definition.description = readOptionalString(member, `${at}.custom.description`);
+        break;
+      case 'format':
+        if (member !== null) definition.formatJson = readObjectText(member, `${at}.custom.format`);
+        break;
+      default:
+        unknown = keepMember(unknown, key, member, `${at}.custom.${key}`);
+    }
+  }
+  tool.kind = { case: 'custom', value: definition };
+  return unknown;
+}
+
+const modes: ReadonlyMap<string, ToolChoice_Mode> = new Map([
+  ['auto', ToolChoice_Mode.AUTO],
+  ['none', ToolChoice_Mode.NONE],
+  ['required', ToolChoice_Mode.REQUIRED],
+]);
+
+/**
+ * @returns undefined for a choice of a kind that the model does not know, such as one of a hosted tool
+ * @throws GatewayError INVALID_REQUEST
+ */
+export function decodeToolChoice(
+  value: unknown,
+  field: string,
+  tools: readonly Tool[],
+): ToolChoice | undefined {
+  if (typeof value === 'string') {
+    const mode = modes.get(value);
+    if (mode === undefined) {
+      throw invalid(field, "'none', 'auto', 'required' or an object", value, 'another string');
+    }
+    if (mode === ToolChoice_Mode.REQUIRED) needTools(tools, field);
+    return build.toolChoice(mode);
+  }
+  const json = readObject(value, field);
+  const type = readName(json['type'], `${field}.type`, 256);
+  switch (type) {
+    case 'function':
+    case 'custom': {
+      const target = readObject(json[type], `${field}.${type}`);
+      const name = readName(target['name'], `${field}.${type}.name`, maxName);
+      needTools(tools, field);
+      if (!tools.some((tool) => tool.kind.case === type && tool.kind.value.name === name)) {
+        throw invalid(field, `the name of a ${type} in 'tools'`, value, 'another name');
+      }
+      return build.toolChoice(ToolChoice_Mode.NAMED, { name, custom: type === 'custom' });
+    }
+    case 'allowed_tools': {
+      const at = `${field}.allowed_tools`;
+      const allowed = readObject(json['allowed_tools'], at);
+      const mode = readName(allowed['mode'], `${at}.mode`, 16);
+      if (mode !== 'auto' && mode !== 'required') {
+        throw invalid(`${at}.mode`, "'auto' or 'required'", mode, 'another string');
+      }
+      const list = readArray(allowed['tools'], `${at}.tools`, maxTools);
+      needTools(tools, field);
+      const allowedJson = writeJson(list, `${at}.tools`);
+      return build.toolChoice(ToolChoice_Mode.ALLOWED, { allowedRequired: mode === 'required', allowedJson });
+    }
+    default:
+      needTools(tools, field);
+      return undefined;
+  }
+}
+
+function needTools(tools: readonly Tool[], field: string): void {
+  if (tools.length === 0) throw invalid(field, "'tools' beside it", undefined, 'no tools');
+}

@@ -1,0 +1,55 @@
+import { type Config, loadConfig } from './config/load.ts';
+import { ConfigError } from './config/problems.ts';
+import { watchConfig } from './config/watch.ts';
+import { createGateway, type Gateway } from './context.ts';
+import { createLogger, type Logger } from './observability/log.ts';
+
+// The life of the process: read the configuration, build, listen; on SIGTERM drain and leave.
+
+function start(): { gateway: Gateway; config: Config; log: Logger } {
+  const config = loadConfig({ env: process.env });
+  const { serviceName: service, logLevel: level, logModules: modules } = config;
+  const log = createLogger({ service, level, modules });
+  for (const warning of config.warnings) log.warn(warning);
+  return { gateway: createGateway(config, log), config, log };
+}
+
+async function main(): Promise<void> {
+  const { gateway, config, log } = start();
+  const address = await gateway.port.listen({ host: config.host, port: config.port });
+  log.info('listening', {
+    host: address.address,
+    port: address.port,
+    tls: config.tlsCert !== '',
+    version: config.version,
+    config: config.file,
+  });
+
+  const watcher = watchConfig(config.file, () => {
+    try {
+      gateway.reload(loadConfig({ env: process.env }));
+      log.info('configuration reloaded');
+    } catch (error) {
+      log.error('the new configuration is wrong; the old one stays', {
+        mistakes: error instanceof ConfigError ? error.lines : [String(error)],
+      });
+    }
+  });
+
+  const stop = async (signal: string): Promise<void> => {
+    watcher.close();
+    log.info('draining', { signal, in_flight: gateway.port.inFlight });
+    const { destroyed } = await gateway.drain();
+    log.info('stopped', { cut_off: destroyed });
+    process.exit(0);
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+}
+
+main().catch((error: unknown) => {
+  const lines =
+    error instanceof ConfigError ? error.lines : [error instanceof Error ? error.message : String(error)];
+  for (const line of lines) process.stderr.write(`llm-gateway: ${line}\n`);
+  process.exit(1);
+});

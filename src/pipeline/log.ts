@@ -1,0 +1,69 @@
+import type { Usage } from '../../gen/llmgateway/v1/completion_pb.js';
+import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
+import { type GatewayError, toGatewayError } from '../errors/gateway-error.ts';
+import { tapEvents } from '../model/events.ts';
+import type { Logger } from '../observability/log.ts';
+import type { Call, Stage } from './call.ts';
+
+/**
+ * One line for every call when it is over: INFO when it succeeded, WARN when it failed, ERROR when the gateway is at fault.
+ * Never the conversation.
+ */
+export function logStage(log: Logger): Stage {
+  return (next) => async (call) => {
+    const began = performance.now();
+    let firstOutput: number | null = null;
+    const over = (error: GatewayError | null, usage: Usage | undefined): void =>
+      writeLine(log, call, { began, firstOutput, error, usage });
+    try {
+      const reply = await next(call);
+      firstOutput = performance.now();
+      if (reply.kind === 'unary') {
+        over(null, reply.response.usage);
+        return reply;
+      }
+      let usage: Usage | undefined;
+      const events = tapEvents(reply.events, {
+        events(batch) {
+          const last = batch[batch.length - 1]?.event;
+          if (last?.case === 'finished') usage = last.value.usage;
+        },
+        end: (error) => over(error === null ? null : toGatewayError(error), usage),
+        abandoned: () => over(toGatewayError(call.signal.reason), usage),
+      });
+      return { kind: 'stream', events };
+    } catch (error) {
+      over(toGatewayError(error), undefined);
+      throw error;
+    }
+  };
+}
+
+interface Outcome {
+  readonly began: number;
+  readonly firstOutput: number | null;
+  readonly error: GatewayError | null;
+  readonly usage: Usage | undefined;
+}
+
+function writeLine(log: Logger, call: Call, { began, firstOutput, error, usage }: Outcome): void {
+  if (error === null && !log.enabled('INFO')) return;
+  const fields = {
+    request_id: call.id,
+    face: call.face,
+    stream: call.stream,
+    model: call.request.model,
+    provider: call.report.provider,
+    upstream_model: call.report.upstreamModel,
+    attempts: call.report.attempts,
+    status: error === null ? 'success' : error.reasonName,
+    latency_ms: Math.round(performance.now() - began),
+    ...(call.stream && firstOutput !== null ? { first_output_ms: Math.round(firstOutput - began) } : {}),
+    ...(usage === undefined
+      ? {}
+      : { prompt_tokens: usage.promptTokens, completion_tokens: usage.completionTokens }),
+  };
+  if (error === null) log.info('call', fields);
+  else if (error.reason === ErrorReason.INTERNAL) log.error('call', { ...fields, error });
+  else log.warn('call', { ...fields, error: error.rawMessage, upstream_status: error.facts.upstreamStatus });
+}
