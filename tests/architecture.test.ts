@@ -72,7 +72,9 @@ describe('imports', () => {
   });
 
   test('every folder is known', () => {
-    expect([...new Set(all.map(({ from }) => folderOf(from)))].filter((f) => f !== '' && !(f in allowed))).toEqual([]);
+    expect(
+      [...new Set(all.map(({ from }) => folderOf(from)))].filter((f) => f !== '' && !(f in allowed)),
+    ).toEqual([]);
   });
 
   test('dialects and providers do not know their siblings', () => {

@@ -1,0 +1,57 @@
+import { createClient } from '@connectrpc/connect';
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+} from '@connectrpc/connect-node';
+import OpenAI from 'openai';
+import { ChatService } from '../../gen/llmgateway/v1/chat_service_pb.js';
+import { loadConfig } from '../../src/config/load.ts';
+import { createGateway, type Gateway } from '../../src/context.ts';
+import { createLogger } from '../../src/observability/log.ts';
+
+/** A gateway in this process, listening on a free port of loopback. */
+export interface RunningGateway {
+  readonly gateway: Gateway;
+  readonly port: number;
+  readonly url: string;
+  /** Log lines so far, parsed. */
+  readonly log: Record<string, unknown>[];
+  stop(): Promise<void>;
+}
+
+/** Starts a gateway with an environment of its own: nothing of the machine's is read. */
+export async function startGateway(env: Record<string, string> = {}): Promise<RunningGateway> {
+  const log: Record<string, unknown>[] = [];
+  const config = loadConfig({
+    env: {
+      LLM_GATEWAY_INFERENCE_BASE_URL: 'http://127.0.0.1:9',
+      LLM_GATEWAY_LLAMACPP_BASE_URL: 'http://127.0.0.1:9/v1',
+      ...env,
+    },
+    cwd: import.meta.dirname,
+  });
+  const sink = (line: string) => void log.push(JSON.parse(line));
+  const gateway = createGateway(config, createLogger({ service: 'test', level: 'DEBUG', sink }));
+  const { port } = await gateway.port.listen({ host: '127.0.0.1', port: 0 });
+  return { gateway, port, url: `http://127.0.0.1:${port}`, log, stop: () => gateway.close() };
+}
+
+/** The official SDK, pointed at a gateway. */
+export const openaiClient = (url: string, options: Record<string, unknown> = {}): OpenAI =>
+  new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none', maxRetries: 0, ...options });
+
+/** Every way to call ChatService with the generated client. */
+export const rpcTransports = {
+  'Connect JSON over HTTP/1.1': (baseUrl: string) =>
+    createConnectTransport({ baseUrl, httpVersion: '1.1', useBinaryFormat: false }),
+  'Connect binary over HTTP/1.1': (baseUrl: string) =>
+    createConnectTransport({ baseUrl, httpVersion: '1.1', useBinaryFormat: true }),
+  'Connect over HTTP/2': (baseUrl: string) => createConnectTransport({ baseUrl, httpVersion: '2' }),
+  gRPC: (baseUrl: string) => createGrpcTransport({ baseUrl }),
+  'gRPC-Web over HTTP/1.1': (baseUrl: string) => createGrpcWebTransport({ baseUrl, httpVersion: '1.1' }),
+} as const;
+
+export type RpcFace = keyof typeof rpcTransports;
+
+export const chatClient = (face: RpcFace, url: string) => createClient(ChatService, rpcTransports[face](url));
