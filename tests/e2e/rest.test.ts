@@ -31,6 +31,10 @@ const post = (body: unknown, headers: Record<string, string> = {}, path = '/v1/c
     headers: { 'content-type': 'application/json', ...headers },
     body: typeof body === 'string' || body instanceof Buffer ? (body as string) : JSON.stringify(body),
   });
+interface ErrorBody {
+  error: { message: string; type: string; param: string | null; code: string | null };
+}
+const bodyOf = async <T = ErrorBody>(response: Response): Promise<T> => (await response.json()) as T;
 const echo = { model: 'fake/echo', messages: [{ role: 'user', content: 'Hi' }] };
 
 describe('bad requests', () => {
@@ -52,7 +56,7 @@ describe('bad requests', () => {
     ['an unknown fake option', { ...echo, model: 'fake/echo?speed=9' }, 400, 'model', null],
   ])('%s', async (_what, body, status, param, code) => {
     const response = await post(body);
-    const { error } = await response.json();
+    const { error } = await bodyOf(response);
     expect(response.status).toBe(status);
     expect(Object.keys(error).sort()).toEqual(['code', 'message', 'param', 'type']);
     expect(error).toMatchObject({ type: 'invalid_request_error', code });
@@ -61,14 +65,14 @@ describe('bad requests', () => {
   });
 
   test('a missing key names the variable to set', async () => {
-    const { error } = await (await post({ ...echo, model: 'grok-4' })).json();
+    const { error } = await bodyOf(await post({ ...echo, model: 'grok-4' }));
     expect(error.message).toMatch(/XAI_API_KEY|GROK_API_KEY/);
   });
 
   test('a body over the limit', async () => {
     const response = await post({ ...echo, messages: [{ role: 'user', content: 'x'.repeat(1_100_000) }] });
     expect(response.status).toBe(413);
-    expect((await response.json()).error.code).toBe('request_too_large');
+    expect((await bodyOf(response)).error.code).toBe('request_too_large');
   });
 
   test('a compressed body over the limit', async () => {
@@ -85,7 +89,7 @@ describe('bad requests', () => {
 
   test('an unknown route and a wrong method', async () => {
     const missing = await fetch(`${gateway.url}/v1/nothing`);
-    expect([missing.status, (await missing.json()).error.code]).toEqual([404, 'not_found']);
+    expect([missing.status, (await bodyOf(missing)).error.code]).toEqual([404, 'not_found']);
     const wrong = await fetch(`${gateway.url}/v1/chat/completions`);
     expect([wrong.status, wrong.headers.get('allow')]).toEqual([405, 'POST']);
   });
@@ -125,15 +129,19 @@ describe('models', () => {
     });
     expect(await (await fetch(`${gateway.url}/v1/models/GPT`)).json()).toMatchObject({ id: 'gpt-5.2' });
     const missing = await fetch(`${gateway.url}/v1/models/none`);
-    expect([missing.status, (await missing.json()).error.code]).toEqual([404, 'model_not_found']);
+    expect([missing.status, (await bodyOf(missing)).error.code]).toEqual([404, 'model_not_found']);
   });
 
   test('providers', async () => {
-    const list = await (await fetch(`${gateway.url}/v1/providers`)).json();
+    const list = await bodyOf<{
+      object: string;
+      provider_names: string[];
+      providers: Record<string, string[]>;
+    }>(await fetch(`${gateway.url}/v1/providers`));
     expect(list.object).toBe('provider_list');
     expect(list.provider_names).toContain('fake');
     expect(list.provider_names).not.toContain('openai');
-    expect(list.providers.fake).toContain('fake/echo');
+    expect(list.providers['fake']).toContain('fake/echo');
   });
 
   test('paths without /v1', async () => {
