@@ -1,205 +1,152 @@
-import { create } from '@bufbuild/protobuf';
-import {
-  type Model,
-  ModelCapability,
-  ModelPriceSchema,
-  ModelSchema,
-  SecurityLevel,
-} from '../../gen/llmgateway/v1/models_service_pb.js';
-import { isMap, type YamlMap } from '../config/file.ts';
-import { didYouMean, type Problems, shown } from '../config/problems.ts';
-import { readTimeouts, type TimeoutOverrides } from '../config/providers.ts';
-import { flag, list, oneOf, text, type ValueReader, Wrong, wholeNumber } from '../config/values.ts';
+import type { SecurityLevel } from '../../gen/llmgateway/v1/models_service_pb.js';
+import { foreignPrefixes, knownProviders } from '../config/builtin-providers.ts';
+import type { Problems } from '../config/problems.ts';
+import { type CatalogueEntry, readEntry, securityLevel } from './read-entry.ts';
 
-/** One model of the catalogue. */
-export interface CatalogueEntry {
-  readonly model: Model;
-  readonly timeouts: TimeoutOverrides;
-  /** It has no chat completions. */
-  readonly responsesOnly: boolean;
-}
+export { type CatalogueEntry, securityLevel } from './read-entry.ts';
 
-/** All models, by every name they have. */
+/** All models, by every name they have. Never changed after it is made. */
 export interface Catalogue {
+  /** In the order of the files. */
   readonly entries: readonly CatalogueEntry[];
+  /** Ids are taken as they are written, upper and lower case. */
   byId(id: string): CatalogueEntry | undefined;
   /** @param alias in lower case */
   byAlias(alias: string): CatalogueEntry | undefined;
-  /** The entry whose facts hold for a provider's model: the exact one, else the one with the longest id that the name begins with. */
+  /** A provider's model by its id, its name at the provider, or an alias of it. */
+  within(provider: string, name: string): CatalogueEntry | undefined;
+  /**
+   * The entry whose facts hold for a provider's model that has none of its own, such as a dated version: of those with whose id
+   * or name at the provider it begins, the one with the longest. What follows must not go on with the word or the version:
+   * `gpt-4-0613` is a `gpt-4`, `gpt-4o` and `gpt-4.1` are not.
+   */
   closest(provider: string, upstreamModel: string): CatalogueEntry | undefined;
 }
 
-const capabilityNames = Object.keys(ModelCapability)
-  .filter((name) => Number.isNaN(Number(name)) && name !== 'UNSPECIFIED')
-  .map((name) => name.toLowerCase());
-const levels: Readonly<Record<string, SecurityLevel>> = {
-  low: SecurityLevel.LOW,
-  medium: SecurityLevel.MEDIUM,
-  high: SecurityLevel.HIGH,
-};
-const prices: Readonly<Record<string, 'input' | 'cachedInput' | 'cacheWrite' | 'output'>> = {
-  input: 'input',
-  cached_input: 'cachedInput',
-  cache_write: 'cacheWrite',
-  output: 'output',
-};
-
-export const securityLevel = (name: string): SecurityLevel => levels[name] ?? SecurityLevel.UNSPECIFIED;
-
-const tokens = wholeNumber(1, 100_000_000);
-const map: ValueReader<YamlMap> = (raw) => (isMap(raw) ? raw : new Wrong('a map'));
-const fields = {
-  id: text,
-  provider: text,
-  upstream_id: text,
-  aliases: list,
-  context_window: tokens,
-  max_output_tokens: tokens,
-  price: map,
-  capabilities: list,
-  security_level: oneOf(['low', 'medium', 'high']),
-  fallbacks: list,
-  timeouts: map,
-  responses_only: flag,
-} as const;
-type Fields = { [K in keyof typeof fields]?: (typeof fields)[K] extends ValueReader<infer T> ? T : never };
+/** What `models` is in one file. */
+export interface ModelList {
+  /** The file's name, for error lines. */
+  readonly name: string;
+  readonly models: unknown;
+}
 
 /**
  * Reads the lists of models, later ones replacing entries of the same id.
- * @param lists what `models` is in each file, with the file's name for error lines
- * @param providerLevels security level by provider; a provider that is not among them is a mistake
+ * @param levels security level by provider. The built-in providers may be named whether they are among these or not
  */
 export function readCatalogue(
-  lists: readonly { readonly name: string; readonly models: unknown }[],
-  providerLevels: ReadonlyMap<string, SecurityLevel>,
+  lists: readonly ModelList[],
+  levels: ReadonlyMap<string, SecurityLevel>,
   problems: Problems,
 ): Catalogue {
+  const known = Object.entries(knownProviders).map(([name, level]) => [name, securityLevel(level)] as const);
+  const providers = new Map([...known, ...levels]);
   const byId = new Map<string, CatalogueEntry>();
   for (const { name, models } of lists) {
     if (models === undefined || models === null) continue;
     if (!Array.isArray(models)) {
-      problems.add(`${name}: models is ${shown(models)}, has to be a list`);
+      problems.wrong(`${name}: models`, models, 'a list');
       continue;
     }
     const seen = new Set<string>();
-    models.forEach((raw, index) => {
-      const entry = readEntry(`${name}: models[${index}]`, raw, providerLevels, problems);
-      if (entry === null) return;
+    for (const [index, raw] of models.entries()) {
+      const place = `${name}: models[${index}]`;
+      const entry = readEntry(place, raw, providers, problems);
+      if (entry === null) continue;
       const { id } = entry.model;
-      if (seen.has(id)) problems.add(`${name}: models[${index}].id: ${shown(id)} is there twice`);
+      if (seen.has(id)) problems.add(`${place}.id: ${problems.shown(id)} is there twice`);
+      else byId.set(id, entry);
       seen.add(id);
-      byId.set(id, entry);
-    });
+    }
   }
-  return index([...byId.values()], problems);
+  const entries = [...byId.values()];
+  checkNames(entries, problems);
+  checkFallbacks(entries, byId, problems);
+  return new Index(entries, byId);
 }
 
-function readEntry(
-  place: string,
-  raw: unknown,
-  providerLevels: ReadonlyMap<string, SecurityLevel>,
+/** No name may mean two models, and none may begin with the prefix of another provider, which would win. */
+function checkNames(entries: readonly CatalogueEntry[], problems: Problems): void {
+  const owners = new Map<string, string>();
+  for (const { model } of entries) owners.set(model.id.toLowerCase(), model.id);
+  for (const { model } of entries) {
+    checkPrefix(model.id, model.id, model.provider, problems);
+    for (const alias of model.aliases) {
+      checkPrefix(alias, model.id, model.provider, problems);
+      const owner = owners.get(alias.toLowerCase());
+      if (owner === undefined) owners.set(alias.toLowerCase(), model.id);
+      else
+        problems.add(`models: alias ${problems.shown(alias)} of ${model.id} is a name of ${owner} already`);
+    }
+  }
+}
+
+function checkPrefix(name: string, id: string, provider: string, problems: Problems): void {
+  const lower = name.toLowerCase();
+  for (const [prefix, owner] of Object.entries(foreignPrefixes)) {
+    if (owner === provider || !lower.startsWith(prefix)) continue;
+    problems.add(
+      `models: name ${problems.shown(name)} of ${id} begins with ${prefix}, which means provider ${owner}, not ${provider}`,
+    );
+  }
+}
+
+function checkFallbacks(
+  entries: readonly CatalogueEntry[],
+  byId: ReadonlyMap<string, CatalogueEntry>,
   problems: Problems,
-): CatalogueEntry | null {
-  if (!isMap(raw)) {
-    problems.add(`${place}: is ${shown(raw)}, has to be a map`);
-    return null;
-  }
-  const given = readFields(place, raw, problems);
-  if (given.id === undefined || given.id === '') {
-    problems.add(`${place}.id: is missing`);
-    return null;
-  }
-  if (given.provider === undefined || !providerLevels.has(given.provider)) {
-    const known = [...providerLevels.keys()];
-    problems.add(`${place}.provider: is ${shown(given.provider)}, has to be one of ${known.join(', ')}`);
-    return null;
-  }
-  const model = create(ModelSchema, {
-    id: given.id,
-    provider: given.provider,
-    upstreamId: given.upstream_id ?? given.id,
-    aliases: [...(given.aliases ?? [])],
-    contextWindow: given.context_window ?? 0,
-    maxOutputTokens: given.max_output_tokens ?? 0,
-    capabilities: readCapabilities(place, given.capabilities ?? ['chat', 'streaming'], problems),
-    securityLevel:
-      given.security_level === undefined
-        ? (providerLevels.get(given.provider) as SecurityLevel)
-        : securityLevel(given.security_level),
-    fallbacks: [...(given.fallbacks ?? [])],
-  });
-  if (given.price !== undefined) model.price = readPrice(`${place}.price`, given.price, problems);
-  const timeouts = readTimeouts(`${place}.timeouts`, given.timeouts ?? {}, problems);
-  return { model, timeouts, responsesOnly: given.responses_only ?? false };
-}
-
-function readFields(place: string, raw: YamlMap, problems: Problems): Fields {
-  const values: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(raw)) {
-    const reader = (fields as Record<string, ValueReader<unknown>>)[key];
-    const read = reader?.(value);
-    if (reader === undefined) {
-      problems.add(`${place}.${key}: is not a setting${didYouMean(key, Object.keys(fields))}`);
-    } else if (read instanceof Wrong) {
-      problems.add(`${place}.${key}: is ${shown(value)}, has to be ${read.allowed}`);
-    } else values[key] = read;
-  }
-  return values as Fields;
-}
-
-function readCapabilities(place: string, names: readonly string[], problems: Problems): ModelCapability[] {
-  const capabilities: ModelCapability[] = [];
-  for (const name of names) {
-    if (capabilityNames.includes(name)) {
-      capabilities.push(ModelCapability[name.toUpperCase() as keyof typeof ModelCapability]);
-    } else {
-      problems.add(`${place}.capabilities: ${shown(name)} is not one${didYouMean(name, capabilityNames)}`);
-    }
-  }
-  return capabilities;
-}
-
-function readPrice(place: string, raw: YamlMap, problems: Problems) {
-  const price = create(ModelPriceSchema);
-  for (const [key, value] of Object.entries(raw)) {
-    const field = prices[key];
-    if (field === undefined) {
-      problems.add(`${place}.${key}: is not a price${didYouMean(key, Object.keys(prices))}`);
-    } else if (typeof value !== 'number' || value < 0) {
-      problems.add(`${place}.${key}: is ${shown(value)}, has to be USD for a million tokens, 0 or more`);
-    } else price[field] = value;
-  }
-  return price;
-}
-
-function index(entries: readonly CatalogueEntry[], problems: Problems): Catalogue {
-  const byId = new Map(entries.map((entry) => [entry.model.id, entry]));
-  const byAlias = new Map<string, CatalogueEntry>();
-  const byProvider = new Map<string, CatalogueEntry[]>();
-  for (const entry of entries) {
-    const { id, provider, aliases } = entry.model;
-    for (const alias of aliases.map((name) => name.toLowerCase())) {
-      const other = byAlias.get(alias) ?? byId.get(alias);
-      if (other === undefined) byAlias.set(alias, entry);
-      else problems.add(`models: alias ${shown(alias)} of ${id} is a name of ${other.model.id} already`);
-    }
-    const same = byProvider.get(provider) ?? [];
-    byProvider.set(provider, [...same, entry]);
-  }
+): void {
   for (const { model } of entries) {
     for (const fallback of model.fallbacks) {
-      if (!byId.has(fallback))
-        problems.add(`models: fallback ${shown(fallback)} of ${model.id} is not a model`);
+      if (!byId.has(fallback)) {
+        problems.add(`models: fallback ${problems.shown(fallback)} of ${model.id} is not a model`);
+      } else if (fallback === model.id) {
+        problems.add(`models: fallback ${problems.shown(fallback)} of ${model.id} is the model itself`);
+      }
     }
   }
-  for (const same of byProvider.values()) {
-    same.sort((a, b) => b.model.upstreamId.length - a.model.upstreamId.length);
+}
+
+class Index implements Catalogue {
+  readonly entries: readonly CatalogueEntry[];
+  readonly #byId: ReadonlyMap<string, CatalogueEntry>;
+  readonly #byAlias = new Map<string, CatalogueEntry>();
+  /** By provider: ids and names at the provider, the longest first. */
+  readonly #byProvider = new Map<string, { readonly name: string; readonly entry: CatalogueEntry }[]>();
+
+  constructor(entries: readonly CatalogueEntry[], byId: ReadonlyMap<string, CatalogueEntry>) {
+    this.entries = Object.freeze(entries);
+    this.#byId = byId;
+    for (const entry of entries) {
+      const { aliases, id, provider, upstreamId } = entry.model;
+      for (const alias of aliases) this.#byAlias.set(alias.toLowerCase(), entry);
+      const names = this.#byProvider.get(provider) ?? [];
+      for (const name of new Set([upstreamId, id])) names.push({ name, entry });
+      this.#byProvider.set(provider, names);
+    }
+    for (const names of this.#byProvider.values()) names.sort((a, b) => b.name.length - a.name.length);
   }
-  return {
-    entries,
-    byId: (id) => byId.get(id),
-    byAlias: (alias) => byAlias.get(alias),
-    closest: (provider, upstreamModel) =>
-      byProvider.get(provider)?.find(({ model }) => upstreamModel.startsWith(model.upstreamId)),
-  };
+
+  byId(id: string): CatalogueEntry | undefined {
+    return this.#byId.get(id);
+  }
+
+  byAlias(alias: string): CatalogueEntry | undefined {
+    return this.#byAlias.get(alias);
+  }
+
+  within(provider: string, name: string): CatalogueEntry | undefined {
+    const named = this.#byId.get(name) ?? this.#byAlias.get(name.toLowerCase());
+    if (named?.model.provider === provider) return named;
+    return this.#byProvider.get(provider)?.find((own) => own.name === name)?.entry;
+  }
+
+  closest(provider: string, upstreamModel: string): CatalogueEntry | undefined {
+    return this.#byProvider.get(provider)?.find(({ name }) => isVersionOf(upstreamModel, name))?.entry;
+  }
+}
+
+function isVersionOf(name: string, base: string): boolean {
+  if (!name.startsWith(base)) return false;
+  return /^(?:$|[^a-z\d.]|\.(?!\d))/i.test(name.slice(base.length));
 }

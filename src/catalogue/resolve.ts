@@ -5,6 +5,7 @@ import type { Catalogue, CatalogueEntry } from './catalogue.ts';
 export interface Resolved {
   /** Name of the provider; it may not be there. */
   readonly provider: string;
+  /** What the provider calls the model. */
   readonly upstreamModel: string;
   /** The catalogue's entry, exact or the closest; null when there is none. */
   readonly entry: CatalogueEntry | null;
@@ -16,7 +17,7 @@ export interface Resolved {
 export interface NameRules {
   /** Prefixes in lower case, with their providers. */
   readonly prefixes: ReadonlyMap<string, string>;
-  /** Beginnings of names, with their providers; the first that fits wins. */
+  /** Beginnings of names in lower case, with their providers; the first that fits wins. */
   readonly patterns: readonly (readonly [beginning: string, provider: string])[];
   /** Provider of names that nothing else knows. */
   readonly defaultProvider: string;
@@ -24,36 +25,54 @@ export interface NameRules {
 
 /** Resolved names that are kept at most; clients use few. */
 const maxKept = 2_048;
+/** Longer names are not kept, so that what is kept stays small. */
+const maxKeptLength = 256;
+/** As in the contract of GetModel. */
+const maxName = 512;
 
 /**
- * Resolves names of models, in this order: a provider's prefix (whatever its case; it always wins and is stripped), an alias
- * (whatever its case), an exact id, the beginning of the name, and last the default provider.
+ * Resolves names of models, in this order:
+ *
+ * 1. a provider's prefix, upper or lower case. It always wins, the longest first, and is stripped; what is left may be an id or
+ *    an alias of one of that provider's models in the catalogue, or else is the provider's own name for the model;
+ * 2. an alias, upper or lower case;
+ * 3. the id of a model in the catalogue, in its very spelling;
+ * 4. the beginning of the name, upper or lower case (`gpt-`, `claude-`, …);
+ * 5. the default provider.
+ *
+ * Whether the provider is there is not asked: a name never leads to another one because of that. Results are kept, and the same
+ * object is returned for the same name.
  */
 export class Resolver {
   readonly #catalogue: Catalogue;
   readonly #rules: NameRules;
+  /** Lengths of the prefixes, the longest first. */
   readonly #prefixLengths: readonly number[];
   readonly #kept = new Map<string, Resolved>();
 
   constructor(catalogue: Catalogue, rules: NameRules) {
     this.#catalogue = catalogue;
     this.#rules = rules;
-    this.#prefixLengths = [...new Set([...rules.prefixes.keys()].map(({ length }) => length))].sort(
-      (a, b) => b - a,
-    );
+    const lengths = new Set([...rules.prefixes.keys()].map(({ length }) => length));
+    this.#prefixLengths = [...lengths].sort((a, b) => b - a);
   }
 
-  /** @throws GatewayError when nothing is left behind a prefix */
+  /** @throws GatewayError INVALID_REQUEST when there is no name, nothing behind a prefix, or more than 512 characters */
   resolve(name: string): Resolved {
     const kept = this.#kept.get(name);
     if (kept !== undefined) return kept;
     const resolved = this.#find(name);
+    if (name.length > maxKeptLength) return resolved;
     if (this.#kept.size >= maxKept) this.#kept.clear();
     this.#kept.set(name, resolved);
     return resolved;
   }
 
   #find(name: string): Resolved {
+    if (name.trim() === '') throw invalidRequest('model', 'model is missing');
+    if (name.length > maxName) {
+      throw invalidRequest('model', `model has ${name.length} characters; at most ${maxName} are allowed`);
+    }
     const lower = name.toLowerCase();
     for (const length of this.#prefixLengths) {
       const provider = this.#rules.prefixes.get(lower.slice(0, length));
@@ -67,14 +86,20 @@ export class Resolver {
 
   #prefixed(provider: string, name: string, length: number): Resolved {
     const rest = name.slice(length);
-    if (rest.trim() === '')
+    if (rest.trim() === '') {
       throw invalidRequest('model', `model ${JSON.stringify(name)} names a provider but no model`);
-    return this.#at(provider, rest);
+    }
+    // Ids may hold the prefix.
+    const entry = this.#catalogue.within(provider, name) ?? this.#catalogue.within(provider, rest);
+    return entry === undefined ? this.#at(provider, rest) : direct(entry);
   }
 
+  /** A model that is not in the catalogue by this name; but it may be by its provider's. */
   #at(provider: string, upstreamModel: string): Resolved {
-    const entry = this.#catalogue.closest(provider, upstreamModel) ?? null;
-    return { provider, upstreamModel, entry, exact: entry?.model.upstreamId === upstreamModel };
+    const entry = this.#catalogue.within(provider, upstreamModel);
+    if (entry !== undefined) return direct(entry);
+    const closest = this.#catalogue.closest(provider, upstreamModel) ?? null;
+    return { provider, upstreamModel, entry: closest, exact: false };
   }
 }
 

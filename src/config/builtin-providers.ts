@@ -16,6 +16,24 @@ export interface BuiltinProvider {
   readonly unsupported?: readonly string[];
 }
 
+/** What local servers do not know. */
+const unknownLocally = [
+  'modalities',
+  'audio',
+  'web_search_options',
+  'moderation',
+  'prediction',
+  'verbosity',
+  'service_tier',
+  'store',
+  'metadata',
+  'prompt_cache_key',
+  'prompt_cache_retention',
+  'prompt_cache_options',
+  'safety_identifier',
+  'user',
+];
+
 /**
  * The providers of the OpenAI form, and the fake one. Sources of the differences: each provider's API reference, and what
  * their recorded traffic shows.
@@ -119,22 +137,7 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
       developerRole: 'system',
       cacheMarker: 'none',
     },
-    unsupported: [
-      'modalities',
-      'audio',
-      'web_search_options',
-      'moderation',
-      'prediction',
-      'verbosity',
-      'service_tier',
-      'store',
-      'metadata',
-      'prompt_cache_key',
-      'prompt_cache_retention',
-      'prompt_cache_options',
-      'safety_identifier',
-      'user',
-    ],
+    unsupported: unknownLocally,
   },
   inference: {
     form: 'openai',
@@ -151,22 +154,7 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
       developerRole: 'system',
       cacheMarker: 'none',
     },
-    unsupported: [
-      'modalities',
-      'audio',
-      'web_search_options',
-      'moderation',
-      'prediction',
-      'verbosity',
-      'service_tier',
-      'store',
-      'metadata',
-      'prompt_cache_key',
-      'prompt_cache_retention',
-      'prompt_cache_options',
-      'safety_identifier',
-      'user',
-    ],
+    unsupported: unknownLocally,
   },
   fake: {
     form: 'fake',
@@ -178,8 +166,8 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
   },
 };
 
-/** Name patterns of models and the provider that each means, also of providers that are not there. */
-export const namePatterns: readonly (readonly [prefix: string, provider: string])[] = [
+/** Beginnings of model names, in lower case, and the provider that each means, whether it is there or not. */
+export const namePatterns: readonly (readonly [beginning: string, provider: string])[] = [
   ['gpt-', 'openai'],
   ['o1', 'openai'],
   ['o3', 'openai'],
@@ -190,12 +178,37 @@ export const namePatterns: readonly (readonly [prefix: string, provider: string]
   ['grok-', 'xai'],
 ];
 
-/** Prefixes of providers that this version does not have; they name them all the same. */
-export const foreignPrefixes: Readonly<Record<string, string>> = {
+/** Prefixes of providers that this version does not have. */
+const laterPrefixes: Readonly<Record<string, string>> = {
   'anthropic/': 'anthropic',
   'google/': 'google',
   'gemini/': 'google',
   'ollama/': 'ollama',
   'bedrock/': 'bedrock',
   'cli/': 'cli',
+};
+
+/**
+ * Prefixes that mean their provider even when it is not there, or was switched off: a name that has one never goes anywhere
+ * else. A configured provider may take one over.
+ */
+export const foreignPrefixes: Readonly<Record<string, string>> = {
+  ...laterPrefixes,
+  ...Object.fromEntries(
+    Object.entries(builtinProviders).flatMap(([name, { prefixes }]) =>
+      prefixes.map((prefix) => [prefix, name]),
+    ),
+  ),
+};
+
+/** Providers that the catalogue may name whether they are there or not, with their levels of security. */
+export const knownProviders: Readonly<Record<string, 'low' | 'medium' | 'high'>> = {
+  anthropic: 'medium',
+  google: 'medium',
+  ollama: 'high',
+  bedrock: 'high',
+  cli: 'medium',
+  ...Object.fromEntries(
+    Object.entries(builtinProviders).map(([name, { securityLevel }]) => [name, securityLevel] as const),
+  ),
 };

@@ -1,12 +1,12 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { type Environment, leafPaths, parseYaml, valueAt, type YamlMap } from './file.ts';
-import { ConfigError, didYouMean, Problems, shown } from './problems.ts';
+import { type Environment, isMap, isSet, readYaml, valueAt, type YamlMap } from './file.ts';
+import { didYouMean, Problems } from './problems.ts';
 import { type ProviderConfig, readProviders } from './providers.ts';
-import { type LogLevel, logLevels, type Setting, type SettingValues, settings } from './settings.ts';
-import { oneOf, Wrong } from './values.ts';
+import { allSettings, type LogLevel, logLevel, type Setting, type SettingValues } from './settings.ts';
+import { Wrong } from './values.ts';
 
-/** Everything that is configured; never changed after it is made. */
+/** Everything that is configured, frozen in depth. */
 export interface Config extends SettingValues {
   /** Levels of single modules' logs. */
   readonly logModules: Readonly<Record<string, LogLevel>>;
@@ -23,107 +23,202 @@ export interface LoadOptions {
   readonly env: Environment;
   /** Folder that relative paths start from. Default: the process's. */
   readonly cwd?: string;
+  /** Reads a file's text; throws as node:fs does. Default: node:fs. */
+  readonly readFile?: (file: string) => string;
 }
 
+/** Reads a file's text; null for one that is not there, a Wrong for one that cannot be read. */
+type TryRead = (file: string) => string | null | Wrong;
+
+const prefix = 'LLM_GATEWAY_';
+const configVariable = `${prefix}CONFIG`;
 const defaultFile = 'config/gateway.yaml';
 const packageRoot = path.resolve(import.meta.dirname, '../..');
-/** Variables with our prefix that are read elsewhere than in the table. */
-const otherVariables = /^LLM_GATEWAY_(?:CONFIG|[A-Z0-9_]+_BASE_URL|[A-Z0-9_]+_API_KEY)$/;
+/** Parts of the file that are not in the table of settings. */
+const freeParts = ['providers', 'models', 'log.modules'];
 
 /**
  * Reads the configuration: environment over file over defaults.
- * @throws ConfigError with one line for each mistake
+ * @throws ConfigError with one line for each mistake, all at once, and no secret in any
  */
-export function loadConfig({ env, cwd = process.cwd() }: LoadOptions): Config {
+export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOptions): Config {
   const problems = new Problems();
-  const file = findFile(env, cwd);
-  const yaml = file === null ? {} : parseYaml(readFileSync(file, 'utf8'), file, env);
-  checkPaths(yaml, file, problems);
+  const env = withUpperCaseNames(given);
+  hideEnvironment(env, problems);
+  const tryRead = fileReader(readFile ?? ((file) => readFileSync(file, 'utf8')));
+  const { file, yaml } = readConfigFile(env, cwd, tryRead, problems);
+  checkPaths(yaml, problems);
 
-  const values: Record<string, unknown> = {};
-  for (const [name, setting] of Object.entries(settings as Record<string, Setting>)) {
-    values[name] = readSetting(setting, env, yaml, problems);
-  }
-  const providers = readProviders(yaml['providers'], env, problems);
-  const logModules = readLogModules(yaml, problems);
-  const config = {
-    ...(values as unknown as SettingValues),
+  const variables = new Set(allSettings.flatMap(([, { env: names }]) => names));
+  variables.add(configVariable);
+  const values = Object.fromEntries(
+    allSettings.map(([name, setting]) => [name, readSetting(setting, env, yaml, problems)]),
+  ) as unknown as SettingValues;
+  const providers = readProviders(yaml['providers'], env, problems, (names) => {
+    for (const name of names) variables.add(name);
+  });
+  const logModules = readLogModules(valueAt(yaml, 'log.modules'), problems);
+  checkDefaultProvider(values.defaultProvider, providers, problems);
+  const paths = readPaths(values, cwd, tryRead, problems);
+  problems.throwIfAny();
+  return deepFreeze({
+    ...values,
+    ...paths,
+    corsOrigins: values.corsOrigins ?? (values.environment === 'development' ? ['*'] : []),
+    version: values.version === '' ? packageVersion() : values.version,
     logModules,
     providers,
     models: yaml['models'],
     file,
-    warnings: unknownVariables(env),
-  };
-  if ((config.tlsCert === '') !== (config.tlsKey === '')) {
-    problems.add('LLM_GATEWAY_TLS_CERT and LLM_GATEWAY_TLS_KEY: only one is set, TLS needs both');
+    warnings: unknownVariables(env, variables),
+  });
+}
+
+/** Our variables have upper-case names; other cases are taken as well, as the gateways before this one did. */
+function withUpperCaseNames(env: Environment): Environment {
+  const upper: Record<string, string | undefined> = {};
+  for (const [name, value] of Object.entries(env)) {
+    if (name.toUpperCase().startsWith(prefix)) upper[name.toUpperCase()] ??= value;
   }
-  problems.throwIfAny();
-  return {
-    ...config,
-    modelsFile: resolveModelsFile(config.modelsFile, cwd),
-    version: config.version || packageVersion(),
+  return { ...upper, ...env };
+}
+
+/** Whatever the environment calls a secret gets into no error line, wherever the file repeats it. */
+function hideEnvironment(env: Environment, problems: Problems): void {
+  const own = new Set(allSettings.flatMap(([, { env: names }]) => names));
+  for (const [name, value] of Object.entries(env)) {
+    if (
+      value !== undefined &&
+      !own.has(name) &&
+      /SECRET|PASSW|_(?:KEY|KEY_ID|TOKEN|PASS|CREDENTIALS)$/i.test(name)
+    ) {
+      problems.hide(value);
+    }
+  }
+}
+
+function fileReader(readFile: (file: string) => string): TryRead {
+  return (file) => {
+    try {
+      return readFile(file);
+    } catch (error) {
+      const { code = 'unreadable' } = error as NodeJS.ErrnoException;
+      return code === 'ENOENT' ? null : new Wrong(`a file that can be read (${code})`);
+    }
   };
 }
 
-function findFile(env: Environment, cwd: string): string | null {
-  const named = env['LLM_GATEWAY_CONFIG'];
-  if (named !== undefined && named !== '') {
-    const file = path.resolve(cwd, named);
-    if (!existsSync(file)) throw new ConfigError([`LLM_GATEWAY_CONFIG: ${shown(named)} does not exist`]);
-    return file;
-  }
-  const file = path.resolve(cwd, defaultFile);
-  return existsSync(file) ? file : null;
+function readConfigFile(
+  env: Environment,
+  cwd: string,
+  tryRead: TryRead,
+  problems: Problems,
+): { file: string | null; yaml: YamlMap } {
+  const named = isSet(env, configVariable);
+  const given = named ? (env[configVariable] as string) : defaultFile;
+  const file = path.resolve(cwd, given);
+  const source = tryRead(file);
+  if (typeof source === 'string') return { file, yaml: readYaml(source, file, env, problems) };
+  if (source instanceof Wrong) problems.wrong(named ? configVariable : defaultFile, given, source.allowed);
+  else if (named) problems.wrong(configVariable, given, 'a file that exists');
+  return { file: null, yaml: {} };
 }
 
 function readSetting(setting: Setting, env: Environment, yaml: YamlMap, problems: Problems): unknown {
-  const variable = setting.env.find((name) => (env[name] ?? '') !== '');
+  const variable = setting.env.find((name) => isSet(env, name));
   const raw = variable === undefined ? valueAt(yaml, setting.path) : env[variable];
-  if (raw === undefined || raw === null) return setting.fallback;
+  // `${VAR:-}` in the file is a way to say: not set.
+  if (raw === undefined || raw === null || raw === '') return setting.fallback;
   const value = setting.read(raw);
   if (!(value instanceof Wrong)) return value;
-  problems.add(`${variable ?? setting.path}: is ${shown(raw)}, has to be ${value.allowed}`);
+  problems.wrong(variable ?? setting.path, raw, value.allowed);
   return setting.fallback;
 }
 
-function checkPaths(yaml: YamlMap, file: string | null, problems: Problems): void {
-  const known = new Set(Object.values(settings as Record<string, Setting>).map(({ path: place }) => place));
-  for (const place of leafPaths(yaml)) {
-    if (known.has(place) || /^(?:providers|models|log\.modules)(?:\.|$)/.test(place)) continue;
-    problems.add(`${file}: ${place} is not a setting${didYouMean(place, [...known, 'providers', 'models'])}`);
+/** Everything in the file has to be a setting, or to lead to one. */
+function checkPaths(yaml: YamlMap, problems: Problems): void {
+  const known = new Set([...freeParts, ...allSettings.map(([, { path: place }]) => place)]);
+  const sections = new Set<string>();
+  for (const place of known) {
+    for (let at = place.indexOf('.'); at > 0; at = place.indexOf('.', at + 1))
+      sections.add(place.slice(0, at));
   }
+  const visit = (map: YamlMap, above: string): void => {
+    for (const [key, value] of Object.entries(map)) {
+      const place = `${above}${key}`;
+      const isOne = !key.includes('.');
+      if (isOne && known.has(place)) continue;
+      if (isOne && sections.has(place)) {
+        if (isMap(value)) visit(value, `${place}.`);
+        else if (value !== null) problems.wrong(place, value, 'a map of settings');
+      } else problems.unknown(place, place, [...known, ...sections]);
+    }
+  };
+  visit(yaml, '');
 }
 
-function readLogModules(yaml: YamlMap, problems: Problems): Record<string, LogLevel> {
-  const given = valueAt(yaml, 'log.modules') ?? {};
-  const level = oneOf(logLevels, { warning: 'WARN' });
+function readLogModules(given: unknown, problems: Problems): Record<string, LogLevel> {
+  if (given === undefined || given === null) return {};
+  if (!isMap(given)) {
+    problems.wrong('log.modules', given, 'a map from modules to levels');
+    return {};
+  }
   const levels: Record<string, LogLevel> = {};
-  for (const [module, raw] of Object.entries(given as YamlMap)) {
-    const value = level(raw);
-    if (value instanceof Wrong)
-      problems.add(`log.modules.${module}: is ${shown(raw)}, has to be ${value.allowed}`);
+  for (const [module, raw] of Object.entries(given)) {
+    const value = logLevel(raw);
+    if (value instanceof Wrong) problems.wrong(`log.modules.${module}`, raw, value.allowed);
     else levels[module] = value;
   }
   return levels;
 }
 
-function unknownVariables(env: Environment): string[] {
-  const known = new Set(Object.values(settings as Record<string, Setting>).flatMap((setting) => setting.env));
+function checkDefaultProvider(name: string, providers: readonly ProviderConfig[], problems: Problems): void {
+  const names = providers.map((provider) => provider.name);
+  if (names.includes(name)) return;
+  problems.wrong('LLM_GATEWAY_DEFAULT_PROVIDER or default_provider', name, `one of ${names.join(', ')}`);
+}
+
+/** The files that settings name, as absolute paths. They are read here to be sure that they can be. */
+function readPaths(
+  { tlsCert, tlsKey, modelsFile }: SettingValues,
+  cwd: string,
+  tryRead: TryRead,
+  problems: Problems,
+): Pick<SettingValues, 'tlsCert' | 'tlsKey' | 'modelsFile'> {
+  if ((tlsCert === '') !== (tlsKey === '')) {
+    const [set, missing] = tlsKey === '' ? ['TLS_CERT', 'TLS_KEY'] : ['TLS_KEY', 'TLS_CERT'];
+    problems.add(`${prefix}${missing}: is missing, has to be set since ${prefix}${set} is`);
+  }
+  const check = (name: string, given: string): string => {
+    if (given === '') return '';
+    const file = path.resolve(cwd, given);
+    const source = tryRead(file);
+    if (source === null) problems.wrong(`${prefix}${name}`, given, 'a file that exists');
+    else if (source instanceof Wrong) problems.wrong(`${prefix}${name}`, given, source.allowed);
+    return file;
+  };
+  return {
+    tlsCert: check('TLS_CERT', tlsCert),
+    tlsKey: check('TLS_KEY', tlsKey),
+    modelsFile: check('MODELS', modelsFile) || path.join(packageRoot, 'config/models.yaml'),
+  };
+}
+
+function unknownVariables(env: Environment, known: ReadonlySet<string>): string[] {
   return Object.keys(env)
-    .filter((name) => name.startsWith('LLM_GATEWAY_') && !known.has(name) && !otherVariables.test(name))
+    .filter((name) => name.startsWith(prefix) && !known.has(name))
     .map((name) => `${name} is set but is not a setting${didYouMean(name, known)}`);
 }
 
-function resolveModelsFile(given: string, cwd: string): string {
-  if (given === '') return path.join(packageRoot, 'config/models.yaml');
-  const file = path.resolve(cwd, given);
-  if (!existsSync(file)) throw new ConfigError([`LLM_GATEWAY_MODELS: ${shown(given)} does not exist`]);
-  return file;
+function packageVersion(): string {
+  const manifest: unknown = JSON.parse(readFileSync(path.join(packageRoot, 'package.json'), 'utf8'));
+  return (manifest as { version: string }).version;
 }
 
-function packageVersion(): string {
-  const manifest = JSON.parse(readFileSync(path.join(packageRoot, 'package.json'), 'utf8')) as {
-    version: string;
-  };
-  return manifest.version;
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const item of Object.values(value)) deepFreeze(item);
+  }
+  return value;
 }

@@ -1,28 +1,31 @@
 import { type BuiltinProvider, builtinProviders } from './builtin-providers.ts';
-import { type Environment, isMap, type YamlMap } from './file.ts';
-import { didYouMean, type Problems, shown } from './problems.ts';
-import { Secret } from './secret.ts';
-import { providerBaseUrl } from './settings.ts';
-import { address, duration, flag, list, oneOf, text, type ValueReader, Wrong } from './values.ts';
+import { readFields } from './fields.ts';
+import { type Environment, isMap, isSet, soleVariable } from './file.ts';
+import type { Problems } from './problems.ts';
+import {
+  type ProviderFields,
+  providerFields,
+  readDialect,
+  readTimeouts,
+  type TimeoutOverrides,
+} from './provider-fields.ts';
+import { Secret, secretHeaders } from './secret.ts';
+import { address, Wrong } from './values.ts';
 
-/** Limits of the phases of an upstream call, in milliseconds; unset: the general ones. */
-export interface TimeoutOverrides {
-  readonly connectMs?: number;
-  readonly firstByteMs?: number;
-  readonly idleMs?: number;
-}
+export { readTimeouts, type TimeoutOverrides } from './provider-fields.ts';
 
 /** One provider, as configured. */
 export interface ProviderConfig {
   readonly name: string;
   readonly form: 'openai' | 'fake';
-  /** Address to which `/chat/completions` is added. */
+  /** Address to which `/chat/completions` is added, without a slash at its end. */
   readonly baseUrl: string;
   readonly apiKey: Secret | null;
-  /** Variables that would set the key; empty for a provider that needs none. */
+  /** Variables that set the key, the usual one last; empty for a provider that needs no key. */
   readonly keyNames: readonly string[];
   /** What is stripped from a model's name to get the provider's own; lower case. */
   readonly prefixes: readonly string[];
+  /** Sent with every request; names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
   readonly timeouts: TimeoutOverrides;
   readonly securityLevel: 'low' | 'medium' | 'high';
@@ -34,67 +37,7 @@ export interface ProviderConfig {
   readonly unsupported: readonly string[];
 }
 
-const headerMap: ValueReader<Readonly<Record<string, string>>> = (raw) =>
-  isMap(raw) && Object.values(raw).every((value) => typeof value === 'string' && !/[\r\n\0]/.test(value))
-    ? (raw as Record<string, string>)
-    : new Wrong('a map from header names to texts');
-
-const anyMap: ValueReader<YamlMap> = (raw) => (isMap(raw) ? raw : new Wrong('a map'));
-const phase = duration(1, 3_600_000);
-
-const fields = {
-  form: oneOf(['openai', 'fake']),
-  base_url: address,
-  api_key: text,
-  api_key_env: text,
-  prefixes: list,
-  headers: headerMap,
-  timeouts: anyMap,
-  security_level: oneOf(['low', 'medium', 'high']),
-  discovery: flag,
-  dialect: anyMap,
-  unsupported: list,
-  enabled: flag,
-} as const;
-
-const dialectValues: Readonly<Record<string, readonly unknown[]>> = {
-  max_tokens: ['as-given', 'max_tokens', 'max_completion_tokens'],
-  reasoning_key: ['reasoning_content', 'reasoning'],
-  history_reasoning: ['drop', 'send', 'required'],
-  developer_role: ['keep', 'system'],
-  stream_usage: [true, false],
-  cache_marker: ['prompt_cache_breakpoint', 'cache_control', 'none'],
-  history_annotations: ['drop', 'send'],
-  reasoning_budget: ['reasoning.max_tokens', 'none'],
-  tool_result_media: ['user-message', 'inline'],
-};
-const camel = (name: string): string =>
-  name.replace(/_(\w)/g, (_all, letter: string) => letter.toUpperCase());
-
-/** All providers: the built-in ones, changed and extended by the file, then by the environment. */
-export function readProviders(file: unknown, env: Environment, problems: Problems): ProviderConfig[] {
-  const given = file ?? {};
-  if (!isMap(given)) {
-    problems.add(`providers: is ${shown(file)}, has to be a map from names to settings`);
-    return [];
-  }
-  const names = [...new Set([...Object.keys(builtinProviders), ...Object.keys(given)])];
-  const providers: ProviderConfig[] = [];
-  for (const name of names) {
-    const provider = readProvider(name, given[name] ?? {}, env, problems);
-    if (provider !== null) providers.push(provider);
-  }
-  const owners = new Map<string, string>();
-  for (const { name, prefixes } of providers) {
-    for (const prefix of prefixes) {
-      const owner = owners.get(prefix);
-      if (owner === undefined) owners.set(prefix, name);
-      else problems.add(`providers.${name}.prefixes: ${shown(prefix)} belongs to provider ${owner} already`);
-    }
-  }
-  return providers;
-}
-
+/** What a provider is that only the file knows. */
 const custom: BuiltinProvider = {
   form: 'openai',
   baseUrl: '',
@@ -105,105 +48,184 @@ const custom: BuiltinProvider = {
   dialect: { maxTokens: 'as-given', historyReasoning: 'send', cacheMarker: 'none' },
 };
 
-function readProvider(
-  name: string,
-  raw: unknown,
+const prefixed = (variable: string): string => `LLM_GATEWAY_${variable}`;
+/** How a provider is called in the names of variables: `my-vllm` is MY_VLLM. */
+const inVariables = (name: string): string => name.toUpperCase().replace(/[^A-Z0-9]/g, '_');
+
+/** One that needs neither address nor key. */
+const isInProcess = (name: string): boolean => builtinProviders[name]?.form === 'fake';
+
+/** Variables of a provider's address, the first one set wins. */
+export const addressVariables = (name: string): string[] =>
+  isInProcess(name)
+    ? []
+    : [prefixed(`${inVariables(name)}_BASE_URL`), ...(builtinProviders[name]?.urls ?? [])];
+
+/** Variables of a provider's key, the first one set wins: those with our prefix, then the plain ones. */
+export function keyVariables(name: string, own?: string): string[] {
+  if (isInProcess(name)) return [];
+  const plain = own === undefined ? (builtinProviders[name]?.keys ?? []) : [own];
+  return [...new Set([`${inVariables(name)}_API_KEY`, ...plain].map(prefixed)), ...plain];
+}
+
+const headerVariables = { organization: 'OPENAI_ORG_ID', project: 'OPENAI_PROJECT_ID' } as const;
+
+/** All variables that a provider is set by. */
+export const providerVariables = (name: string, keyVariable?: string): string[] => [
+  ...addressVariables(name),
+  ...keyVariables(name, keyVariable),
+  ...(name === 'openai' ? Object.values(headerVariables).flatMap((own) => [prefixed(own), own]) : []),
+];
+
+/**
+ * All providers: the built-in ones, changed and extended by the file, then by the environment.
+ * @param given what `providers` is in the file
+ * @param onVariables told which variables each of them is set by
+ */
+export function readProviders(
+  given: unknown,
   env: Environment,
   problems: Problems,
-): ProviderConfig | null {
+  onVariables: (names: readonly string[]) => void = () => {},
+): ProviderConfig[] {
+  if (given !== undefined && given !== null && !isMap(given)) {
+    problems.wrong('providers', given, 'a map from names to settings');
+  }
+  const file = isMap(given) ? given : {};
+  const names = new Set([...Object.keys(builtinProviders), ...Object.keys(file)]);
+  const providers: ProviderConfig[] = [];
+  for (const name of names) {
+    if (!/^[a-z][a-z\d_-]{0,63}$/.test(name)) {
+      problems.add(
+        `providers.${name}: a provider's name has to be at most 64 lower-case letters, digits, "-" and "_", a letter first`,
+      );
+      continue;
+    }
+    const fields = readFields(`providers.${name}`, file[name] ?? {}, providerFields, problems) ?? {};
+    onVariables(providerVariables(name, fields.api_key_env));
+    if (fields.enabled !== false) providers.push(readProvider(name, fields, env, problems));
+  }
+  checkPrefixes(providers, problems);
+  return providers;
+}
+
+function readProvider(
+  name: string,
+  fields: ProviderFields,
+  env: Environment,
+  problems: Problems,
+): ProviderConfig {
   const place = `providers.${name}`;
-  if (!/^[a-z][a-z0-9_-]{0,63}$/.test(name)) {
-    problems.add(`${place}: a provider's name has to be lower-case letters, digits, "-" and "_", at most 64`);
-    return null;
-  }
-  if (!isMap(raw)) {
-    problems.add(`${place}: is ${shown(raw)}, has to be a map of settings`);
-    return null;
-  }
-  const known = builtinProviders[name];
-  const base = known ?? custom;
-  const given = readFields(place, raw, problems);
-  if (given.enabled === false) return null;
-  const variable = providerBaseUrl(name);
-  const fromEnv = [variable, ...(base.urls ?? [])].find((candidate) => (env[candidate] ?? '') !== '');
-  let url = given.base_url ?? base.baseUrl;
-  if (fromEnv !== undefined) {
-    const read = address(env[fromEnv]);
-    if (read instanceof Wrong)
-      problems.add(`${fromEnv}: is ${shown(env[fromEnv])}, has to be ${read.allowed}`);
-    else url = read;
-  }
-  const form = given.form ?? base.form;
-  if (form === 'openai' && url === '') problems.add(`${place}.base_url: is missing; set it, or ${variable}`);
-  const keyNames = keyVariables(base, given.api_key_env);
-  const set = keyNames.find((candidate) => (env[candidate] ?? '') !== '');
-  const key = set === undefined ? given.api_key : env[set];
+  const base = Object.hasOwn(builtinProviders, name) ? builtinProviders[name]! : custom;
+  if (base.form === 'fake') checkFake(place, fields, problems);
+  const ownKey = fields.api_key_env ?? soleVariable(fields.api_key ?? '') ?? undefined;
+  const needsKey = ownKey !== undefined || base.keys.length > 0;
+  const named = keyVariables(name, ownKey);
   return {
     name,
-    form,
-    baseUrl: `${url}${known === undefined ? '' : base.apiPath}`,
-    apiKey: key === undefined || key === '' ? null : new Secret(key.trim()),
-    keyNames,
-    prefixes: (given.prefixes ?? (base.prefixes.length > 0 ? base.prefixes : [`${name}/`])).map((p) =>
-      p.toLowerCase(),
-    ),
-    headers: given.headers ?? {},
-    timeouts: readTimeouts(`${place}.timeouts`, given.timeouts ?? {}, problems),
-    securityLevel: given.security_level ?? base.securityLevel,
-    discovery: given.discovery ?? base.discovery ?? false,
-    dialect: { ...base.dialect, ...readDialect(`${place}.dialect`, given.dialect ?? {}, problems) },
-    unsupported: given.unsupported ?? base.unsupported ?? [],
+    form: base.form,
+    baseUrl: readAddress(name, fields, base, env, problems),
+    apiKey: readKey(place, fields, named, env, problems),
+    keyNames: needsKey
+      ? [...named.filter((variable) => variable !== usual(base, ownKey)), usual(base, ownKey)]
+      : [],
+    prefixes: fields.prefixes ?? (base.prefixes.length > 0 ? base.prefixes : [`${name}/`]),
+    headers: readHeaders(name, fields, env, problems),
+    timeouts:
+      fields.timeouts === undefined ? {} : readTimeouts(`${place}.timeouts`, fields.timeouts, problems),
+    securityLevel: fields.security_level ?? base.securityLevel,
+    discovery: fields.discovery ?? base.discovery ?? false,
+    dialect: { ...base.dialect, ...readDialect(`${place}.dialect`, fields.dialect ?? {}, problems) },
+    unsupported: fields.unsupported ?? base.unsupported ?? [],
   };
 }
 
-function keyVariables(base: BuiltinProvider, own: string | undefined): string[] {
-  const names = own === undefined ? base.keys : [own];
-  return names.flatMap((name) => (own === undefined ? [`LLM_GATEWAY_${name}`, name] : [name]));
+/** The variable by which people know a provider's key. */
+const usual = (base: BuiltinProvider, own: string | undefined): string => own ?? base.keys[0] ?? '';
+
+function readAddress(
+  name: string,
+  fields: ProviderFields,
+  base: BuiltinProvider,
+  env: Environment,
+  problems: Problems,
+): string {
+  const variable = addressVariables(name).find((candidate) => isSet(env, candidate));
+  let url = fields.base_url ?? base.baseUrl;
+  if (variable !== undefined) {
+    const read = address(env[variable]);
+    if (read instanceof Wrong) problems.wrong(variable, env[variable], read.allowed);
+    else url = read;
+  } else if (url === '' && base.form === 'openai') {
+    problems.add(`providers.${name}.base_url: is missing; set it, or ${addressVariables(name)[0]}`);
+  }
+  return base.apiPath === '' || url.endsWith(base.apiPath) ? url : `${url}${base.apiPath}`;
 }
 
-type Fields = { [K in keyof typeof fields]?: (typeof fields)[K] extends ValueReader<infer T> ? T : never };
+function readKey(
+  place: string,
+  fields: ProviderFields,
+  variables: readonly string[],
+  env: Environment,
+  problems: Problems,
+): Secret | null {
+  const variable = variables.find((candidate) => isSet(env, candidate));
+  // What is still `${VAR}` is a variable that is not set.
+  const inFile = soleVariable(fields.api_key ?? '') === null ? fields.api_key : undefined;
+  const key = (variable === undefined ? inFile : env[variable])?.trim() ?? '';
+  if (key === '') return null;
+  if (/^[\x21-\x7e]+$/.test(key)) return new Secret(key);
+  problems.add(
+    `${variable ?? `${place}.api_key`}: is [secret], has to be a key of printable ASCII without spaces`,
+  );
+  return null;
+}
 
-function readFields(place: string, raw: YamlMap, problems: Problems): Fields {
-  const values: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(raw)) {
-    const reader = (fields as Record<string, ValueReader<unknown>>)[key];
-    if (reader === undefined) {
-      problems.add(`${place}.${key}: is not a setting${didYouMean(key, Object.keys(fields))}`);
-      continue;
+function readHeaders(
+  name: string,
+  fields: ProviderFields,
+  env: Environment,
+  problems: Problems,
+): Readonly<Record<string, string>> {
+  const headers: Record<string, string> = {};
+  for (const field of ['organization', 'project'] as const) {
+    const plain = headerVariables[field];
+    const variable = name === 'openai' ? [prefixed(plain), plain].find((own) => isSet(env, own)) : undefined;
+    const value = (variable === undefined ? fields[field] : env[variable])?.trim();
+    if (value === undefined) continue;
+    if (/^[\x21-\x7e]+$/.test(value)) headers[`openai-${field}`] = value;
+    else
+      problems.wrong(
+        variable ?? `providers.${name}.${field}`,
+        value,
+        'an id of printable ASCII without spaces',
+      );
+  }
+  return secretHeaders({ ...headers, ...fields.headers });
+}
+
+/** It is in this process: most settings would do nothing. */
+function checkFake(place: string, fields: ProviderFields, problems: Problems): void {
+  const allowed = ['enabled', 'prefixes', 'security_level'];
+  for (const field of Object.keys(fields)) {
+    if (!allowed.includes(field)) {
+      problems.add(
+        `${place}.${field}: has no meaning for a provider in this process, which has ${allowed.join(', ')}`,
+      );
     }
-    const read = reader(value);
-    const display = key === 'api_key' ? '[secret]' : shown(value);
-    if (read instanceof Wrong) problems.add(`${place}.${key}: is ${display}, has to be ${read.allowed}`);
-    else values[key] = read;
   }
-  return values as Fields;
 }
 
-export function readTimeouts(place: string, raw: YamlMap, problems: Problems): TimeoutOverrides {
-  const names: Record<string, string> = { connect: 'connectMs', first_byte: 'firstByteMs', idle: 'idleMs' };
-  const values: Record<string, number> = {};
-  for (const [key, value] of Object.entries(raw)) {
-    const name = names[key];
-    if (name === undefined) {
-      problems.add(`${place}.${key}: is not a setting${didYouMean(key, Object.keys(names))}`);
-      continue;
+function checkPrefixes(providers: readonly ProviderConfig[], problems: Problems): void {
+  const owners = new Map<string, string>();
+  for (const { name, prefixes } of providers) {
+    for (const prefix of prefixes) {
+      const owner = owners.get(prefix);
+      if (owner === undefined || owner === name) owners.set(prefix, name);
+      else
+        problems.add(
+          `providers.${name}.prefixes: ${problems.shown(prefix)} belongs to provider ${owner} already`,
+        );
     }
-    const read = phase(value);
-    if (read instanceof Wrong) problems.add(`${place}.${key}: is ${shown(value)}, has to be ${read.allowed}`);
-    else values[name] = read;
   }
-  return values;
-}
-
-function readDialect(place: string, raw: YamlMap, problems: Problems): Record<string, unknown> {
-  const values: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(raw)) {
-    const allowed = dialectValues[key];
-    if (allowed === undefined) {
-      problems.add(`${place}.${key}: is not a setting${didYouMean(key, Object.keys(dialectValues))}`);
-    } else if (!allowed.includes(value)) {
-      problems.add(`${place}.${key}: is ${shown(value)}, has to be one of ${allowed.join(', ')}`);
-    } else values[camel(key)] = value;
-  }
-  return values;
 }

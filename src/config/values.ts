@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+
 /** Reads one value; returns it, or a Wrong that says what is allowed. */
 export type ValueReader<T> = (raw: unknown) => T | Wrong;
 
@@ -11,9 +13,20 @@ export class Wrong {
   }
 }
 
+/** What a reader allows, in words. */
+export function allowedBy(reader: ValueReader<unknown>): string {
+  const wrong = reader(undefined);
+  return wrong instanceof Wrong ? wrong.allowed : 'anything';
+}
+
+const maxTextLength = 4_096;
+const wrongText = new Wrong(`text of 1 to ${maxTextLength} characters on one line`);
+
 export const text: ValueReader<string> = (raw) => {
-  if (typeof raw === 'string') return raw;
-  return typeof raw === 'number' ? String(raw) : new Wrong('text');
+  const value = typeof raw === 'number' ? String(raw) : raw;
+  if (typeof value !== 'string' || value.trim() === '' || value.length > maxTextLength) return wrongText;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is refused
+  return /[\u0000-\u001f\u007f]/.test(value) ? wrongText : value;
 };
 
 export const flag: ValueReader<boolean> = (raw) => {
@@ -26,7 +39,7 @@ export const flag: ValueReader<boolean> = (raw) => {
 
 export function wholeNumber(least: number, most: number): ValueReader<number> {
   return (raw) => {
-    const value = typeof raw === 'string' && raw.trim() !== '' ? Number(raw) : raw;
+    const value = typeof raw === 'string' && /^\s*\d+\s*$/.test(raw) ? Number(raw) : raw;
     if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
     return new Wrong(`a whole number from ${least} to ${most}`);
   };
@@ -34,39 +47,43 @@ export function wholeNumber(least: number, most: number): ValueReader<number> {
 
 export function oneOf<const T extends string>(
   allowed: readonly T[],
-  aliases: Record<string, T> = {},
+  aliases: Readonly<Record<string, T>> = {},
 ): ValueReader<T> {
-  return (raw) => {
-    const word = typeof raw === 'string' ? raw.trim().toLowerCase() : '';
-    return (
-      allowed.find((known) => known.toLowerCase() === word) ??
-      aliases[word] ??
-      new Wrong(`one of ${allowed.join(', ')}`)
-    );
-  };
+  const words = new Map<string, T>([
+    ...Object.entries(aliases),
+    ...allowed.map((word) => [word.toLowerCase(), word] as const),
+  ]);
+  const wrong = new Wrong(`one of ${allowed.join(', ')}`);
+  return (raw) => (typeof raw === 'string' ? words.get(raw.trim().toLowerCase()) : undefined) ?? wrong;
 }
 
-/** A list, or text separated by commas. */
+/** A list, or text separated by commas; empty items are left out. */
 export const list: ValueReader<readonly string[]> = (raw) => {
-  if (typeof raw === 'string')
-    return raw
-      .split(',')
-      .map((item) => item.trim())
-      .filter((item) => item !== '');
-  if (Array.isArray(raw) && raw.every((item) => typeof item === 'string')) return raw as string[];
+  const items = typeof raw === 'string' ? raw.split(',') : raw;
+  if (Array.isArray(items) && items.every((item) => typeof item === 'string')) {
+    return items.map((item) => item.trim()).filter((item) => item !== '');
+  }
   return new Wrong('a list of texts, or one text separated by commas');
 };
 
 const units: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
-/** A time in milliseconds, written as seconds or with a unit: 10, 2.5, "150ms", "10s", "5m". */
+/** A time in milliseconds, written as seconds or with a unit: 10, 2.5, "150ms", "10s", "5m", "1h". */
 export function duration(leastMs: number, mostMs: number): ValueReader<number> {
+  const wrong = new Wrong(
+    `a time from ${shownTime(leastMs)} to ${shownTime(mostMs)}, in seconds or with a unit (150ms, 10s, 5m)`,
+  );
   return (raw) => {
-    const [, number, unit] = /^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h)?\s*$/.exec(String(raw)) ?? [];
+    const [, number, unit] = /^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h)?\s*$/.exec(plain(raw)) ?? [];
     const ms = number === undefined ? Number.NaN : Math.round(Number(number) * (units[unit ?? 's'] ?? 1));
-    if (ms >= leastMs && ms <= mostMs) return ms;
-    return new Wrong(`a time from ${leastMs}ms to ${mostMs}ms, in seconds or with a unit (150ms, 10s, 5m)`);
+    return ms >= leastMs && ms <= mostMs ? ms : wrong;
   };
+}
+
+/** A time with the largest unit that leaves a whole number: "5m". */
+export function shownTime(ms: number): string {
+  const unit = Object.keys(units).findLast((name) => ms > 0 && ms % units[name]! === 0) ?? 's';
+  return `${ms / units[unit]!}${unit}`;
 }
 
 const sizes: Readonly<Record<string, number>> = {
@@ -82,19 +99,51 @@ const sizes: Readonly<Record<string, number>> = {
 
 /** A size in bytes, written as a number or with a unit: 1048576, "32MiB", "10MB". */
 export function bytes(least: number, most: number): ValueReader<number> {
+  const wrong = new Wrong(
+    `a size from ${shownSize(least)} to ${shownSize(most)}, in bytes or with a unit (32MiB, 10MB)`,
+  );
   return (raw) => {
-    const [, number, unit] = /^\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*$/i.exec(String(raw)) ?? [];
-    const size = Math.round(Number(number) * (sizes[unit?.toLowerCase() ?? ''] ?? Number.NaN));
-    if (size >= least && size <= most) return size;
-    return new Wrong(`a size from ${least} to ${most} bytes, with a unit or without (32MiB, 10MB)`);
+    const [, number, unit] = /^\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*$/i.exec(plain(raw)) ?? [];
+    const factor = new Map(Object.entries(sizes)).get(unit?.toLowerCase() ?? '') ?? Number.NaN;
+    const size = Math.round(Number(number) * factor);
+    return size >= least && size <= most ? size : wrong;
   };
 }
 
-/** An http(s) address without query; a slash at its end is cut off. */
+function shownSize(size: number): string {
+  const unit = ['GiB', 'MiB', 'KiB'].find((name) => size % sizes[name.toLowerCase()]! === 0);
+  return unit === undefined ? `${size} bytes` : `${size / sizes[unit.toLowerCase()]!}${unit}`;
+}
+
+const plain = (raw: unknown): string =>
+  typeof raw === 'number' || typeof raw === 'string' ? String(raw) : '';
+
+/** An http(s) address without query; slashes at its end are cut off. */
 export const address: ValueReader<string> = (raw) => {
-  const allowed = new Wrong('an http or https URL without query or credentials');
-  if (typeof raw !== 'string' || !URL.canParse(raw)) return allowed;
+  const wrong = new Wrong('an http or https URL without query and credentials');
+  if (typeof raw !== 'string' || /\s/.test(raw) || !URL.canParse(raw)) return wrong;
   const { protocol, search, hash, username, password } = new URL(raw);
-  const plain = search === '' && hash === '' && username === '' && password === '';
-  return plain && (protocol === 'http:' || protocol === 'https:') ? raw.replace(/\/+$/, '') : allowed;
+  const isPlain = search === '' && hash === '' && username === '' && password === '' && !/[?#]$/.test(raw);
+  return isPlain && (protocol === 'http:' || protocol === 'https:') ? raw.replace(/\/+$/, '') : wrong;
 };
+
+/** A name or address to listen on. */
+export const host: ValueReader<string> = (raw) => {
+  const wrong = new Wrong('an IP address or a host name');
+  if (typeof raw !== 'string') return wrong;
+  const name = raw.trim();
+  return isIP(name) !== 0 || /^(?=.{1,253}$)[a-z\d](?:[a-z\d.-]*[a-z\d])?$/i.test(name) ? name : wrong;
+};
+
+/** Web origins, or `*`. */
+export const origins: ValueReader<readonly string[]> = (raw) => {
+  const items = list(raw);
+  const wrong = new Wrong('*, or web origins such as https://console.example.com, separated by commas');
+  if (items instanceof Wrong) return wrong;
+  return items.every((item) => item === '*' || isOrigin(item)) ? items : wrong;
+};
+
+function isOrigin(item: string): boolean {
+  const trimmed = item.replace(/\/$/, '');
+  return URL.canParse(trimmed) && new URL(trimmed).origin === trimmed.toLowerCase();
+}

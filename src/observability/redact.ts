@@ -1,47 +1,77 @@
-/** Names of things that are secrets whatever they hold. */
-const secretName =
-  /^(?:authorization|proxy-authorization|cookie|set-cookie|(?:x-)?api[-_]?key|apikey|x-goog-api-key|x-auth-token|(?:access|refresh|id|auth|session|secret)[-_]?token|token|secret|password|passwd|private[-_]?key|client[-_]?secret|aws[-_]?secret[-_]?access[-_]?key)$/i;
-
-/** Texts that are secrets wherever they stand: keys of the known vendors, bearer tokens, JWTs, credentials in URLs. */
-const secretText =
-  /\b(?:sk|pk|rk)-[\w-]{8,}|\bAIza[\w-]{20,}|\bxai-[\w-]{8,}|\bgsk_\w{8,}|\b(?:AKIA|ASIA)[A-Z0-9]{12,}|\bgh[pousr]_\w{16,}|\bhf_\w{16,}|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+|(?<=\bBearer\s)[\w.~+/=-]{8,}|(?<=:\/\/[^\s:/@]{0,64}:)[^\s/@]{1,256}(?=@)/gi;
-
 const mask = '[redacted]';
+
+/** Secrets that the process itself holds, such as configured keys. */
+const known = new Set<string>();
+/** More are not remembered; a gateway has a handful. */
+const maxKnown = 1_000;
+/** Shorter ones are not masked by what they are: they would mask ordinary words. */
+const leastKnown = 6;
+let knownPattern: RegExp | null = null;
+
+/** From now on masks this very text wherever it stands, whatever it looks like. Short texts are not taken. */
+export function rememberSecret(value: string): void {
+  if (value.length < leastKnown || known.has(value)) return;
+  if (known.size >= maxKnown) known.delete(known.values().next().value as string);
+  known.add(value);
+  const longestFirst = [...known].sort((a, b) => b.length - a.length);
+  knownPattern = new RegExp(longestFirst.map((text) => RegExp.escape(text)).join('|'), 'g');
+}
+
+const alwaysSecret =
+  /authorization|apikey|cookie|passw(?:or)?d|passphrase|^pwd$|secret|credential|privatekey|accesskey/;
+
+/**
+ * Whether what stands under this name is a secret: `always`; or `texts` only, since `token` names secrets as well as counts.
+ * The spelling of the name does not matter (`X-Api-Key`, `x_api_key`, `xApiKey`).
+ */
+export function secretName(name: string): 'always' | 'texts' | null {
+  const plain = name.toLowerCase().replace(/[^a-z0-9]/g, '');
+  if (alwaysSecret.test(plain)) return 'always';
+  return plain.includes('token') && !plain.includes('tokeniz') ? 'texts' : null;
+}
+
+/** Texts that none of the patterns below can match, told apart at little cost. */
+const suspicious =
+  /[srp]k-|bearer|basic|digest|AIza|xai-|gsk_|hf_|r8_|pplx-|gh[opsur]_|github_pat|A[KS]IA|eyJ|:\/\/|key|token|secret|passw|pwd|authoriz|cookie/i;
+
+const name =
+  '(?:api[-_ ]?key|access[-_]?key|private[-_]?key|secret(?:[-_]?key)?|token|passw(?:or)?d|pwd|credentials?)';
+
+/** What is a secret wherever it stands, and what is put in its place. */
+const patterns: readonly (readonly [RegExp, string])[] = [
+  [/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g, mask],
+  // Headers as text: everything up to the end of the line or of the quotes.
+  [/\b((?:proxy-)?authorization|(?:set-)?cookie)(["']?\s*[:=]\s*["']?)[^"'\r\n]+/gi, `$1$2${mask}`],
+  [/\b(Bearer)\s+(?!token\b|auth)[\w.~+/=*-]{4,}/gi, `$1 ${mask}`],
+  [/\b(Basic)\s+(?!auth)[A-Za-z0-9+/]{8,}={0,2}/gi, `$1 ${mask}`],
+  // Keys of the known vendors, also half masked as some repeat them in their errors.
+  [/\b[srp]k-[\w*-]{6,}/g, mask],
+  [/\bAIza[\w-]{10,}/g, mask],
+  [/\b(?:xai|pplx)-[\w*-]{6,}/g, mask],
+  [/\b(?:gsk|hf|r8|gh[opsur]|github_pat)_\w{8,}/g, mask],
+  [/\bA[KS]IA[A-Z0-9]{12,}/g, mask],
+  [/\beyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)?/g, mask],
+  // Credentials in a URL.
+  [/(:\/\/[^\s:/@]{0,256}:)[^\s/@]{1,1024}@/g, `$1${mask}@`],
+  // `name=value`, `"name": "value"`; and `name: value` where the value does not look like a word.
+  [new RegExp(`(${name}["']?\\s*[:=]\\s*(["']))(?:(?!\\2).)+`, 'gi'), `$1${mask}`],
+  [new RegExp(`(${name}=)[^\\s"'&;,]+`, 'gi'), `$1${mask}`],
+  [new RegExp(`(${name}:\\s+)(?!\\d{1,9}\\b)(?=[^\\s"',]*\\d)[^\\s"',]{6,}`, 'gi'), `$1${mask}`],
+];
+
 /** Longest text that is kept, in characters. */
-const maxText = 8_192;
-const maxDepth = 6;
-const maxItems = 100;
+export const maxText = 8_192;
+/** Looked at beyond the cut, so that no part of a secret stands before it unrecognised. */
+const overlap = 4_096;
 
-/** A text without the secrets in it, cut to a bound. */
-export function redactText(text: string): string {
-  const cut = text.length > maxText ? `${text.slice(0, maxText)}…` : text;
-  return cut.replace(secretText, mask);
+/** A text without the secrets in it, cut to `most` characters. */
+export function redactText(text: string, most = maxText): string {
+  const cut = text.length > most;
+  let clean = cut ? text.slice(0, most + overlap) : text;
+  if (knownPattern !== null) clean = clean.replace(knownPattern, mask);
+  if (suspicious.test(clean)) for (const [pattern, by] of patterns) clean = clean.replace(pattern, by);
+  return cut ? `${clean.slice(0, most)}… [${text.length - most} more characters]` : clean;
 }
 
-/** A value fit for a log: bounded in depth, breadth and length, errors with their causes, secrets masked. */
-export function redact(value: unknown, depth = 0): unknown {
-  if (typeof value === 'string') return redactText(value);
-  if (typeof value === 'bigint') return String(value);
-  if (typeof value !== 'object' || value === null) return typeof value === 'function' ? '[function]' : value;
-  if (depth >= maxDepth) return '[…]';
-  if (value instanceof Error) return redactError(value, depth);
-  if (Array.isArray(value)) return value.slice(0, maxItems).map((item) => redact(item, depth + 1));
-  if ('toJSON' in value && typeof value.toJSON === 'function') return redact(value.toJSON(), depth + 1);
-  if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
-  const clean: Record<string, unknown> = {};
-  for (const [name, item] of Object.entries(value).slice(0, maxItems)) {
-    clean[name] =
-      secretName.test(name) && item !== null && item !== undefined ? mask : redact(item, depth + 1);
-  }
-  return clean;
-}
-
-function redactError(error: Error, depth: number): Record<string, unknown> {
-  return {
-    name: error.name,
-    message: redactText(error.message),
-    ...('code' in error ? { code: redact(error.code, maxDepth) } : {}),
-    ...(error.stack === undefined ? {} : { stack: redactText(error.stack) }),
-    ...(error.cause === undefined ? {} : { cause: redact(error.cause, depth + 1) }),
-  };
-}
+/** What stands in place of a secret. */
+export const redacted = mask;

@@ -1,0 +1,80 @@
+import { builtinProviders } from './builtin-providers.ts';
+import { dialectFields, providerDocs, providerFields } from './provider-fields.ts';
+import { addressVariables, keyVariables } from './providers.ts';
+import { allSettings } from './settings.ts';
+import { allowedBy } from './values.ts';
+
+/** One row of the table of settings in the documentation. */
+export interface SettingDescription {
+  /** Environment variables, the first one set wins; empty where only the file can say it. */
+  readonly env: readonly string[];
+  /** Place in the YAML file; null where only the environment can say it. */
+  readonly yaml: string | null;
+  /** As text; empty for none. */
+  readonly fallback: string;
+  /** What it may be, in words. */
+  readonly allowed: string;
+  readonly doc: string;
+  /** Whether its value is never shown. */
+  readonly secret: boolean;
+}
+
+const row = (
+  yaml: string | null,
+  doc: string,
+  more: Partial<SettingDescription> = {},
+): SettingDescription => ({
+  env: [],
+  yaml,
+  fallback: '',
+  allowed: '',
+  doc,
+  secret: false,
+  ...more,
+});
+
+/** Every setting there is, in the order in which people look for them: the documentation is made of it. */
+export function describeSettings(): SettingDescription[] {
+  return [
+    row(null, 'The file; it has to exist when it is named', {
+      env: ['LLM_GATEWAY_CONFIG'],
+      fallback: '`config/gateway.yaml` if it exists',
+      allowed: 'a file',
+    }),
+    ...allSettings.map(([, { path, env, shownDefault, allowed, doc }]) =>
+      row(path, doc, { env, fallback: shownDefault, allowed }),
+    ),
+    row('log.modules', 'Levels of single modules', { allowed: 'a map from modules to levels' }),
+    row('models', 'Models that are added to the catalogue, or replace those of the same id', {
+      allowed: 'a list in the form of `config/models.yaml`',
+    }),
+    ...builtinRows(),
+    ...Object.entries(providerFields).map(([field, read]) =>
+      row(`providers.<name>.${field}`, providerDocs[field as keyof typeof providerDocs], {
+        allowed: allowedBy(read),
+        secret: field === 'api_key' || field === 'headers',
+      }),
+    ),
+    ...Object.entries(dialectFields).map(([field, read]) =>
+      row(`providers.<name>.dialect.${field}`, 'See OpenAIChatDialect', { allowed: allowedBy(read) }),
+    ),
+  ];
+}
+
+/** The variables of the built-in providers. */
+function builtinRows(): SettingDescription[] {
+  return Object.entries(builtinProviders)
+    .filter(([, { form }]) => form !== 'fake')
+    .flatMap(([name, { baseUrl, keys }]) => [
+      row(`providers.${name}.base_url`, `Address of ${name}`, {
+        env: addressVariables(name),
+        fallback: baseUrl,
+        allowed: allowedBy(providerFields.base_url),
+      }),
+      row(`providers.${name}.api_key`, `Key of ${name}${keys.length === 0 ? ', if it wants one' : ''}`, {
+        env: keyVariables(name),
+        allowed: 'printable ASCII without spaces',
+        secret: true,
+      }),
+    ]);
+}

@@ -1,0 +1,160 @@
+import { anyMap, type FieldsOf, readFields } from './fields.ts';
+import { isMap } from './file.ts';
+import type { Problems } from './problems.ts';
+import { address, duration, flag, list, oneOf, text, type ValueReader, Wrong } from './values.ts';
+
+/** Limits of the phases of an upstream call, in milliseconds; unset: the general ones. */
+export interface TimeoutOverrides {
+  readonly connectMs?: number;
+  readonly firstByteMs?: number;
+  readonly idleMs?: number;
+}
+
+export const securityLevels = ['low', 'medium', 'high'] as const;
+
+/** Headers that describe the very message, which only its sender can know. */
+const ownHeaders = ['host', 'connection', 'content-length', 'transfer-encoding', 'content-type', 'accept'];
+
+const isHeader = ([name, value]: readonly [string, unknown]): boolean =>
+  /^[\w!#$%&'*+.^`|~-]+$/.test(name) &&
+  !ownHeaders.includes(name.toLowerCase()) &&
+  typeof value === 'string' &&
+  /^[\t\x20-\x7e\x80-\xff]*$/.test(value);
+
+/** Headers with their names in lower case, so that each is there once. */
+const headers: ValueReader<Readonly<Record<string, string>>> = (raw) => {
+  if (!isMap(raw) || !Object.entries(raw).every(isHeader)) {
+    return new Wrong(`a map from header names to texts, without ${ownHeaders.join(', ')}`);
+  }
+  return Object.fromEntries(
+    Object.entries(raw as Record<string, string>).map(([name, value]) => [name.toLowerCase(), value]),
+  );
+};
+
+/** Prefixes of model names: they end in `/` or `:`, so that none begins an ordinary name by accident. */
+const prefixes: ValueReader<readonly string[]> = (raw) => {
+  const items = list(raw);
+  const wrong = new Wrong('a list of prefixes that end in "/" or ":", such as "groq/"');
+  if (items instanceof Wrong || items.length === 0) return wrong;
+  const lower = items.map((item) => item.toLowerCase());
+  return lower.every((item) => /^[a-z\d][\w./-]*[/:]$/.test(item)) ? lower : wrong;
+};
+
+/**
+ * Names of the parameters that a provider may be unable to take, as on the REST face. The pipeline has the same list, with what
+ * each of them means.
+ */
+export const requestParameters = [
+  'tools',
+  'tool_choice',
+  'response_format',
+  'n',
+  'logprobs',
+  'top_logprobs',
+  'stop',
+  'modalities',
+  'audio',
+  'web_search_options',
+  'max_tokens',
+  'moderation',
+  'temperature',
+  'top_p',
+  'top_k',
+  'presence_penalty',
+  'frequency_penalty',
+  'logit_bias',
+  'seed',
+  'reasoning_effort',
+  'parallel_tool_calls',
+  'prediction',
+  'verbosity',
+  'service_tier',
+  'store',
+  'metadata',
+  'prompt_cache_key',
+  'prompt_cache_retention',
+  'prompt_cache_options',
+  'safety_identifier',
+  'user',
+];
+
+const parameters: ValueReader<readonly string[]> = (raw) => {
+  const items = list(raw);
+  if (!(items instanceof Wrong) && items.every((item) => requestParameters.includes(item))) return items;
+  return new Wrong(`a list of some of ${requestParameters.join(', ')}`);
+};
+
+/** What a provider may have in the file. */
+export const providerFields = {
+  enabled: flag,
+  form: oneOf(['openai']),
+  base_url: address,
+  api_key: text,
+  api_key_env: ((raw) =>
+    typeof raw === 'string' && /^[A-Za-z_]\w*$/.test(raw)
+      ? raw
+      : new Wrong('the name of an environment variable')) as ValueReader<string>,
+  organization: text,
+  project: text,
+  prefixes,
+  headers,
+  timeouts: anyMap,
+  security_level: oneOf(securityLevels),
+  discovery: flag,
+  dialect: anyMap,
+  unsupported: parameters,
+} as const;
+
+export type ProviderFields = FieldsOf<typeof providerFields>;
+
+/** What these mean, for the documentation. */
+export const providerDocs: Readonly<Record<keyof typeof providerFields, string>> = {
+  enabled: 'Whether it is there at all',
+  form: 'Wire form; only `openai` (chat completions) yet',
+  base_url: "Address in the meaning of the provider's own SDK: `/chat/completions` comes after it",
+  api_key: 'Key, best as a variable to be expanded; an environment variable wins over it',
+  api_key_env: 'Environment variable that holds the key',
+  organization: 'Sent as `OpenAI-Organization`',
+  project: 'Sent as `OpenAI-Project`',
+  prefixes: 'Prefixes of model names that mean this provider and are stripped; `<name>/` when not given',
+  headers: 'Sent with every request',
+  timeouts: '`connect`, `first_byte`, `idle`: its own limits instead of those under `upstream`',
+  security_level: 'How far it may be trusted with sensitive text',
+  discovery: 'Whether it is asked for its models',
+  dialect: "Differences from OpenAI's wire form",
+  unsupported: 'Request parameters that it cannot take',
+};
+
+/** Differences from OpenAI's wire form; the codec's OpenAIChatDialect says what they mean. */
+export const dialectFields = {
+  max_tokens: oneOf(['as-given', 'max_tokens', 'max_completion_tokens']),
+  reasoning_key: oneOf(['reasoning_content', 'reasoning']),
+  history_reasoning: oneOf(['drop', 'send', 'required']),
+  history_annotations: oneOf(['drop', 'send']),
+  developer_role: oneOf(['keep', 'system']),
+  stream_usage: flag,
+  cache_marker: oneOf(['prompt_cache_breakpoint', 'cache_control', 'none']),
+  reasoning_budget: oneOf(['reasoning.max_tokens', 'none']),
+  tool_result_media: oneOf(['user-message', 'inline']),
+} as const;
+
+/** Reads them; their names become those of the codec, `max_tokens` `maxTokens`. */
+export function readDialect(place: string, raw: unknown, problems: Problems): Record<string, unknown> {
+  const fields = readFields(place, raw, dialectFields, problems) ?? {};
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [camelCase(name), value]));
+}
+
+export const camelCase = (name: string): string =>
+  name.replace(/_(\w)/g, (_all, letter: string) => letter.toUpperCase());
+
+const phase = duration(1, 3_600_000);
+
+/** Limits of a provider or a model: `connect`, `first_byte`, `idle`. */
+export function readTimeouts(place: string, raw: unknown, problems: Problems): TimeoutOverrides {
+  const fields = readFields(place, raw, { connect: phase, first_byte: phase, idle: phase }, problems) ?? {};
+  return {
+    ...(fields.connect === undefined ? {} : { connectMs: fields.connect }),
+    ...(fields.first_byte === undefined ? {} : { firstByteMs: fields.first_byte }),
+    ...(fields.idle === undefined ? {} : { idleMs: fields.idle }),
+  };
+}
