@@ -40,8 +40,7 @@ const maxName = 512;
  * 4. the beginning of the name, upper or lower case (`gpt-`, `claude-`, …);
  * 5. the default provider.
  *
- * Whether the provider is there is not asked: a name never leads to another one because of that. Results are kept, and the same
- * object is returned for the same name.
+ * Whether the provider is there is not asked: a name never leads to another one because of that. The latest results are kept.
  */
 export class Resolver {
   readonly #catalogue: Catalogue;

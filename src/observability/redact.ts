@@ -37,11 +37,16 @@ const suspicious =
 const name =
   '(?:api[-_ ]?key|access[-_]?key|private[-_]?key|secret(?:[-_]?key)?|token|passw(?:or)?d|pwd|credentials?)';
 
+const header = '(?:(?:proxy-)?authorization|(?:set-)?cookie)';
+/** What follows a name in JSON, or in JSON within a text of JSON. */
+const quotedValue = `\\\\*["']?\\s*[:=]\\s*\\\\*(["']))(?:(?!\\2|\\\\).)+`;
+
 /** What is a secret wherever it stands, and what is put in its place. */
 const patterns: readonly (readonly [RegExp, string])[] = [
   [/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g, mask],
-  // Headers as text: everything up to the end of the line or of the quotes.
-  [/\b((?:proxy-)?authorization|(?:set-)?cookie)(["']?\s*[:=]\s*["']?)[^"'\r\n]+/gi, `$1$2${mask}`],
+  // Headers as text: up to the end of the quotes, or of the line.
+  [new RegExp(`\\b(${header}${quotedValue}`, 'gi'), `$1${mask}`],
+  [new RegExp(`\\b(${header}\\s*[:=]\\s*)(?!["'\\\\])[^\\r\\n]+`, 'gi'), `$1${mask}`],
   [/\b(Bearer)\s+(?!token\b|auth)[\w.~+/=*-]{4,}/gi, `$1 ${mask}`],
   [/\b(Basic)\s+(?!auth)[A-Za-z0-9+/]{8,}={0,2}/gi, `$1 ${mask}`],
   // Keys of the known vendors, also half masked as some repeat them in their errors.
@@ -54,7 +59,7 @@ const patterns: readonly (readonly [RegExp, string])[] = [
   // Credentials in a URL.
   [/(:\/\/[^\s:/@]{0,256}:)[^\s/@]{1,1024}@/g, `$1${mask}@`],
   // `name=value`, `"name": "value"`; and `name: value` where the value does not look like a word.
-  [new RegExp(`(${name}["']?\\s*[:=]\\s*(["']))(?:(?!\\2).)+`, 'gi'), `$1${mask}`],
+  [new RegExp(`(${name}${quotedValue}`, 'gi'), `$1${mask}`],
   [new RegExp(`(${name}=)[^\\s"'&;,]+`, 'gi'), `$1${mask}`],
   [new RegExp(`(${name}:\\s+)(?!\\d{1,9}\\b)(?=[^\\s"',]*\\d)[^\\s"',]{6,}`, 'gi'), `$1${mask}`],
 ];

@@ -27,6 +27,7 @@ export const dispatch: Handler = async (call): Promise<Reply> => {
   }
   if (provider.createChat === undefined) throw lacking(provider, 'chat completions');
   const response = await provider.createChat(upstream);
+  identify(response, call);
   response.callReport = report;
   return { kind: 'unary', response };
 };
@@ -37,12 +38,22 @@ const lacking = (provider: Provider, what: string): GatewayError =>
     provider: provider.name,
   });
 
+/** Fills in what the provider left out of an answer's identity. */
+function identify(answer: { id: string; model: string; createdAt: number }, call: Call): void {
+  if (answer.id === '') answer.id = `chatcmpl-${call.id}`;
+  if (answer.model === '') answer.model = call.request.model;
+  if (answer.createdAt === 0) answer.createdAt = Math.floor(Date.now() / 1000);
+}
+
 /** Puts the call's report on the first and the last event. */
 function reported(events: EventStream, call: Call): EventStream {
   return tapEvents(events, {
     events(batch) {
       const first = batch[0]?.event;
-      if (first?.case === 'started') first.value.callReport = call.report;
+      if (first?.case === 'started') {
+        identify(first.value, call);
+        first.value.callReport = call.report;
+      }
       const last = batch[batch.length - 1]?.event;
       if (last?.case === 'finished') last.value.callReport = call.report;
     },

@@ -1,230 +1,175 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { inspect } from 'node:util';
-import { afterAll, describe, expect, test } from 'vitest';
-import { type Config, loadConfig } from '../../src/config/load.ts';
-import { ConfigError } from '../../src/config/problems.ts';
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is how the file names variables
+import { describe, expect, test } from 'vitest';
+import { loadConfig } from '../../src/config/load.ts';
+import { settings } from '../../src/config/settings.ts';
+import { folder, load, mistakes, provider } from './support/load.ts';
 
-const folder = mkdtempSync(path.join(tmpdir(), 'config-'));
-afterAll(() => rmSync(folder, { recursive: true }));
-
-let number = 0;
-function load(yaml: string | null, env: Record<string, string> = {}): Config {
-  if (yaml === null) return loadConfig({ env, cwd: folder });
-  const file = path.join(folder, `${number++}.yaml`);
-  writeFileSync(file, yaml);
-  return loadConfig({ env: { ...env, LLM_GATEWAY_CONFIG: file }, cwd: folder });
-}
-
-function mistakes(yaml: string | null, env: Record<string, string> = {}): readonly string[] {
-  try {
-    load(yaml, env);
-    return [];
-  } catch (error) {
-    if (error instanceof ConfigError) return error.lines;
-    throw error;
-  }
-}
-
-describe('values', () => {
+describe('where values come from', () => {
   test('defaults', () => {
     expect(load(null)).toMatchObject({
       host: '0.0.0.0',
       port: 8080,
+      tlsCert: '',
+      tlsKey: '',
+      corsOrigins: ['*'],
       maxBodyBytes: 33_554_432,
+      maxConnections: 0,
+      headersTimeoutMs: 30_000,
+      requestTimeoutMs: 300_000,
+      keepAliveTimeoutMs: 75_000,
+      sseKeepAliveMs: 15_000,
+      drainTimeoutMs: 30_000,
+      environment: 'development',
+      serviceName: 'llm-gateway',
+      version: expect.stringMatching(/^\d+\.\d+\.\d+/),
       logLevel: 'INFO',
-      totalTimeoutMs: 600_000,
+      logModules: {},
       defaultProvider: 'inference',
+      modelsFile: expect.stringMatching(/config\/models\.yaml$/),
+      connectTimeoutMs: 10_000,
+      firstByteTimeoutMs: 120_000,
+      idleTimeoutMs: 120_000,
+      totalTimeoutMs: 600_000,
+      discoveryIntervalMs: 60_000,
+      models: undefined,
       file: null,
       warnings: [],
     });
   });
 
   test('the environment wins over the file', () => {
-    const yaml = 'server:\n  port: 1234\n  max_body_bytes: 10MB\nlog:\n  level: debug';
-    expect(load(yaml)).toMatchObject({ port: 1234, maxBodyBytes: 10_000_000, logLevel: 'DEBUG' });
+    const yaml =
+      'server:\n  port: 1234\n  max_body_bytes: 10MB\nlog:\n  level: debug\n  modules: { calls: warn }';
+    expect(load(yaml)).toMatchObject({
+      port: 1234,
+      maxBodyBytes: 10_000_000,
+      logLevel: 'DEBUG',
+      logModules: { calls: 'WARN' },
+      file: `${folder}/config/gateway.yaml`,
+    });
     expect(load(yaml, { LLM_GATEWAY_PORT: '99' }).port).toBe(99);
   });
 
-  test('an empty variable is not set', () => {
+  test('a wrong value of the file does not matter where the environment wins', () => {
+    expect(load('server: { port: x }', { LLM_GATEWAY_PORT: '99' }).port).toBe(99);
+  });
+
+  test('the first of several variables wins', () => {
+    const env = { LLM_GATEWAY_ENVIRONMENT: 'staging', LLM_GATEWAY_ENV: 'production' };
+    expect(load(null, env).environment).toBe('staging');
+    expect(load(null, { LLM_GATEWAY_ENV: 'production' }).environment).toBe('production');
+  });
+
+  test('an empty variable or value is not set', () => {
     expect(load(null, { LLM_GATEWAY_PORT: '' }).port).toBe(8080);
+    expect(load('server: { port: "", host: }').port).toBe(8080);
+    expect(load('server:\nlog:\nproviders:\nmodels:\n').port).toBe(8080);
+    expect(load('').port).toBe(8080);
   });
 
-  test.each([
-    ['2.5', 2_500],
-    ['150ms', 150],
-    ['10s', 10_000],
-    ['5m', 300_000],
-  ])('a time of %s', (text, ms) => {
-    expect(load(null, { LLM_GATEWAY_UPSTREAM_IDLE_TIMEOUT_SECONDS: text }).idleTimeoutMs).toBe(ms);
+  test('the case of our variables does not matter', () => {
+    expect(load(null, { llm_gateway_port: '99' }).port).toBe(99);
+    expect(load(null, { llm_gateway_port: '99', LLM_GATEWAY_PORT: '98' }).port).toBe(98);
   });
 
-  test('variables are expanded in the file', () => {
-    const yaml = 'service:\n  name: ${NAME}-${ROLE:-main}';
-    expect(load(yaml, { NAME: 'gw' }).serviceName).toBe('gw-main');
-    expect(mistakes(yaml)).toEqual([expect.stringMatching(/\$\{NAME\} is used but NAME is not set$/)]);
+  test('another file', () => {
+    const env = { LLM_GATEWAY_CONFIG: 'other.yaml' };
+    expect(load('server: { port: 1 }', env, { 'other.yaml': 'server: { port: 2 }' }).port).toBe(2);
   });
+
+  test('the version', () => {
+    expect(load(null, { LLM_GATEWAY_VERSION: '7.0' }).version).toBe('7.0');
+  });
+
+  test('origins: all in development, none elsewhere, or those that are given', () => {
+    expect(load('environment: production').corsOrigins).toEqual([]);
+    const env = { LLM_GATEWAY_CORS_ORIGINS: 'https://a.example,https://b.example' };
+    expect(load(null, env).corsOrigins).toEqual(['https://a.example', 'https://b.example']);
+  });
+
+  test.each(Object.values(settings).flatMap(({ env, path }) => env.map((name) => [name, path] as const)))(
+    '%s and %s are read',
+    (name, place) => {
+      const [line] = mistakes(null, { [name]: '\u0000' });
+      expect(line).toMatch(new RegExp(`^(?:${name}|LLM_GATEWAY_DEFAULT_PROVIDER or .*): is "`));
+      const nested = place.split('.').reduceRight<unknown>((value, key) => ({ [key]: value }), '\u0000');
+      expect(mistakes(JSON.stringify(nested))[0]).toMatch(new RegExp(`^${place}: is "`));
+    },
+  );
 });
 
-describe('mistakes, one line each', () => {
-  test.each<[string, string | null, Record<string, string>, RegExp]>([
-    [
-      'a wrong number',
-      null,
-      { LLM_GATEWAY_PORT: '70000' },
-      /^LLM_GATEWAY_PORT: is "70000", has to be a whole number from 0 to 65535$/,
-    ],
-    [
-      'a wrong word',
-      null,
-      { LLM_GATEWAY_ENVIRONMENT: 'test' },
-      /^LLM_GATEWAY_ENVIRONMENT: is "test", has to be one of development, staging, production$/,
-    ],
-    [
-      'a wrong size',
-      null,
-      { LLM_GATEWAY_MAX_BODY_BYTES: '5 elephants' },
-      /^LLM_GATEWAY_MAX_BODY_BYTES: is "5 elephants", has to be a size/,
-    ],
-    [
-      'a wrong time',
-      'upstream:\n  idle_timeout: soon',
-      {},
-      /^upstream\.idle_timeout: is "soon", has to be a time/,
-    ],
-    [
-      'an unknown setting',
-      'server:\n  prot: 1',
-      {},
-      /server\.prot is not a setting; did you mean server\.port\?$/,
-    ],
-    ['half of TLS', null, { LLM_GATEWAY_TLS_CERT: 'x.pem' }, /only one is set/],
-    [
-      'a missing file',
-      null,
-      { LLM_GATEWAY_CONFIG: 'none.yaml' },
-      /^LLM_GATEWAY_CONFIG: "none.yaml" does not exist$/,
-    ],
-    [
-      'a missing catalogue',
-      null,
-      { LLM_GATEWAY_MODELS: 'none.yaml' },
-      /^LLM_GATEWAY_MODELS: "none.yaml" does not exist$/,
-    ],
-    ['a file that is not YAML', 'a: [', {}, /\.yaml: /],
-    ['a file that is a list', '- a', {}, /has to be a map of settings$/],
-    [
-      'a wrong address',
-      null,
-      { LLM_GATEWAY_OPENAI_BASE_URL: 'ftp://x' },
-      /^LLM_GATEWAY_OPENAI_BASE_URL: is "ftp:\/\/x", has to be an http/,
-    ],
-    [
-      'a provider without address',
-      'providers:\n  mine: {}',
-      {},
-      /^providers\.mine\.base_url: is missing; set it, or LLM_GATEWAY_MINE_BASE_URL$/,
-    ],
-    [
-      'an unknown setting of a provider',
-      'providers:\n  openai: { bse_url: x }',
-      {},
-      /^providers\.openai\.bse_url: is not a setting; did you mean base_url\?$/,
-    ],
-    [
-      'a provider with a bad name',
-      'providers:\n  "My One": { base_url: "http://x" }',
-      {},
-      /^providers\.My One: a provider's name has to be/,
-    ],
-    [
-      'a prefix that is taken',
-      'providers:\n  mine: { base_url: "http://x", prefixes: [openai/] }',
-      {},
-      /"openai\/" belongs to provider openai already$/,
-    ],
-    [
-      'a wrong dialect',
-      'providers:\n  openai: { dialect: { max_tokens: many } }',
-      {},
-      /^providers\.openai\.dialect\.max_tokens: is "many", has to be one of/,
-    ],
-    [
-      'a wrong header',
-      'providers:\n  openai: { headers: { a: 1 } }',
-      {},
-      /^providers\.openai\.headers: is .*, has to be a map from header names to texts$/,
-    ],
-    [
-      'a wrong provider time',
-      'providers:\n  openai: { timeouts: { idle: -1 } }',
-      {},
-      /^providers\.openai\.timeouts\.idle: is -1, has to be a time/,
-    ],
-    [
-      'a wrong module level',
-      'log:\n  modules: { rest: LOUD }',
-      {},
-      /^log\.modules\.rest: is "LOUD", has to be one of/,
-    ],
-  ])('%s', (_what, yaml, env, line) => {
-    expect(mistakes(yaml, env)).toEqual([expect.stringMatching(line)]);
+describe('variables in the file', () => {
+  test('are expanded', () => {
+    const yaml = 'service:\n  name: ${NAME}-${ROLE:-main}-${EMPTY:-}-$${NAME}-$NAME';
+    expect(load(yaml, { NAME: 'gw' }).serviceName).toBe('gw-main--${NAME}-$NAME');
   });
 
-  test('all at once', () => {
-    expect(
-      mistakes('server: { prot: 1 }', { LLM_GATEWAY_PORT: 'x', LLM_GATEWAY_LOG_LEVEL: 'y' }),
-    ).toHaveLength(3);
+  test('become numbers and lists as the environment does', () => {
+    const yaml = 'server:\n  port: ${P}\n  cors: { origins: ["${O}"] }';
+    expect(load(yaml, { P: '7', O: 'https://a.example' })).toMatchObject({
+      port: 7,
+      corsOrigins: ['https://a.example'],
+    });
   });
 
-  test('a misspelt variable is a warning', () => {
-    expect(load(null, { LLM_GATEWAY_PROT: '1' }).warnings).toEqual([
-      'LLM_GATEWAY_PROT is set but is not a setting; did you mean LLM_GATEWAY_PORT?',
+  test('are not expanded again', () => {
+    expect(load('service: { name: "${A}" }', { A: '${B}', B: 'x' }).serviceName).toBe('${B}');
+  });
+
+  test('without a value are a mistake', () => {
+    expect(mistakes('service: { name: "${A}/${B}/${A}" }')).toEqual([
+      expect.stringMatching(/: \$\{A\} is used but A is not set; set it or write \$\{A:-\}$/),
+      expect.stringMatching(/: \$\{B\} is used but B is not set/),
     ]);
   });
+
+  test('without a value, as a key, mean that there is none', () => {
+    const config = load('providers: { mine: { base_url: "http://x", api_key: "${MINE_KEY}" } }');
+    expect(provider(config, 'mine')).toMatchObject({
+      apiKey: null,
+      keyNames: ['LLM_GATEWAY_MINE_API_KEY', 'LLM_GATEWAY_MINE_KEY', 'MINE_KEY'],
+    });
+    const set = load('providers: { mine: { base_url: "http://x", api_key: "${MINE_KEY}" } }', {
+      MINE_KEY: 'k-12345',
+    });
+    expect(provider(set, 'mine')?.apiKey?.reveal()).toBe('k-12345');
+  });
 });
 
-describe('providers', () => {
-  const provider = (config: Config, name: string) => config.providers.find((one) => one.name === name);
-
-  test('prefixed keys win; addresses move', () => {
-    const config = load(null, {
-      OPENAI_API_KEY: 'plain',
-      LLM_GATEWAY_OPENAI_API_KEY: 'prefixed',
-      GROK_API_KEY: 'grok',
-      INFERENCE_SERVICE_URL: 'http://inference:1/',
-    });
-    expect(provider(config, 'openai')?.apiKey?.reveal()).toBe('prefixed');
-    expect(provider(config, 'xai')?.apiKey?.reveal()).toBe('grok');
-    expect(provider(config, 'inference')?.baseUrl).toBe('http://inference:1/v1');
+describe('warnings', () => {
+  test('a misspelt variable', () => {
+    expect(load(null, { LLM_GATEWAY_PROT: '1', OTHER: '2' }).warnings).toEqual([
+      'LLM_GATEWAY_PROT is set but is not a setting; did you mean LLM_GATEWAY_PORT?',
+    ]);
+    expect(load(null, { LLM_GATEWAY_OPNAI_API_KEY: 'k' }).warnings).toEqual([
+      'LLM_GATEWAY_OPNAI_API_KEY is set but is not a setting; did you mean LLM_GATEWAY_OPENAI_API_KEY?',
+    ]);
   });
 
-  test('another one by a few lines', () => {
-    const yaml =
-      'providers:\n  groq:\n    base_url: https://api.groq.com/openai/v1\n    api_key_env: GROQ_API_KEY';
-    expect(provider(load(yaml, { GROQ_API_KEY: 'gsk_1' }), 'groq')).toMatchObject({
-      form: 'openai',
-      baseUrl: 'https://api.groq.com/openai/v1',
-      prefixes: ['groq/'],
-    });
+  test('none for variables of a provider in the file', () => {
+    const yaml = 'providers: { my-own: { base_url: "http://x" } }';
+    const env = { LLM_GATEWAY_MY_OWN_API_KEY: 'k-12345', LLM_GATEWAY_MY_OWN_BASE_URL: 'http://y' };
+    const config = load(yaml, env);
+    expect(config.warnings).toEqual([]);
+    expect(provider(config, 'my-own')).toMatchObject({ baseUrl: 'http://y', keyNames: [] });
   });
 
-  test('a provider can be left out', () => {
-    expect(provider(load('providers: { xai: { enabled: false } }'), 'xai')).toBeUndefined();
+  test('never the value', () => {
+    expect(load(null, { LLM_GATEWAY_SECRET_THING: 'planted-value' }).warnings.join()).not.toContain(
+      'planted',
+    );
   });
+});
 
-  test('keys never show', () => {
-    const config = load('providers: { openai: { api_key: sk-in-the-file } }', {
-      XAI_API_KEY: 'xai-in-the-env',
-    });
-    for (const text of [
-      JSON.stringify(config),
-      inspect(config, { depth: 9 }),
-      String(provider(config, 'xai')?.apiKey),
-    ]) {
-      expect(text).not.toMatch(/in-the-(?:file|env)/);
-    }
-    expect(mistakes('providers: { openai: { api_key: [sk-secret] } }').join()).not.toContain('sk-secret');
-  });
+test('nothing can be changed afterwards', () => {
+  const config = load('models: [{ id: a }]');
+  for (const part of [config, config.providers, config.providers[0], config.corsOrigins, config.models]) {
+    expect(Object.isFrozen(part)).toBe(true);
+  }
+});
+
+test('real files', () => {
+  const config = loadConfig({ env: { LLM_GATEWAY_CONFIG: 'gateway.example.yaml' }, cwd: 'config' });
+  expect(config.file).toMatch(/config\/gateway\.example\.yaml$/);
+  expect(provider(config, 'groq')).toMatchObject({ baseUrl: 'https://api.groq.com/openai/v1' });
 });

@@ -77,7 +77,7 @@ describe.each(['REST', 'Connect binary over HTTP/1.1', 'gRPC'] as Face[])(
       expect(outcome).toMatchObject({ complete: true, failure: null });
       expect(outcome.text.split(' ')).toHaveLength(40);
       expect(await gateway.exit).toBe(0);
-      expect(gateway.lines.at(-1)).toMatchObject({ message: 'stopped', cut_off: 0 });
+      expect(await gateway.said('stopped')).toMatchObject({ message: 'stopped', cut_off: 0 });
     });
   },
 );
@@ -96,7 +96,7 @@ test('what does not end in time is cut off', async () => {
   gateway.signal('SIGTERM');
   expect(await gateway.exit).toBe(0);
   expect((await call).complete).toBe(false);
-  expect(gateway.lines.at(-1)).toMatchObject({ message: 'stopped', cut_off: 1 });
+  expect(await gateway.said('stopped')).toMatchObject({ message: 'stopped', cut_off: 1 });
 });
 
 test('a wrong configuration ends the start with a line for each mistake', async () => {

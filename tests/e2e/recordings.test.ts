@@ -23,6 +23,7 @@ let asked: Record<string, unknown>;
 beforeAll(async () => {
   upstream = await startUpstream();
   upstream.answerAll(async ({ socket, body }) => {
+    if (body === '') return void socket.end('HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n');
     asked = JSON.parse(body);
     const { status, headers, text } = playing.response;
     const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);

@@ -17,6 +17,18 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.stop());
 
+/** The order that a descriptor set wants; a reply begins with the file that was asked for. */
+function importsFirst(files: FileDescriptorProto[]): FileDescriptorProto[] {
+  const sorted = new Set<FileDescriptorProto>();
+  const add = (file: FileDescriptorProto): void => {
+    for (const name of file.dependency)
+      add(files.find((other) => other.name === name) as FileDescriptorProto);
+    sorted.add(file);
+  };
+  files.forEach(add);
+  return [...sorted];
+}
+
 test.each([
   ['v1', ServerReflection],
   ['v1alpha', Alpha as unknown as typeof ServerReflection],
@@ -45,13 +57,13 @@ test.each([
   expect(missing).toMatchObject({ case: 'errorResponse', value: { errorCode: 5 } });
   expect(extensions).toMatchObject({
     case: 'allExtensionNumbersResponse',
-    value: { extensionNumber: [1159] },
+    value: { extensionNumber: [1159, 1160] },
   });
   if (file?.case !== 'fileDescriptorResponse') throw new Error('no file');
   const files: FileDescriptorProto[] = file.value.fileDescriptorProto.map((bytes) =>
     fromBinary(FileDescriptorProtoSchema, bytes),
   );
-  const registry = createFileRegistry(create(FileDescriptorSetSchema, { file: files }));
+  const registry = createFileRegistry(create(FileDescriptorSetSchema, { file: importsFirst(files) }));
   expect(registry.getService('llmgateway.v1.ChatService')?.methods.map(({ name }) => name)).toEqual([
     'CreateChatCompletion',
     'StreamChatCompletion',

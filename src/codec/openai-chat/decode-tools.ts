@@ -131,6 +131,7 @@ const modes: ReadonlyMap<string, ToolChoice_Mode> = new Map([
 ]);
 
 /**
+ * @param gatewayTools names of the gateway's own tools that the request enables
  * @returns undefined for a choice of a kind that the model does not know, such as one of a hosted tool
  * @throws GatewayError INVALID_REQUEST
  */
@@ -138,13 +139,18 @@ export function decodeToolChoice(
   value: unknown,
   field: string,
   tools: readonly Tool[],
+  gatewayTools: readonly string[],
 ): ToolChoice | undefined {
+  const needTools = (): void => {
+    if (tools.length > 0 || gatewayTools.length > 0) return;
+    throw invalid(field, "'tools' beside it", undefined, 'no tools');
+  };
   if (typeof value === 'string') {
     const mode = modes.get(value);
     if (mode === undefined) {
       throw invalid(field, "'none', 'auto', 'required' or an object", value, 'another string');
     }
-    if (mode === ToolChoice_Mode.REQUIRED) needTools(tools, field);
+    if (mode === ToolChoice_Mode.REQUIRED) needTools();
     return build.toolChoice(mode);
   }
   const json = readObject(value, field);
@@ -154,8 +160,11 @@ export function decodeToolChoice(
     case 'custom': {
       const target = readObject(json[type], `${field}.${type}`);
       const name = readName(target['name'], `${field}.${type}.name`, maxName);
-      needTools(tools, field);
-      if (!tools.some((tool) => tool.kind.case === type && tool.kind.value.name === name)) {
+      needTools();
+      const known =
+        tools.some((tool) => tool.kind.case === type && tool.kind.value.name === name) ||
+        (type === 'function' && gatewayTools.includes(name));
+      if (!known) {
         throw invalid(field, `the name of a ${type} in 'tools'`, value, 'another name');
       }
       return build.toolChoice(ToolChoice_Mode.NAMED, { name, custom: type === 'custom' });
@@ -168,16 +177,12 @@ export function decodeToolChoice(
         throw invalid(`${at}.mode`, "'auto' or 'required'", mode, 'another string');
       }
       const list = readArray(allowed['tools'], `${at}.tools`, maxTools);
-      needTools(tools, field);
+      needTools();
       const allowedJson = writeJson(list, `${at}.tools`);
       return build.toolChoice(ToolChoice_Mode.ALLOWED, { allowedRequired: mode === 'required', allowedJson });
     }
     default:
-      needTools(tools, field);
+      needTools();
       return undefined;
   }
-}
-
-function needTools(tools: readonly Tool[], field: string): void {
-  if (tools.length === 0) throw invalid(field, "'tools' beside it", undefined, 'no tools');
 }

@@ -68,7 +68,7 @@ export function openAIFormProvider(options: OpenAIFormOptions, client: UpstreamC
 
   async function completion(response: UpstreamResponse): Promise<CreateChatCompletionResponse> {
     const json = parseBody(name, await response.body.text());
-    return decodeChatResponse(json, { dialect, provider: name });
+    return decodeChatResponse(json, { provider: name });
   }
 
   const provider: Provider = {
@@ -89,7 +89,7 @@ export function openAIFormProvider(options: OpenAIFormOptions, client: UpstreamC
         if (response.headers['content-type']?.startsWith('application/json')) {
           return completionEvents(await completion(response));
         }
-        const decoder = new ChatStreamDecoder({ dialect, provider: name });
+        const decoder = new ChatStreamDecoder({ provider: name });
         return await primed(new SseEventStream(response.body, decoder, name));
       } catch (error) {
         throw upstreamFault(name, error);

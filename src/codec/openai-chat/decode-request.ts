@@ -1,0 +1,142 @@
+import type { CreateChatCompletionRequest } from '../../../gen/llmgateway/v1/chat_service_pb.js';
+import type { GatewayOptions, GenerationParameters } from '../../../gen/llmgateway/v1/generation_pb.js';
+import type { Message } from '../../../gen/llmgateway/v1/message_pb.js';
+import * as build from '../../model/build.ts';
+import { CacheMarkers } from './cache-markers.ts';
+import { decodeMessages } from './decode-messages.ts';
+import { decodeParameter, decodeResponseFormat } from './decode-parameters.ts';
+import { decodeToolChoice, decodeTools } from './decode-tools.ts';
+import {
+  invalid,
+  keepMember,
+  readBoolean,
+  readName,
+  readObject,
+  readOptionalString,
+  readStrings,
+} from './fields.ts';
+import { addNested, toExtras } from './json.ts';
+
+/** A client's request, and how it wants the answer. */
+export interface DecodedChatRequest {
+  readonly request: CreateChatCompletionRequest;
+  /** As server-sent events. */
+  readonly stream: boolean;
+  /** With a last chunk that carries the usage. */
+  readonly includeUsage: boolean;
+}
+
+/**
+ * Reads the body of POST /chat/completions, any JSON value.
+ * @throws GatewayError INVALID_REQUEST that names the field as the client wrote it; nothing else
+ */
+export function decodeChatRequest(json: unknown): DecodedChatRequest {
+  const body = readObject(json, 'body');
+  const markers = new CacheMarkers();
+  const request = build.chatRequest(readName(body['model'], 'model', 512), noMessages);
+  request.messages = decodeMessages(body['messages'], 'messages', markers);
+  let parameters: GenerationParameters | undefined;
+  let options: GatewayOptions | undefined;
+  let unknown = '';
+  for (const key in body) {
+    const value = body[key];
+    switch (key) {
+      case 'model':
+      case 'messages':
+      case 'tool_choice':
+      case 'stream':
+      case 'stream_options':
+        break;
+      case 'tools':
+        if (value !== null) request.tools = decodeTools(value, key, markers);
+        break;
+      case 'response_format':
+        if (value !== null) {
+          const { format, unknown: inner } = decodeResponseFormat(value, key);
+          parameters ??= build.parameters();
+          parameters.responseFormat = format;
+          unknown = addNested(unknown, key, inner);
+        }
+        break;
+      default: {
+        const parametersSoFar: GenerationParameters = parameters ?? build.parameters();
+        if (decodeParameter(parametersSoFar, key, value)) parameters = parametersSoFar;
+        else {
+          const optionsSoFar: GatewayOptions = options ?? build.gatewayOptions();
+          if (decodeOption(optionsSoFar, key, value)) options = optionsSoFar;
+          else unknown = keepMember(unknown, key, value, key);
+        }
+      }
+    }
+  }
+  const choice = body['tool_choice'] ?? null;
+  if (choice !== null) {
+    const toolChoice = decodeToolChoice(choice, 'tool_choice', request.tools, options?.gatewayTools ?? []);
+    if (toolChoice !== undefined) request.toolChoice = toolChoice;
+    else unknown = keepMember(unknown, 'tool_choice', choice, 'tool_choice');
+  }
+  if (parameters !== undefined) {
+    checkLogprobs(parameters);
+    request.parameters = parameters;
+  }
+  if (options !== undefined) request.options = options;
+  if (unknown !== '') request.extras = toExtras(unknown);
+  const stream =
+    body['stream'] === undefined || body['stream'] === null ? false : readBoolean(body['stream'], 'stream');
+  return { request, stream, includeUsage: readStreamOptions(body['stream_options'] ?? null, stream) };
+}
+
+const noMessages: Message[] = [];
+
+/** What is asked of the gateway itself; null is unset. @returns false when it is none of that */
+function decodeOption(into: GatewayOptions, key: string, value: unknown): boolean {
+  switch (key) {
+    case 'session_id':
+      into.sessionId = readOptionalString(value, key, 256);
+      return true;
+    case 'gateway_tools':
+      if (value !== null) into.gatewayTools = readStrings(value, key, 128, 128);
+      return true;
+    case 'tool_approval':
+      if (value !== null) into.toolApproval = readBoolean(value, key);
+      return true;
+    case 'fallbacks':
+      if (value !== null) into.fallbacks = readStrings(value, key, 16, 512);
+      return true;
+    case 'drop_params':
+      if (value !== null) into.dropParams = readBoolean(value, key);
+      return true;
+    case 'force_refresh':
+      if (value !== null) into.forceRefresh = readBoolean(value, key);
+      return true;
+    case 'finish_when_abandoned':
+      if (value !== null) into.finishWhenAbandoned = readBoolean(value, key);
+      return true;
+    default:
+      return false;
+  }
+}
+
+function checkLogprobs(parameters: GenerationParameters): void {
+  if ((parameters.topLogprobs ?? 0) > 0 && parameters.logprobs !== true) {
+    throw invalid('top_logprobs', "'logprobs' to be true", undefined, 'no logprobs');
+  }
+}
+
+/**
+ * The obfuscation that OpenAI adds to chunks against eavesdroppers is not made by the gateway, so `include_obfuscation` asks for
+ * what is the case or for a mere hint.
+ */
+function readStreamOptions(value: unknown, stream: boolean): boolean {
+  const field = 'stream_options';
+  if (value === null) return false;
+  const options = readObject(value, field);
+  if (!stream) throw invalid(field, "it only with 'stream' set to true", value, 'it without');
+  for (const key in options) {
+    if (key !== 'include_usage' && key !== 'include_obfuscation') {
+      throw invalid(`${field}.${key}`, "'include_usage' or 'include_obfuscation'", value, 'another key');
+    }
+    if (options[key] !== null) readBoolean(options[key], `${field}.${key}`);
+  }
+  return options['include_usage'] === true;
+}

@@ -1,0 +1,232 @@
+import type { CreateChatCompletionResponse } from '../../../gen/llmgateway/v1/chat_service_pb.js';
+import { type Choice, FinishReason } from '../../../gen/llmgateway/v1/completion_pb.js';
+import { ErrorReason } from '../../../gen/llmgateway/v1/error_pb.js';
+import { type Message, type Part, Role } from '../../../gen/llmgateway/v1/message_pb.js';
+import { GatewayError } from '../../errors/gateway-error.ts';
+import * as build from '../../model/build.ts';
+import { decodeAnnotations } from './annotations.ts';
+import { upstreamError } from './decode-error.ts';
+import { dialectName } from './dialect.ts';
+import { decodeFinish } from './finish.ts';
+import { addMember, addNested, isObject, type Json, toExtras } from './json.ts';
+import { decodeLogprobs } from './logprobs.ts';
+import { attachCallSignatures, decodeDetails, mergeReasoning } from './reasoning.ts';
+import { decodeUsage } from './usage.ts';
+
+/** Who answered, for errors. */
+export interface Upstream {
+  readonly provider: string;
+}
+
+/** An answer that cannot be understood. */
+export const notUnderstood = (provider: string, what: string): GatewayError =>
+  new GatewayError(
+    ErrorReason.UPSTREAM_INVALID,
+    `provider ${provider} sent an answer that cannot be understood: ${what}`,
+    { provider },
+  );
+
+const textOr = (value: unknown, fallback: string): string => (typeof value === 'string' ? value : fallback);
+const uint32Or = (value: unknown, fallback: number): number =>
+  typeof value === 'number' && value >= 0 && value <= 0xffff_ffff ? Math.floor(value) : fallback;
+
+/**
+ * A completion as a provider sent it. What is left out is unset; members that are not known are kept as extras.
+ * @throws GatewayError when it is an error, although the status said otherwise, or makes no sense
+ */
+export function decodeChatResponse(json: unknown, { provider }: Upstream): CreateChatCompletionResponse {
+  if (!isObject(json)) throw notUnderstood(provider, 'it is not an object');
+  if (json['error'] !== undefined && json['error'] !== null)
+    throw upstreamError(provider, json['error'], 200);
+  const { choices } = json;
+  if (!Array.isArray(choices) || choices.length === 0) throw notUnderstood(provider, 'it has no choices');
+  const id = textOr(json['id'], '');
+  const response = build.chatResponse(
+    id,
+    textOr(json['model'], ''),
+    uint32Or(json['created'], 0),
+    choices.map((choice, index) => decodeChoice(choice, index, id, provider)),
+  );
+  let unknown = '';
+  for (const key in json) {
+    const value = json[key];
+    switch (key) {
+      case 'id':
+      case 'object':
+      case 'created':
+      case 'model':
+      case 'choices':
+      case 'error':
+        break;
+      case 'usage':
+        if (isObject(value)) response.usage = decodeUsage(value);
+        break;
+      case 'service_tier':
+        response.serviceTier = textOr(value, '');
+        break;
+      case 'system_fingerprint':
+        response.systemFingerprint = textOr(value, '');
+        break;
+      default:
+        if (value !== null) unknown = addMember(unknown, key, value);
+    }
+  }
+  if (unknown !== '') response.extras = toExtras(unknown);
+  return response;
+}
+
+function decodeChoice(json: unknown, position: number, id: string, provider: string): Choice {
+  if (!isObject(json) || !isObject(json['message'])) throw notUnderstood(provider, 'a choice has no message');
+  const word = json['finish_reason'];
+  if (word === 'error' || isObject(json['error'])) throw upstreamError(provider, json['error'], 200);
+  const message = decodeMessage(json['message'], id);
+  const called = message.parts.some(({ content }) => content.case === 'toolCall');
+  const { reason, native } =
+    typeof word === 'string'
+      ? decodeFinish(word, json['native_finish_reason'], called)
+      : { reason: called ? FinishReason.TOOL_CALLS : FinishReason.UNSPECIFIED, native: '' };
+  const choice = build.choice(uint32Or(json['index'], position), message, reason);
+  choice.nativeFinishReason = native;
+  let unknown = '';
+  for (const key in json) {
+    const value = json[key];
+    switch (key) {
+      case 'index':
+      case 'message':
+      case 'finish_reason':
+      case 'native_finish_reason':
+        break;
+      case 'logprobs': {
+        const logprobs = decodeLogprobs(value);
+        if (logprobs !== undefined) choice.logprobs = logprobs;
+        break;
+      }
+      default:
+        if (value !== null) unknown = addMember(unknown, key, value);
+    }
+  }
+  if (unknown !== '') choice.extras = toExtras(unknown);
+  return choice;
+}
+
+function decodeMessage(json: Json, id: string): Message {
+  const said: Part[] = [];
+  const calls: Part[] = [];
+  let thought = '';
+  let details: Part[] = [];
+  let citations: readonly unknown[] = [];
+  let multipart = false;
+  let unknown = '';
+  for (const key in json) {
+    const value = json[key];
+    if (value === null || value === undefined) continue;
+    switch (key) {
+      case 'role':
+        break;
+      case 'content':
+        multipart = Array.isArray(value);
+        if (typeof value === 'string') said.push(build.textPart(value));
+        else if (Array.isArray(value)) for (const item of value) said.push(decodePart(item));
+        else unknown = addMember(unknown, key, value);
+        break;
+      case 'refusal':
+        said.push(build.part({ case: 'refusal', value: build.refusal(String(value)) }));
+        break;
+      case 'reasoning_content':
+      case 'reasoning':
+        if (typeof value !== 'string') unknown = addMember(unknown, key, value);
+        else if (thought === '') thought = value;
+        break;
+      case 'reasoning_details':
+        if (Array.isArray(value)) details = decodeDetails(value);
+        break;
+      case 'tool_calls':
+        if (Array.isArray(value)) {
+          for (const call of value) calls.push(decodeCall(call, `${id}_${calls.length}`));
+        }
+        break;
+      case 'audio':
+        if (isObject(value)) said.push(decodeAudio(value));
+        break;
+      case 'annotations':
+        if (Array.isArray(value) && value.length > 0) citations = value;
+        else unknown = addMember(unknown, key, value);
+        break;
+      default:
+        unknown = addMember(unknown, key, value);
+    }
+  }
+  if (citations.length > 0) cite(said, citations);
+  const parts = attachCallSignatures([...mergeReasoning(thought, details), ...said, ...calls]);
+  const message = build.message(Role.ASSISTANT, parts);
+  message.multipart = multipart;
+  if (unknown !== '') message.extras = toExtras(unknown);
+  return message;
+}
+
+/** One of the parts of an answer that comes as a list. */
+function decodePart(json: unknown): Part {
+  if (isObject(json) && json['type'] === 'text' && typeof json['text'] === 'string') {
+    return build.textPart(json['text']);
+  }
+  const type = isObject(json) ? textOr(json['type'], '') : '';
+  return build.part({ case: 'opaque', value: build.opaque(dialectName, type, JSON.stringify(json)) });
+}
+
+function cite(said: Part[], citations: readonly unknown[]): void {
+  let text = said.findLast(({ content }) => content.case === 'text');
+  if (text === undefined) {
+    text = build.textPart('');
+    said.push(text);
+  }
+  if (text.content.case === 'text') text.content.value.annotations = decodeAnnotations(citations);
+}
+
+function decodeCall(json: unknown, fallbackId: string): Part {
+  const call = isObject(json) ? json : {};
+  const custom = call['type'] === 'custom';
+  const type = custom ? 'custom' : 'function';
+  const called = isObject(call[type]) ? call[type] : {};
+  const given = called[custom ? 'input' : 'arguments'];
+  const id = textOr(call['id'], '');
+  const value = build.toolCall(
+    id === '' ? `call_${fallbackId}` : id,
+    textOr(called['name'], ''),
+    argumentsOf(given, custom),
+  );
+  if (custom) value.custom = true;
+  const part = build.part({ case: 'toolCall', value });
+  let unknown = '';
+  for (const key in call) {
+    if (key !== 'id' && key !== 'type' && key !== type) unknown = addMember(unknown, key, call[key]);
+  }
+  let inner = '';
+  for (const key in called) {
+    if (key !== 'name' && key !== 'arguments' && key !== 'input') inner = addMember(inner, key, called[key]);
+  }
+  unknown = addNested(unknown, type, inner);
+  if (unknown !== '') part.extras = toExtras(unknown);
+  return part;
+}
+
+/** Arguments as text; none at all are an empty object, and some providers send them as an object. */
+export function argumentsOf(given: unknown, custom: boolean): string {
+  if (typeof given === 'string') return given === '' && !custom ? '{}' : given;
+  if (isObject(given)) return JSON.stringify(given);
+  return custom ? '' : '{}';
+}
+
+/** A spoken answer. Its id goes into the extras, because the source is the sound itself. */
+function decodeAudio(json: Json): Part {
+  const audio = build.audio({ case: 'base64', value: textOr(json['data'], '') });
+  audio.transcript = textOr(json['transcript'], '');
+  if (typeof json['expires_at'] === 'number') audio.expiresAt = uint32Or(json['expires_at'], 0);
+  const part = build.part({ case: 'audio', value: audio });
+  let unknown = '';
+  for (const key in json) {
+    if (key !== 'data' && key !== 'transcript' && key !== 'expires_at')
+      unknown = addMember(unknown, key, json[key]);
+  }
+  if (unknown !== '') part.extras = toExtras(unknown);
+  return part;
+}

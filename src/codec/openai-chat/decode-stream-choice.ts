@@ -1,0 +1,201 @@
+import type { Part } from '../../../gen/llmgateway/v1/message_pb.js';
+import * as build from '../../model/build.ts';
+import type { StreamEvent } from '../../model/events.ts';
+import { decodeAnnotations } from './annotations.ts';
+import { ReasoningState } from './decode-stream-reasoning.ts';
+import { ToolCallsDecoder } from './decode-stream-tools.ts';
+import { decodeFinish } from './finish.ts';
+import { addMember, addText, isObject, type Json, toExtras } from './json.ts';
+import { decodeLogprobs } from './logprobs.ts';
+
+/** Kinds of parts that grow one at a time; a part of another kind ends them. */
+type Flow = 'text' | 'reasoning' | 'refusal' | 'audio';
+
+const seeds: Readonly<Record<Flow, () => Part>> = {
+  text: () => build.textPart(''),
+  reasoning: () => build.part({ case: 'reasoning', value: build.reasoning('') }),
+  refusal: () => build.part({ case: 'refusal', value: build.refusal('') }),
+  audio: () => build.part({ case: 'audio', value: build.audio({ case: 'base64', value: '' }) }),
+};
+
+/** The parts of one choice of a stream. */
+export class ChoiceDecoder {
+  readonly #index: number;
+  readonly #reasoning = new ReasoningState();
+  #tools: ToolCallsDecoder | null = null;
+  #flow: Flow | null = null;
+  #part = 0;
+  /** Number of the next part. */
+  #next = 0;
+  /** What is known of a spoken answer besides its sound. */
+  #audio: Json | null = null;
+  finished = false;
+
+  constructor(index: number) {
+    this.#index = index;
+  }
+
+  /** Takes one choice of a chunk. @returns what of it has no event, as JSON text of a choice; '' for nothing */
+  push(json: Json, out: StreamEvent[]): string {
+    let unknown = '';
+    let unknownDelta = '';
+    let logprobs: unknown = null;
+    for (const key in json) {
+      const value = json[key];
+      switch (key) {
+        case 'index':
+        case 'finish_reason':
+        case 'native_finish_reason':
+          break;
+        case 'logprobs':
+          logprobs = value;
+          break;
+        case 'delta':
+          if (isObject(value)) unknownDelta = this.#delta(value, out);
+          break;
+        default:
+          if (value !== null) unknown = addMember(unknown, key, value);
+      }
+    }
+    if (logprobs !== null) this.#addLogprobs(logprobs, out);
+    const word = json['finish_reason'];
+    if (typeof word === 'string' && !this.finished) this.#finish(word, json['native_finish_reason'], out);
+    if (unknown === '' && unknownDelta === '') return '';
+    const members = addText(
+      addText(addText('', 'index', String(this.#index)), 'delta', `{${unknownDelta}}`),
+      'finish_reason',
+      'null',
+    );
+    return `{${members}${unknown === '' ? '' : `,${unknown}`}}`;
+  }
+
+  /** @returns its unknown members */
+  #delta(delta: Json, out: StreamEvent[]): string {
+    let unknown = '';
+    let thought = '';
+    let details: readonly unknown[] | null = null;
+    let calls: readonly unknown[] | null = null;
+    let content = '';
+    for (const key in delta) {
+      const value = delta[key];
+      if (value === null) continue;
+      switch (key) {
+        case 'role':
+          break;
+        case 'content':
+          if (typeof value === 'string') content = value;
+          else unknown = addMember(unknown, key, value);
+          break;
+        case 'reasoning_content':
+        case 'reasoning':
+          if (typeof value === 'string') thought = value;
+          else unknown = addMember(unknown, key, value);
+          break;
+        case 'reasoning_details':
+          if (Array.isArray(value)) details = value;
+          break;
+        case 'tool_calls':
+          if (Array.isArray(value)) calls = value;
+          break;
+        case 'refusal':
+          if (typeof value === 'string' && value !== '') this.#grow('refusal', value, out);
+          break;
+        case 'audio':
+          if (isObject(value)) this.#speak(value, out);
+          break;
+        case 'annotations':
+          if (Array.isArray(value) && value.length > 0) this.#cite(value, out);
+          break;
+        default:
+          unknown = addMember(unknown, key, value);
+      }
+    }
+    if (details !== null) thought = this.#reasoning.add(details, thought);
+    if (thought !== '') this.#grow('reasoning', thought, out);
+    if (content !== '') this.#grow('text', content, out);
+    if (calls !== null && calls.length > 0) this.#call(calls, out);
+    return unknown;
+  }
+
+  #grow(flow: Flow, text: string, out: StreamEvent[]): void {
+    this.#open(flow, out);
+    out.push(build.delta(this.#index, this.#part, text));
+  }
+
+  #open(flow: Flow, out: StreamEvent[]): void {
+    if (this.#flow === flow) return;
+    this.#close(out);
+    this.#flow = flow;
+    this.#part = this.#next++;
+    out.push(build.partStarted(this.#index, this.#part, seeds[flow]()));
+  }
+
+  /** Ends the part that grows, with what is only known now. */
+  #close(out: StreamEvent[]): void {
+    const flow = this.#flow;
+    if (flow === null) return;
+    this.#flow = null;
+    let final: Part | undefined;
+    if (flow === 'reasoning') final = this.#reasoning.takeFinal();
+    if (flow === 'audio') final = this.#spoken();
+    out.push(build.partEnded(this.#index, this.#part, final));
+  }
+
+  #call(calls: readonly unknown[], out: StreamEvent[]): void {
+    this.#close(out);
+    this.#tools ??= new ToolCallsDecoder(this.#index);
+    this.#next = this.#tools.push(calls, this.#next, out);
+  }
+
+  #cite(annotations: readonly unknown[], out: StreamEvent[]): void {
+    this.#open('text', out);
+    out.push(build.delta(this.#index, this.#part, '', { annotations: decodeAnnotations(annotations) }));
+  }
+
+  #speak({ data, transcript, ...more }: Json, out: StreamEvent[]): void {
+    this.#open('audio', out);
+    this.#audio = { ...this.#audio, ...more };
+    const spoken = typeof transcript === 'string' ? transcript : '';
+    const sound = typeof data === 'string' ? data : '';
+    if (spoken !== '' || sound !== '') {
+      out.push(build.delta(this.#index, this.#part, sound, { transcript: spoken }));
+    }
+  }
+
+  #spoken(): Part | undefined {
+    if (this.#audio === null) return undefined;
+    const { expires_at: expiresAt, ...more } = this.#audio;
+    const audio = build.audio({ case: 'base64', value: '' });
+    if (typeof expiresAt === 'number' && expiresAt > 0) audio.expiresAt = Math.floor(expiresAt);
+    const part = build.part({ case: 'audio', value: audio });
+    if (Object.keys(more).length > 0) part.extras = toExtras(JSON.stringify(more).slice(1, -1));
+    this.#audio = null;
+    return part;
+  }
+
+  /** Log probabilities belong to the text of their chunk, which is the last event, or to no text at all. */
+  #addLogprobs(json: unknown, out: StreamEvent[]): void {
+    const logprobs = decodeLogprobs(json);
+    if (logprobs === undefined) return;
+    const last = out[out.length - 1]?.event;
+    const own =
+      last?.case === 'delta' && last.value.choice === this.#index && last.value.logprobs === undefined;
+    if (own) last.value.logprobs = logprobs;
+    else {
+      this.#open(logprobs.refusal.length > 0 ? 'refusal' : 'text', out);
+      out.push(build.delta(this.#index, this.#part, '', { logprobs }));
+    }
+  }
+
+  #finish(word: string, nativeWord: unknown, out: StreamEvent[]): void {
+    this.finished = true;
+    this.#close(out);
+    for (const part of this.#reasoning.takeRest()) {
+      const number = this.#next++;
+      out.push(build.partStarted(this.#index, number, part), build.partEnded(this.#index, number));
+    }
+    this.#tools?.end(out);
+    const { reason, native } = decodeFinish(word, nativeWord, this.#tools !== null);
+    out.push(build.choiceFinished(this.#index, reason, native));
+  }
+}

@@ -1,0 +1,146 @@
+import type { Usage } from '../../../gen/llmgateway/v1/completion_pb.js';
+import { ErrorReason } from '../../../gen/llmgateway/v1/error_pb.js';
+import { GatewayError } from '../../errors/gateway-error.ts';
+import * as build from '../../model/build.ts';
+import type { StreamEvent } from '../../model/events.ts';
+import { upstreamError } from './decode-error.ts';
+import { notUnderstood, type Upstream } from './decode-response.ts';
+import { ChoiceDecoder } from './decode-stream-choice.ts';
+import { dialectName } from './dialect.ts';
+import { addMember, isObject, type Json } from './json.ts';
+import { decodeUsage } from './usage.ts';
+
+/** The answer stands when this is sent. */
+const done = '[DONE]';
+
+/**
+ * Turns the chunks of a stream into events with an explicit life cycle. The stream is complete when `[DONE]` or the end of the
+ * body comes and every choice that was begun has a finish reason; anything else is an interruption, and nothing is invented to
+ * hide it.
+ */
+export class ChatStreamDecoder {
+  readonly #provider: string;
+  readonly #choices: ChoiceDecoder[] = [];
+  #started = false;
+  #finished = false;
+  #usage: Usage | undefined;
+  /** Unknown members of chunks before the first that names the completion, as Azure sends. */
+  #early = '';
+
+  constructor({ provider }: Upstream) {
+    this.#provider = provider;
+  }
+
+  /**
+   * Takes the data of one SSE event and appends the events that it stands for.
+   * @throws GatewayError when it is an error of the provider's, or no chunk
+   */
+  push(data: string, out: StreamEvent[]): void {
+    if (this.#finished) return;
+    if (data === done) {
+      this.end(out);
+      return;
+    }
+    const json = this.#parse(data);
+    let unknown = '';
+    let choices: readonly unknown[] = [];
+    for (const key in json) {
+      const value = json[key];
+      switch (key) {
+        case 'id':
+        case 'object':
+        case 'created':
+        case 'model':
+        case 'service_tier':
+        case 'system_fingerprint':
+        // Padding against eavesdroppers, of the hop between the provider and the gateway.
+        case 'obfuscation':
+          break;
+        case 'choices':
+          if (Array.isArray(value)) choices = value;
+          break;
+        case 'usage':
+          // It may be cumulative: the last one counts.
+          if (isObject(value)) this.#usage = decodeUsage(value);
+          break;
+        case 'error':
+          if (value !== null) throw upstreamError(this.#provider, value, 200);
+          break;
+        default:
+          if (value !== null) unknown = addMember(unknown, key, value);
+      }
+    }
+    if (!this.#started) {
+      if (choices.length === 0 && !json['id']) {
+        this.#early = unknown;
+        return;
+      }
+      this.#start(json, out);
+      if (this.#early !== '') unknown = unknown === '' ? this.#early : `${this.#early},${unknown}`;
+    }
+    let leftover = '';
+    for (let i = 0; i < choices.length; i++) {
+      const left = this.#choice(choices[i], i, out);
+      if (left !== '') leftover += leftover === '' ? left : `,${left}`;
+    }
+    if (leftover !== '' || unknown !== '') {
+      const members = unknown === '' ? '' : `,${unknown}`;
+      out.push(build.opaqueEvent(dialectName, `{"choices":[${leftover}]${members}}`));
+    }
+  }
+
+  /** Takes the end of the body. @throws GatewayError when the answer is not complete */
+  end(out: StreamEvent[]): void {
+    if (this.#finished) return;
+    const begun = this.#choices.filter((choice) => choice !== undefined);
+    if (begun.length === 0 || begun.some((choice) => !choice.finished)) {
+      const provider = this.#provider;
+      throw new GatewayError(
+        ErrorReason.UPSTREAM_INTERRUPTED,
+        `the stream of provider ${provider} ended before the answer was complete`,
+        { provider },
+      );
+    }
+    this.#finished = true;
+    out.push(build.finished(this.#usage));
+  }
+
+  #parse(data: string): Json {
+    let json: unknown;
+    try {
+      json = JSON.parse(data);
+    } catch {
+      throw notUnderstood(this.#provider, 'a chunk is not valid JSON');
+    }
+    if (!isObject(json)) throw notUnderstood(this.#provider, 'a chunk is not an object');
+    return json;
+  }
+
+  #start(json: Json, out: StreamEvent[]): void {
+    this.#started = true;
+    const { id, model, created, service_tier: tier, system_fingerprint: fingerprint } = json;
+    const event = build.started(
+      typeof id === 'string' ? id : '',
+      typeof model === 'string' ? model : '',
+      typeof created === 'number' && created > 0 && created <= 0xffff_ffff ? Math.floor(created) : 0,
+    );
+    if (event.event.case === 'started') {
+      if (typeof tier === 'string') event.event.value.serviceTier = tier;
+      if (typeof fingerprint === 'string') event.event.value.systemFingerprint = fingerprint;
+    }
+    out.push(event);
+  }
+
+  /** @returns what of the choice has no event, as JSON text; '' for nothing */
+  #choice(json: unknown, position: number, out: StreamEvent[]): string {
+    if (!isObject(json)) throw notUnderstood(this.#provider, 'a choice is not an object');
+    if (json['finish_reason'] === 'error' || isObject(json['error'])) {
+      throw upstreamError(this.#provider, json['error'], 200);
+    }
+    const given = json['index'];
+    const index =
+      typeof given === 'number' && Number.isInteger(given) && given >= 0 && given < 128 ? given : position;
+    const choice = (this.#choices[index] ??= new ChoiceDecoder(index));
+    return choice.push(json, out);
+  }
+}

@@ -1,0 +1,236 @@
+import { type Message, type Part, Role, type ToolResult } from '../../../gen/llmgateway/v1/message_pb.js';
+import { encodeAnnotations } from './annotations.ts';
+import type { EncodeContext } from './encode-context.ts';
+import { encodeContent, encodePart } from './encode-parts.ts';
+import { ownMembers, quote, rest, splitMembers } from './json.ts';
+import { encodeDetails, isOpaqueDetail, reasoningText } from './reasoning.ts';
+
+/** The `messages` of a request as JSON text. */
+export function encodeMessages(messages: readonly Message[], context: EncodeContext): string {
+  const encoder = new MessagesEncoder(context);
+  for (let i = 0; i < messages.length; i++) encoder.add(messages[i] as Message, `messages[${i}]`);
+  return encoder.end();
+}
+
+/** Tool results stand between other parts in some dialects; here each is a message, right after the calls. */
+class MessagesEncoder {
+  readonly #context: EncodeContext;
+  #list = '';
+  /** Pictures and files of tool results, which follow when the last result of a row is written. */
+  #media = '';
+
+  constructor(context: EncodeContext) {
+    this.#context = context;
+  }
+
+  add(message: Message, at: string): void {
+    switch (message.role) {
+      case Role.ASSISTANT:
+        this.#flushMedia();
+        this.#push(encodeAssistant(message, this.#context, at));
+        this.#results(message, at);
+        return;
+      case Role.TOOL:
+        this.#results(message, at);
+        this.#others(message, at, 'user');
+        return;
+      case Role.FUNCTION:
+        this.#flushMedia();
+        this.#push(encodeFunction(message, this.#context, at));
+        return;
+      default:
+        this.#results(message, at);
+        this.#others(message, at, this.#roleName(message.role));
+    }
+  }
+
+  end(): string {
+    this.#flushMedia();
+    return `[${this.#list}]`;
+  }
+
+  #roleName(role: Role): string {
+    if (role === Role.SYSTEM) return 'system';
+    if (role === Role.DEVELOPER)
+      return this.#context.dialect.developerRole === 'keep' ? 'developer' : 'system';
+    return 'user';
+  }
+
+  #push(message: string): void {
+    this.#list += this.#list === '' ? message : `,${message}`;
+  }
+
+  #flushMedia(): void {
+    if (this.#media === '') return;
+    this.#push(`{"role":"user","content":[${this.#media}]}`);
+    this.#media = '';
+  }
+
+  #results(message: Message, at: string): void {
+    for (const { content } of message.parts) {
+      if (content.case === 'toolResult') this.#result(content.value, message, at);
+    }
+  }
+
+  #result(result: ToolResult, message: Message, at: string): void {
+    const { parts } = result;
+    const inline = this.#context.dialect.toolResultMedia === 'inline' || !parts.some(isMedia);
+    const content = encodeContent(
+      inline ? parts : parts.filter((part) => !isMedia(part)),
+      result.multipart && inline,
+      false,
+      this.#context,
+      at,
+    );
+    if (!inline) {
+      for (const part of parts) {
+        const item = isMedia(part) ? encodePart(part, this.#context, at) : '';
+        if (item !== '') this.#media += this.#media === '' ? item : `,${item}`;
+      }
+    }
+    const own = message.role === Role.TOOL;
+    const name = own && message.name !== '' ? `,"name":${quote(message.name)}` : '';
+    const members = own ? this.#context.members(message.extras, at) : '';
+    this.#push(
+      `{"role":"tool","tool_call_id":${quote(result.toolCallId)},"content":${content}${name}${rest(members)}}`,
+    );
+  }
+
+  /** What a message holds besides tool results. */
+  #others(message: Message, at: string, role: string): void {
+    const hasResults = message.parts.some(isResult);
+    const parts = hasResults ? message.parts.filter((part) => !isResult(part)) : message.parts;
+    if (message.role === Role.TOOL && parts.length === 0) return;
+    this.#flushMedia();
+    if (hasResults && parts.length === 0) return;
+    const content = encodeContent(parts, message.multipart, false, this.#context, at);
+    const members = message.role === Role.TOOL ? '' : this.#context.members(message.extras, at);
+    const name = message.name === '' || message.role === Role.TOOL ? '' : `,"name":${quote(message.name)}`;
+    this.#push(`{"role":"${role}","content":${content}${name}${rest(members)}}`);
+  }
+}
+
+const isResult = ({ content }: Part): boolean => content.case === 'toolResult';
+
+const isMedia = ({ content }: Part): boolean =>
+  content.case === 'image' || content.case === 'file' || content.case === 'audio';
+
+function encodeFunction(message: Message, context: EncodeContext, at: string): string {
+  const result = message.parts.find(isResult)?.content;
+  const value = result?.case === 'toolResult' ? result.value : undefined;
+  const parts = value?.parts ?? message.parts;
+  const content =
+    parts.length === 0
+      ? 'null'
+      : encodeContent(parts, value?.multipart ?? message.multipart, true, context, at);
+  const name = message.name === '' ? (value?.name ?? '') : message.name;
+  return `{"role":"function","name":${quote(name)},"content":${content}${rest(context.members(message.extras, at))}}`;
+}
+
+function encodeAssistant(message: Message, context: EncodeContext, at: string): string {
+  const said: Part[] = [];
+  let refusal = '';
+  let calls = '';
+  let audio = '';
+  let thinks = false;
+  for (const part of message.parts) {
+    const { content } = part;
+    switch (content.case) {
+      case 'reasoning':
+        thinks = true;
+        break;
+      case 'toolCall':
+        calls += `${calls === '' ? '' : ','}${encodeToolCall(part, context, at)}`;
+        thinks ||= content.value.signature !== '';
+        break;
+      case 'toolResult':
+        break;
+      case 'audio':
+        audio = encodeSpoken(part);
+        if (audio === '') said.push(part);
+        break;
+      case 'refusal':
+        if (message.multipart) said.push(part);
+        else refusal += content.value.text;
+        break;
+      default:
+        if (isOpaqueDetail(part)) thinks = true;
+        else said.push(part);
+    }
+  }
+  const content =
+    said.length === 0 && !message.multipart
+      ? 'null'
+      : encodeContent(said, message.multipart, true, context, at);
+  let json = `{"role":"assistant","content":${content}`;
+  if (refusal !== '') json += `,"refusal":${quote(refusal)}`;
+  if (message.name !== '') json += `,"name":${quote(message.name)}`;
+  json += encodeHistory(message.parts, thinks, calls !== '', context, at);
+  json += encodeSources(said, context, at);
+  if (audio !== '') json += `,"audio":${audio}`;
+  if (calls !== '') json += `,"tool_calls":[${calls}]`;
+  return `${json}${rest(context.members(message.extras, at))}}`;
+}
+
+/** The reasoning of an earlier answer, as far as the provider takes it back. */
+function encodeHistory(
+  parts: readonly Part[],
+  thinks: boolean,
+  calls: boolean,
+  context: EncodeContext,
+  at: string,
+): string {
+  const { historyReasoning, reasoningKey } = context.dialect;
+  if (!thinks) return historyReasoning === 'required' && calls ? `,"${reasoningKey}":""` : '';
+  if (historyReasoning === 'drop') {
+    context.warn('dropped_reasoning', at, 'the provider does not take reasoning back');
+    return '';
+  }
+  const details = encodeDetails(parts);
+  if (reasoningKey === 'reasoning' && details !== '') return `,"reasoning_details":${details}`;
+  if (details !== '') {
+    context.warn('dropped_reasoning_state', at, 'the provider takes back the text of reasoning only');
+  }
+  const text = reasoningText(parts);
+  return text === '' && !(historyReasoning === 'required' && calls)
+    ? ''
+    : `,"${reasoningKey}":${quote(text)}`;
+}
+
+function encodeSources(said: readonly Part[], context: EncodeContext, at: string): string {
+  let shift = 0;
+  let items = '';
+  for (const { content } of said) {
+    if (content.case !== 'text') continue;
+    const more = encodeAnnotations(content.value.annotations, shift);
+    if (more !== '') items += items === '' ? more : `,${more}`;
+    shift += content.value.text.length;
+  }
+  if (items === '') return '';
+  if (context.dialect.historyAnnotations === 'send') return `,"annotations":[${items}]`;
+  context.warn('dropped_annotations', at, 'the provider does not take cited sources back');
+  return '';
+}
+
+/** The id of a spoken answer, which stands for it; '' when there is none. */
+function encodeSpoken(part: Part): string {
+  if (part.content.case !== 'audio') return '';
+  const { source } = part.content.value;
+  if (source.case === 'id') return `{"id":${quote(source.value)}}`;
+  const members = ownMembers(part.extras);
+  if (!members.includes('"id"')) return '';
+  const id = (JSON.parse(`{${members}}`) as { id?: unknown }).id;
+  return typeof id === 'string' ? `{"id":${quote(id)}}` : '';
+}
+
+/** One of `tool_calls`. */
+export function encodeToolCall(part: Part, context: EncodeContext, at: string): string {
+  if (part.content.case !== 'toolCall') return '';
+  const { id, name, arguments: args, custom } = part.content.value;
+  const type = custom ? 'custom' : 'function';
+  const { inner, outer } = splitMembers(context.members(part.extras, at), type);
+  return (
+    `{"id":${quote(id)},"type":"${type}","${type}":{"name":${quote(name)},` +
+    `"${custom ? 'input' : 'arguments'}":${quote(args)}${rest(inner)}}${rest(outer)}}`
+  );
+}

@@ -1,0 +1,135 @@
+import { Buffer } from 'node:buffer';
+import type {
+  AudioPart,
+  CacheBreakpoint,
+  FilePart,
+  ImagePart,
+  Part,
+} from '../../../gen/llmgateway/v1/message_pb.js';
+import { encodeCacheMarker } from './cache-markers.ts';
+import { dialectName } from './dialect.ts';
+import type { EncodeContext } from './encode-context.ts';
+import { quote, rest, splitMembers } from './json.ts';
+
+const base64 = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+
+const dataUrl = (mediaType: string, bytes: Uint8Array): string =>
+  `data:${mediaType === '' ? 'application/octet-stream' : mediaType};base64,${base64(bytes)}`;
+
+/**
+ * The `content` of a message: plain text where that says all, else a list of parts.
+ * @param asText several texts are one text: what a model said, cut by nothing that matters
+ */
+export function encodeContent(
+  parts: readonly Part[],
+  multipart: boolean,
+  asText: boolean,
+  context: EncodeContext,
+  at: string,
+): string {
+  if (!multipart) {
+    const only = parts[0];
+    if (only === undefined) return '""';
+    if (parts.length === 1 ? isPlainText(only) : asText && parts.every(isPlainText)) {
+      return quote(parts.length === 1 ? textOf(only) : parts.map(textOf).join(''));
+    }
+  }
+  let list = '';
+  for (const part of parts) {
+    const item = encodePart(part, context, at);
+    if (item !== '') list += list === '' ? item : `,${item}`;
+  }
+  return `[${list}]`;
+}
+
+const textOf = ({ content }: Part): string => (content.case === 'text' ? content.value.text : '');
+
+const isPlainText = (part: Part): boolean =>
+  part.content.case === 'text' && part.cacheBreakpoint === undefined && part.extras === undefined;
+
+/** One part of a list; '' when this form has no place for it, which is reported. */
+export function encodePart(part: Part, context: EncodeContext, at: string): string {
+  const { content } = part;
+  const members = context.members(part.extras, at);
+  const marker = cacheMarker(part.cacheBreakpoint, context, at);
+  switch (content.case) {
+    case 'text':
+      return `{"type":"text","text":${quote(content.value.text)}${marker}${rest(members)}}`;
+    case 'refusal':
+      return `{"type":"refusal","refusal":${quote(content.value.text)}${marker}${rest(members)}}`;
+    case 'image': {
+      const { inner, outer } = splitMembers(members, 'image_url');
+      const image = encodeImage(content.value, inner);
+      if (image !== '') return `{"type":"image_url","image_url":${image}${marker}${rest(outer)}}`;
+      context.warn('dropped_part', at, 'a picture by file id has no place in openai.chat');
+      return '';
+    }
+    case 'audio': {
+      const { inner, outer } = splitMembers(members, 'input_audio');
+      const audio = encodeAudio(content.value, inner);
+      if (audio !== '') return `{"type":"input_audio","input_audio":${audio}${marker}${rest(outer)}}`;
+      context.warn('dropped_part', at, 'sound by id has no place in a message of this role');
+      return '';
+    }
+    case 'file': {
+      const { inner, outer } = splitMembers(members, 'file');
+      return `{"type":"file","file":${encodeFile(content.value, inner)}${marker}${rest(outer)}}`;
+    }
+    case 'opaque':
+      if (content.value.dialect === dialectName) return content.value.json;
+      context.warn('dropped_part', at, `a part of ${content.value.dialect} has no place in openai.chat`);
+      return '';
+    default:
+      context.warn('dropped_part', at, `a part of kind ${content.case ?? 'unknown'} has no place here`);
+      return '';
+  }
+}
+
+/** `,` and the marker, or nothing. */
+export function cacheMarker(
+  breakpoint: CacheBreakpoint | undefined,
+  context: EncodeContext,
+  at: string,
+): string {
+  if (breakpoint === undefined) return '';
+  const marker = encodeCacheMarker(breakpoint, context.dialect.cacheMarker);
+  if (marker === '') context.warn('dropped_cache_breakpoint', at, 'the provider takes no cache breakpoints');
+  return rest(marker);
+}
+
+/** Where a picture is: its URL or its bytes as one; '' for a provider's file. */
+export function imageUrl({ source, mediaType }: ImagePart): string {
+  if (source.case === 'url') return source.value;
+  return source.case === 'data' ? dataUrl(mediaType, source.value) : '';
+}
+
+function encodeImage(image: ImagePart, inner: string): string {
+  const url = imageUrl(image);
+  if (url === '') return '';
+  const detail = image.detail === '' ? '' : `,"detail":${quote(image.detail)}`;
+  return `{"url":${quote(url)}${detail}${rest(inner)}}`;
+}
+
+function encodeAudio({ source, format }: AudioPart, inner: string): string {
+  if (source.case !== 'base64' && source.case !== 'data') return '';
+  const data = source.case === 'data' ? base64(source.value) : source.value;
+  const form = format === '' ? '' : `,"format":${quote(format)}`;
+  return `{"data":${quote(data)}${form}${rest(inner)}}`;
+}
+
+function encodeFile({ source, mediaType, filename }: FilePart, inner: string): string {
+  switch (source.case) {
+    case 'url':
+      return `{"file_data":${quote(source.value)}${named(filename)}${rest(inner)}}`;
+    case 'fileId':
+      return `{"file_id":${quote(source.value)}${named(filename)}${rest(inner)}}`;
+    default: {
+      const bytes = source.case === 'data' ? source.value : Buffer.from(source.value ?? '');
+      const type = source.case === 'data' ? mediaType : mediaType || 'text/plain';
+      return `{"file_data":${quote(dataUrl(type, bytes))}${named(filename || 'document')}${rest(inner)}}`;
+    }
+  }
+}
+
+const named = (filename: string): string => (filename === '' ? '' : `,"filename":${quote(filename)}`);

@@ -1,0 +1,45 @@
+import type { CreateChatCompletionRequest } from '../../../gen/llmgateway/v1/chat_service_pb.js';
+import type { Warning } from '../../../gen/llmgateway/v1/completion_pb.js';
+import type { OpenAIChatDialect } from './dialect.ts';
+import { EncodeContext } from './encode-context.ts';
+import { encodeMessages } from './encode-messages.ts';
+import { encodeParameters } from './encode-parameters.ts';
+import { encodeToolChoice, encodeTools } from './encode-tools.ts';
+import { quote, rest, splitMembers } from './json.ts';
+
+export interface EncodeRequestOptions {
+  /** The model's name at the provider. */
+  readonly model: string;
+  readonly stream: boolean;
+  readonly dialect: OpenAIChatDialect;
+}
+
+export interface EncodedChatRequest {
+  /** JSON text. The same request gives the same bytes, and JSON text within it stays as it was. */
+  readonly body: string;
+  /** What the form could not carry. */
+  readonly warnings: Warning[];
+}
+
+/** Writes the body of POST /chat/completions. What is asked of the gateway itself is not in it. */
+export function encodeChatRequest(
+  request: CreateChatCompletionRequest,
+  { model, stream, dialect }: EncodeRequestOptions,
+): EncodedChatRequest {
+  const context = new EncodeContext(dialect);
+  const { inner: format, outer: members } = splitMembers(
+    context.members(request.extras, 'extras'),
+    'response_format',
+  );
+  let body = `{"model":${quote(model)},"messages":${encodeMessages(request.messages, context)}`;
+  const tools = encodeTools(request.tools, context);
+  if (tools !== '') body += `,"tools":[${tools}]`;
+  if (request.toolChoice !== undefined && (tools !== '' || request.tools.length === 0)) {
+    body += `,"tool_choice":${encodeToolChoice(request.toolChoice)}`;
+  }
+  if (request.parameters !== undefined) body += encodeParameters(request.parameters, context, format);
+  if (stream) {
+    body += dialect.streamUsage ? ',"stream":true,"stream_options":{"include_usage":true}' : ',"stream":true';
+  }
+  return { body: `${body}${rest(members)}}`, warnings: context.warnings };
+}

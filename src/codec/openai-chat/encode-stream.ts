@@ -1,0 +1,235 @@
+import type {
+  ChoiceFinished,
+  PartDelta,
+  PartEnded,
+  PartStarted,
+  StreamStarted,
+  Usage,
+} from '../../../gen/llmgateway/v1/completion_pb.js';
+import type { Part, ReasoningPart } from '../../../gen/llmgateway/v1/message_pb.js';
+import type { StreamEvent } from '../../model/events.ts';
+import { encodeAnnotations } from './annotations.ts';
+import { dialectName } from './dialect.ts';
+import { encodeFinish } from './finish.ts';
+import { ownMembers, quote, rest } from './json.ts';
+import { encodeLogprobs } from './logprobs.ts';
+import { encodeCallSignature, encodeDetail, isOpaqueDetail } from './reasoning.ts';
+import { encodeUsage } from './usage.ts';
+
+export interface StreamEncoderOptions {
+  /** The client asked for a last chunk with the usage. */
+  readonly includeUsage: boolean;
+}
+
+/** What is remembered of a part until it ends. */
+interface OpenPart {
+  readonly content: Part['content'];
+  /** Number among the choice's tool calls. */
+  readonly toolIndex: number;
+  /** Readable reasoning so far: its state, when it comes, is told together with the whole of it. */
+  reasoning: string;
+}
+
+class ChoiceState {
+  readonly parts: OpenPart[] = [];
+  role = false;
+  tools = 0;
+  details = 0;
+}
+
+/** Writes the events of a stream as OpenAI's chunks, as text of an SSE stream: one string for each batch. */
+export class ChatStreamEncoder {
+  readonly #includeUsage: boolean;
+  readonly #choices: ChoiceState[] = [];
+  /** The same in every chunk of a stream, so made once. */
+  #prefix = '';
+  readonly #suffix: string;
+
+  constructor({ includeUsage }: StreamEncoderOptions) {
+    this.#includeUsage = includeUsage;
+    this.#suffix = includeUsage ? ',"usage":null}\n\n' : '}\n\n';
+  }
+
+  encode(batch: readonly StreamEvent[]): string {
+    let frames = '';
+    for (let i = 0; i < batch.length; i++) {
+      const { event } = batch[i] as StreamEvent;
+      switch (event.case) {
+        case 'delta':
+          frames += this.#delta(event.value);
+          break;
+        case 'started':
+          this.#start(event.value);
+          break;
+        case 'partStarted':
+          frames += this.#partStarted(event.value);
+          break;
+        case 'partEnded':
+          frames += this.#partEnded(event.value);
+          break;
+        case 'choiceFinished':
+          frames += this.#choiceFinished(event.value);
+          break;
+        case 'finished':
+          frames += this.#finished(event.value.usage);
+          break;
+        case 'opaque':
+          if (event.value.dialect === dialectName) frames += this.#opaque(event.value.json);
+          break;
+        default:
+        // The gateway's own tools have no place on this wire.
+      }
+    }
+    return frames;
+  }
+
+  #start({ id, model, createdAt, serviceTier, systemFingerprint }: StreamStarted): void {
+    const tier = serviceTier === '' ? '' : `,"service_tier":${quote(serviceTier)}`;
+    const fingerprint = systemFingerprint === '' ? '' : `,"system_fingerprint":${quote(systemFingerprint)}`;
+    this.#prefix =
+      `data: {"id":${quote(id)},"object":"chat.completion.chunk","created":${createdAt},` +
+      `"model":${quote(model)}${tier}${fingerprint}`;
+  }
+
+  #choice(index: number): ChoiceState {
+    return (this.#choices[index] ??= new ChoiceState());
+  }
+
+  /** One chunk. The first of a choice tells the role. */
+  #chunk(index: number, delta: string, more = ',"logprobs":null,"finish_reason":null'): string {
+    const choice = this.#choice(index);
+    let members = delta;
+    if (!choice.role) {
+      choice.role = true;
+      const content = delta.startsWith('"content":')
+        ? ''
+        : delta.startsWith('"tool_calls":')
+          ? ',"content":null'
+          : ',"content":""';
+      members = `"role":"assistant"${content}${rest(delta)}`;
+    }
+    return `${this.#prefix},"choices":[{"index":${index},"delta":{${members}}${more}}]${this.#suffix}`;
+  }
+
+  #partStarted({ choice: index, part, content: started }: PartStarted): string {
+    const choice = this.#choice(index);
+    const content = started?.content ?? { case: undefined };
+    const toolIndex = content.case === 'toolCall' ? choice.tools++ : 0;
+    choice.parts[part] = { content, toolIndex, reasoning: '' };
+    if (started === undefined) return '';
+    switch (content.case) {
+      case 'toolCall': {
+        const { id, name, custom, arguments: args } = content.value;
+        const type = custom ? 'custom' : 'function';
+        const body = `"${type}":{"name":${quote(name)},"${custom ? 'input' : 'arguments'}":${quote(args)}}`;
+        return this.#chunk(
+          index,
+          `"tool_calls":[{"index":${toolIndex},"id":${quote(id)},"type":"${type}",${body}}]`,
+        );
+      }
+      case 'text':
+        return content.value.text === '' ? '' : this.#chunk(index, `"content":${quote(content.value.text)}`);
+      case 'refusal':
+        return content.value.text === '' ? '' : this.#chunk(index, `"refusal":${quote(content.value.text)}`);
+      case 'reasoning':
+        return this.#reasoningStarted(index, content.value, started);
+      case 'opaque':
+        return isOpaqueDetail(started) ? this.#details(index, content.value.json, 1) : '';
+      default:
+        return '';
+    }
+  }
+
+  #reasoningStarted(index: number, value: ReasoningPart, part: Part): string {
+    const { text, signature, encrypted } = value;
+    const frames = text === '' ? '' : this.#chunk(index, `"reasoning_content":${quote(text)}`);
+    if (signature === '' && encrypted === '') return frames;
+    const { json, count } = encodeDetail(value, this.#choice(index).details, ownMembers(part.extras));
+    return frames + this.#details(index, json, count);
+  }
+
+  #details(index: number, json: string, count: number): string {
+    this.#choice(index).details += count;
+    return this.#chunk(index, `"reasoning_details":[${json}]`);
+  }
+
+  #delta({ choice: index, part, text, transcript, annotations, logprobs }: PartDelta): string {
+    const open = this.#choice(index).parts[part];
+    const more =
+      logprobs === undefined ? undefined : `,"logprobs":${encodeLogprobs(logprobs)},"finish_reason":null`;
+    switch (open?.content.case) {
+      case 'text': {
+        const sources =
+          annotations.length === 0 ? '' : `,"annotations":[${encodeAnnotations(annotations, 0)}]`;
+        return this.#chunk(index, `"content":${quote(text)}${sources}`, more);
+      }
+      case 'toolCall': {
+        const { custom } = open.content.value;
+        const body = custom ? `"custom":{"input":${quote(text)}}` : `"function":{"arguments":${quote(text)}}`;
+        return this.#chunk(index, `"tool_calls":[{"index":${open.toolIndex},${body}}]`);
+      }
+      case 'reasoning':
+        open.reasoning += text;
+        return this.#chunk(index, `"reasoning_content":${quote(text)}`);
+      case 'refusal':
+        return this.#chunk(index, `"refusal":${quote(text)}`, more);
+      case 'audio': {
+        const sound = text === '' ? '' : `"data":${quote(text)}`;
+        const spoken = transcript === '' ? '' : `${sound === '' ? '' : ','}"transcript":${quote(transcript)}`;
+        return this.#chunk(index, `"audio":{${sound}${spoken}}`);
+      }
+      default:
+        return '';
+    }
+  }
+
+  #partEnded({ choice: index, part, final }: PartEnded): string {
+    const choice = this.#choice(index);
+    const open = choice.parts[part];
+    // Texts can be long and choices many: what has ended is let go.
+    delete choice.parts[part];
+    const content = final?.content;
+    switch (content?.case) {
+      case 'reasoning': {
+        const whole = { ...content.value, text: open?.reasoning ?? '' };
+        const { json, count } = encodeDetail(whole, choice.details, ownMembers(final?.extras));
+        return this.#details(index, json, count);
+      }
+      case 'toolCall': {
+        const { id, signature } = content.value;
+        return signature === ''
+          ? ''
+          : this.#details(index, encodeCallSignature(id, signature, choice.details), 1);
+      }
+      case 'audio': {
+        const { expiresAt } = content.value;
+        const members = ownMembers(final?.extras);
+        const expires =
+          expiresAt === undefined ? '' : `${members === '' ? '' : ','}"expires_at":${expiresAt}`;
+        return members === '' && expires === '' ? '' : this.#chunk(index, `"audio":{${members}${expires}}`);
+      }
+      default:
+        return '';
+    }
+  }
+
+  #choiceFinished({ choice, finishReason, nativeFinishReason }: ChoiceFinished): string {
+    const native = nativeFinishReason === '' ? '' : `,"native_finish_reason":${quote(nativeFinishReason)}`;
+    return this.#chunk(choice, '', `,"logprobs":null,"finish_reason":${encodeFinish(finishReason)}${native}`);
+  }
+
+  #finished(usage: Usage | undefined): string {
+    const last =
+      this.#includeUsage && usage !== undefined
+        ? `${this.#prefix},"choices":[],"usage":${encodeUsage(usage)}}\n\n`
+        : '';
+    return `${last}data: [DONE]\n\n`;
+  }
+
+  /** A frame of the provider's with what has no event, under this stream's id. */
+  #opaque(json: string): string {
+    const members = json.trim().slice(1, -1).trim();
+    const choices = members.includes('"choices"') ? '' : ',"choices":[]';
+    return `${this.#prefix}${choices}${rest(members)}${this.#suffix}`;
+  }
+}

@@ -1,0 +1,76 @@
+import { type Tool, type ToolChoice, ToolChoice_Mode } from '../../../gen/llmgateway/v1/generation_pb.js';
+import { dialectName } from './dialect.ts';
+import type { EncodeContext } from './encode-context.ts';
+import { cacheMarker } from './encode-parts.ts';
+import { quote, rest, splitMembers } from './json.ts';
+
+/** The tools as items of a JSON list, without brackets. */
+export function encodeTools(tools: readonly Tool[], context: EncodeContext): string {
+  let list = '';
+  for (let i = 0; i < tools.length; i++) {
+    const item = encodeTool(tools[i] as Tool, context, `tools[${i}]`);
+    if (item !== '') list += list === '' ? item : `,${item}`;
+  }
+  return list;
+}
+
+function encodeTool(tool: Tool, context: EncodeContext, at: string): string {
+  const { kind } = tool;
+  const members = context.members(tool.extras, at);
+  switch (kind.case) {
+    case 'function': {
+      const { name, description, parametersJson, strict } = kind.value;
+      const { inner, outer } = splitMembers(members, 'function');
+      let json = `{"type":"function","function":{"name":${quote(name)}`;
+      if (description !== '') json += `,"description":${quote(description)}`;
+      if (parametersJson !== '') json += `,"parameters":${parametersJson}`;
+      if (strict !== undefined) json += `,"strict":${strict}`;
+      return `${json}${rest(inner)}}${toolMarker(tool, context, at)}${rest(outer)}}`;
+    }
+    case 'custom': {
+      const { name, description, formatJson } = kind.value;
+      const { inner, outer } = splitMembers(members, 'custom');
+      let json = `{"type":"custom","custom":{"name":${quote(name)}`;
+      if (description !== '') json += `,"description":${quote(description)}`;
+      if (formatJson !== '') json += `,"format":${formatJson}`;
+      return `${json}${rest(inner)}}${toolMarker(tool, context, at)}${rest(outer)}}`;
+    }
+    case 'hosted':
+      if (kind.value.dialect === dialectName) return kind.value.json;
+      context.warn('dropped_tool', at, `a tool of ${kind.value.dialect} has no place in openai.chat`);
+      return '';
+    default:
+      return '';
+  }
+}
+
+/** OpenAI's own marker stands on parts of messages only. */
+function toolMarker(tool: Tool, context: EncodeContext, at: string): string {
+  if (tool.cacheBreakpoint === undefined) return '';
+  if (context.dialect.cacheMarker !== 'prompt_cache_breakpoint') {
+    return cacheMarker(tool.cacheBreakpoint, context, at);
+  }
+  context.warn('dropped_cache_breakpoint', at, 'the provider takes no cache breakpoints on tools');
+  return '';
+}
+
+/** The tool choice as JSON text. */
+export function encodeToolChoice(choice: ToolChoice): string {
+  switch (choice.mode) {
+    case ToolChoice_Mode.NONE:
+      return '"none"';
+    case ToolChoice_Mode.REQUIRED:
+      return '"required"';
+    case ToolChoice_Mode.NAMED: {
+      const type = choice.custom ? 'custom' : 'function';
+      return `{"type":"${type}","${type}":{"name":${quote(choice.name)}}}`;
+    }
+    case ToolChoice_Mode.ALLOWED: {
+      const mode = choice.allowedRequired ? 'required' : 'auto';
+      const tools = choice.allowedJson === '' ? '[]' : choice.allowedJson;
+      return `{"type":"allowed_tools","allowed_tools":{"mode":"${mode}","tools":${tools}}}`;
+    }
+    default:
+      return '"auto"';
+  }
+}

@@ -1,0 +1,61 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { withTable as withSettings } from '../scripts/config-table.ts';
+import { errorTable, withTable as withErrorTable } from '../scripts/error-table.ts';
+import { type RunningGateway, startGateway } from './support/gateway.ts';
+
+const root = path.resolve(import.meta.dirname, '..');
+const run = promisify(execFile);
+const read = (name: string) => readFileSync(path.join(root, name), 'utf8');
+
+/** The fenced blocks of a page, by language. */
+const blocks = (page: string, language: string): string[] =>
+  [...read(page).matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, 'g'))].map(
+    ([, code]) => code as string,
+  );
+
+let gateway: RunningGateway;
+let folder: string;
+beforeAll(async () => {
+  gateway = await startGateway();
+  folder = mkdtempSync(path.join(tmpdir(), 'docs-'));
+  for (const name of ['node_modules', 'gen']) symlinkSync(path.join(root, name), path.join(folder, name));
+  writeFileSync(path.join(folder, 'package.json'), '{"type": "module"}');
+});
+afterAll(async () => {
+  await gateway.stop();
+  rmSync(folder, { recursive: true });
+});
+
+const here = (code: string): string => code.replaceAll('localhost:8080', `127.0.0.1:${gateway.port}`);
+
+describe('examples', () => {
+  const shell = ['README.md', 'docs/api.md'].flatMap((page) =>
+    blocks(page, 'sh')
+      .filter((code) => code.startsWith('curl'))
+      .map((code) => [page, code] as const),
+  );
+
+  test.each(shell)('of %s: %s', async (_page, code) => {
+    const { stdout } = await run('bash', ['-c', here(code)]);
+    expect(stdout).toMatch(/Hello!|" tock"|"object":"list"/);
+    expect(stdout).not.toContain('"error"');
+  });
+
+  test.each(blocks('README.md', 'ts').map((code) => [code]))('%s', async (code) => {
+    const file = path.join(folder, 'example.ts');
+    writeFileSync(file, here(code));
+    const { stdout } = await run(path.join(root, 'node_modules/.bin/node'), [file], { cwd: folder });
+    expect(stdout).toMatch(/^Hello (?:from the SDK|over gRPC)!$/);
+  });
+});
+
+test('the tables are those of the code', () => {
+  expect(withSettings(read('README.md'))).toBe(read('README.md'));
+  expect(withErrorTable(read('docs/api.md'))).toBe(read('docs/api.md'));
+  expect(errorTable().split('\n').length).toBeGreaterThan(25);
+});
