@@ -1,38 +1,21 @@
 // Prints the README's configuration table from the table of settings; with --check compares it with the README.
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { builtinProviders } from '../src/config/builtin-providers.ts';
-import { type Setting, settings } from '../src/config/settings.ts';
+import { describeSettings } from '../src/config/describe.ts';
 import { root } from './lib/run.ts';
 
 const cell = (text: string): string => text.replaceAll('|', '\\|');
 const code = (text: string): string => (text === '' || text.includes('`') ? text : `\`${text}\``);
 
-/** All settings as Markdown tables. */
+/** All settings as a Markdown table. */
 export function configTables(): string {
-  const rows = Object.values(settings as Record<string, Setting>).map(
-    ({ env, path: place, shownDefault, doc }) =>
-      `| \`${env[0]}\` | \`${place}\` | ${cell(code(shownDefault))} | ${cell(doc)} |`,
+  const rows = describeSettings().map(({ env, yaml, fallback, allowed, doc }) => {
+    const variables = env.map((name) => `\`${name}\``).join(' ');
+    return `| ${variables} | ${yaml === null ? '' : `\`${yaml}\``} | ${cell(code(fallback))} | ${cell(allowed)} | ${cell(doc)} |`;
+  });
+  return ['| variable | in the file | default | allowed | meaning |', '|---|---|---|---|---|', ...rows].join(
+    '\n',
   );
-  const providers = Object.entries(builtinProviders)
-    .filter(([, { form }]) => form !== 'fake')
-    .map(([name, { keys, urls = [], baseUrl, prefixes }]) => {
-      const variables = [`LLM_GATEWAY_${name.toUpperCase()}_BASE_URL`, ...urls];
-      const key = keys.length === 0 ? 'none needed' : keys.map((k) => `\`${k}\``).join(' or ');
-      return `| ${name} | ${prefixes.map((p) => `\`${p}\``).join(' ')} | ${key} | ${variables.map((v) => `\`${v}\``).join(' or ')} | \`${baseUrl}\` |`;
-    });
-  return [
-    '| variable | in the file | default | meaning |',
-    '|---|---|---|---|',
-    '| `LLM_GATEWAY_CONFIG` | | `config/gateway.yaml`, if there | The YAML file |',
-    ...rows,
-    '',
-    'Keys and addresses of the built-in providers. Every key is also read with the prefix `LLM_GATEWAY_`, which wins.',
-    '',
-    '| provider | prefixes | key | variable of its address | default address |',
-    '|---|---|---|---|---|',
-    ...providers,
-  ].join('\n');
 }
 
 const begin = '<!-- settings: made by scripts/config-table.ts -->';

@@ -10,7 +10,9 @@ const snake = (name: string): string => name.replace(/(?<=[a-z])([A-Z])/g, '_$1'
 
 /** All reasons as a Markdown table. */
 export function errorTable(): string {
-  const reasons = Object.entries(reasonForms).filter(([reason]) => Number(reason) !== ErrorReason.UNSPECIFIED);
+  const reasons = Object.entries(reasonForms).filter(
+    ([reason]) => Number(reason) !== ErrorReason.UNSPECIFIED,
+  );
   return [
     '| reason | HTTP | RPC | type | code |',
     '|---|---|---|---|---|',

@@ -17,8 +17,9 @@ import { pipeline } from './pipeline/call.ts';
 import { dispatch } from './pipeline/dispatch.ts';
 import { logStage } from './pipeline/log.ts';
 import { paramsStage } from './pipeline/params.ts';
-import { type RoutingTable, routingStage } from './pipeline/routing.ts';
+import { Router, routingStage } from './pipeline/routing.ts';
 import { type Discovery, startDiscovery } from './providers/discovery.ts';
+import type { Provider } from './providers/provider.ts';
 import { createProviders } from './providers/registry.ts';
 import { chatCompletions } from './rest/chat.ts';
 import { type HealthFacts, health, ready, serviceInfo } from './rest/health.ts';
@@ -50,7 +51,9 @@ export interface Gateway {
 interface Settled {
   readonly config: Config;
   readonly catalogue: Catalogue;
-  readonly routing: RoutingTable;
+  readonly providers: ReadonlyMap<string, Provider>;
+  readonly resolver: Resolver;
+  readonly router: Router;
   readonly discovery: Discovery;
 }
 
@@ -77,17 +80,20 @@ export function createGateway(initial: Config, log: Logger): Gateway {
     for (const { name, prefixes: own } of config.providers)
       for (const prefix of own) prefixes.set(prefix, name);
     const rules = { prefixes, patterns: namePatterns, defaultProvider: config.defaultProvider };
+    const resolver = new Resolver(catalogue, rules);
     const { connectTimeoutMs, firstByteTimeoutMs, idleTimeoutMs } = config;
     const discoveryLog = log.module('discovery');
     return {
       config,
       catalogue,
-      routing: {
-        resolver: new Resolver(catalogue, rules),
+      providers,
+      resolver,
+      router: new Router({
+        resolver,
         providers,
         timeouts: { connectMs: connectTimeoutMs, firstByteMs: firstByteTimeoutMs, idleMs: idleTimeoutMs },
         providerTimeouts: new Map(config.providers.map(({ name, timeouts }) => [name, timeouts])),
-      },
+      }),
       discovery: startDiscovery(providers.values(), {
         intervalMs: config.discoveryIntervalMs,
         onChange: (provider, reachable, error) =>
@@ -100,7 +106,7 @@ export function createGateway(initial: Config, log: Logger): Gateway {
   }
 
   const handle = pipeline(
-    [logStage(log.module('calls')), routingStage(() => settled.routing), paramsStage],
+    [logStage(log.module('calls')), routingStage(() => settled.router), paramsStage],
     dispatch,
   );
   const chat = chatApi(handle, () => settled.config.totalTimeoutMs);
@@ -108,7 +114,7 @@ export function createGateway(initial: Config, log: Logger): Gateway {
     catalogue: () => settled.catalogue.entries.map(({ model }) => model),
     providers: () =>
       settled.config.providers.map((config) => {
-        const missing = settled.routing.providers.get(config.name)?.missing ?? null;
+        const missing = settled.providers.get(config.name)?.missing ?? null;
         const away = config.discovery && settled.discovery.reachable(config.name) !== true;
         return create(ProviderSchema, {
           name: config.name,
@@ -131,7 +137,7 @@ export function createGateway(initial: Config, log: Logger): Gateway {
         );
     },
     resolve(name) {
-      const { provider, upstreamModel, entry, exact } = settled.routing.resolver.resolve(name);
+      const { provider, upstreamModel, entry, exact } = settled.resolver.resolve(name);
       if (exact && entry !== null) return entry.model;
       const found = settled.discovery.modelsOf(provider).find(({ id }) => id === upstreamModel);
       return found === undefined ? null : discoveredModel(provider, found.id, found);
@@ -230,9 +236,6 @@ function loadCatalogue(config: Config): Catalogue {
   const levels = new Map(
     config.providers.map(({ name, securityLevel: level }) => [name, securityLevel(level)]),
   );
-  // The catalogue also holds models of providers that this version does not have.
-  for (const [, provider] of namePatterns)
-    if (!levels.has(provider)) levels.set(provider, securityLevel('medium'));
   const file = parseYaml(readFileSync(config.modelsFile, 'utf8'), config.modelsFile, {});
   const lists = [
     { name: config.modelsFile, models: file['models'] },

@@ -2,11 +2,11 @@ import { type Config, loadConfig } from './config/load.ts';
 import { ConfigError } from './config/problems.ts';
 import { watchConfig } from './config/watch.ts';
 import { createGateway, type Gateway } from './context.ts';
-import { createLogger, type Logger } from './observability/log.ts';
+import { createLogger, type RootLogger } from './observability/log.ts';
 
 // The life of the process: read the configuration, build, listen; on SIGTERM drain and leave.
 
-function start(): { gateway: Gateway; config: Config; log: Logger } {
+function start(): { gateway: Gateway; config: Config; log: RootLogger } {
   const config = loadConfig({ env: process.env });
   const { serviceName: service, logLevel: level, logModules: modules } = config;
   const log = createLogger({ service, level, modules });
@@ -25,9 +25,12 @@ async function main(): Promise<void> {
     config: config.file,
   });
 
-  const watcher = watchConfig(config.file, () => {
+  const watcher = watchConfig([config.file, config.modelsFile], () => {
     try {
-      gateway.reload(loadConfig({ env: process.env }));
+      const next = loadConfig({ env: process.env });
+      gateway.reload(next);
+      log.setLevels({ level: next.logLevel, modules: next.logModules });
+      for (const warning of next.warnings) log.warn(warning);
       log.info('configuration reloaded');
     } catch (error) {
       log.error('the new configuration is wrong; the old one stays', {

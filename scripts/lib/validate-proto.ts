@@ -35,7 +35,8 @@ function optionsOf(field: FieldDescriptorProto): string {
 
 function fieldLine(field: FieldDescriptorProto, owner: DescriptorProto | null, inOneof: boolean): string {
   const entry = owner?.nestedType.find(
-    (nested) => nested.options?.mapEntry && field.typeName === `.${file.package}.${owner.name}.${nested.name}`,
+    (nested) =>
+      nested.options?.mapEntry && field.typeName === `.${file.package}.${owner.name}.${nested.name}`,
   );
   const type = entry
     ? `map<${entry.field.map(typeName).join(', ')}>`

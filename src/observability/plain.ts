@@ -60,10 +60,10 @@ class Plainer {
 
   #entries(entries: readonly (readonly [unknown, unknown])[], depth: number, hide: boolean): Plain {
     const plain: Plain = {};
-    for (const [key, item] of entries.slice(0, maxItems)) {
-      const secret = secretName(String(key));
-      const name = this.#text(String(key), 256);
-      plain[name] =
+    for (const [key, item] of entries.length > maxItems ? entries.slice(0, maxItems) : entries) {
+      const { shown, secret } = nameOf(String(key));
+      this.#left -= shown.length;
+      plain[shown] =
         secret === 'always' && typeof item !== 'boolean' && item !== null && item !== undefined
           ? redacted
           : this.value(item, depth + 1, hide || secret === 'texts');
@@ -90,11 +90,32 @@ class Plainer {
     return plain;
   }
 
-  #text(text: string, most = maxText): string {
-    const plain = redactText(text, Math.min(most, Math.max(this.#left, 1)));
+  #text(text: string): string {
+    const plain = redactText(text, Math.min(maxText, Math.max(this.#left, 1)));
     this.#left -= plain.length;
     return plain;
   }
+}
+
+/** How the name of a field is shown, and whether what it names is a secret. */
+interface Name {
+  readonly shown: string;
+  readonly secret: ReturnType<typeof secretName>;
+}
+
+/** Names of fields are few, and finding out about them is half the work of a line. */
+const names = new Map<string, Name>();
+const maxNames = 1_000;
+const maxNameLength = 64;
+
+function nameOf(key: string): Name {
+  const known = names.get(key);
+  if (known !== undefined) return known;
+  const name = { shown: redactText(key, 256), secret: secretName(key) };
+  if (key.length > maxNameLength) return name;
+  if (names.size >= maxNames) names.clear();
+  names.set(key, name);
+  return name;
 }
 
 /**

@@ -1,6 +1,22 @@
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { GatewayError, toGatewayError } from '../errors/gateway-error.ts';
 
+/**
+ * Tells a call that its client has left: `listener` is called once, with a reason, at once when it has happened already.
+ * Returns what takes the listener back. A face makes one for each call; an AbortSignal would cost several times as much.
+ */
+export type ClientWatch = (listener: (reason: unknown) => void) => () => void;
+
+/** A watch on an AbortSignal. */
+export const watchSignal =
+  (signal: AbortSignal): ClientWatch =>
+  (listener) => {
+    const onAbort = () => listener(signal.reason);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+    return () => signal.removeEventListener('abort', onAbort);
+  };
+
 /** A call's signal, and what ends its wait for reasons to abort. */
 export interface CallSignal {
   readonly signal: AbortSignal;
@@ -9,20 +25,18 @@ export interface CallSignal {
 }
 
 /**
- * A signal that aborts with a GatewayError: when `client` aborts (CANCELLED, or what the RPC library says of a deadline),
- * or after `timeoutMs`, which is the whole call's time: queue, retries, tool rounds and stream included.
+ * A signal that aborts with a GatewayError: when the client leaves (CANCELLED, or what the RPC library says of a deadline), or
+ * after `timeoutMs`, which is the whole call's time: queue, retries, tool rounds and stream included.
  */
-export function callSignal(client: AbortSignal, timeoutMs: number): CallSignal {
+export function callSignal(client: ClientWatch, timeoutMs: number): CallSignal {
   const controller = new AbortController();
-  const onClient = () => controller.abort(leaving(client.reason));
-  if (client.aborted) onClient();
-  else client.addEventListener('abort', onClient, { once: true });
+  const unwatch = client((reason) => controller.abort(leaving(reason)));
   const timer = setTimeout(() => controller.abort(tooLate(timeoutMs)), timeoutMs);
   return {
     signal: controller.signal,
     release() {
       clearTimeout(timer);
-      client.removeEventListener('abort', onClient);
+      unwatch();
     },
   };
 }

@@ -6,8 +6,8 @@ import type { Provider, Timeouts } from '../providers/provider.ts';
 import type { Stage } from './call.ts';
 import type { Route } from './route.ts';
 
-/** What the routing stage decides by. */
-export interface RoutingTable {
+/** What routes are made of. */
+export interface RoutingOptions {
   readonly resolver: Resolver;
   readonly providers: ReadonlyMap<string, Provider>;
   readonly timeouts: Timeouts;
@@ -15,16 +15,39 @@ export interface RoutingTable {
   readonly providerTimeouts: ReadonlyMap<string, TimeoutOverrides>;
 }
 
-/** Finds out where a call goes. @param table read anew for each call, since a reload replaces it */
-export function routingStage(table: () => RoutingTable): Stage {
-  return (next) => async (call) => {
-    call.route = findRoute(call.request.model, table());
+/** Routes that are kept at most; clients use few names. */
+const maxKept = 2_048;
+const maxKeptLength = 256;
+
+/** Finds out where calls go. The latest results are kept. */
+export class Router {
+  readonly #options: RoutingOptions;
+  readonly #kept = new Map<string, Route>();
+
+  constructor(options: RoutingOptions) {
+    this.#options = options;
+  }
+
+  /** @throws GatewayError that names what is missing: a call never goes to another provider than its name says */
+  route(name: string): Route {
+    const kept = this.#kept.get(name);
+    if (kept !== undefined) return kept;
+    const route = findRoute(name, this.#options);
+    if (this.#kept.size >= maxKept) this.#kept.clear();
+    if (name.length <= maxKeptLength) this.#kept.set(name, route);
+    return route;
+  }
+}
+
+/** Finds out where a call goes. @param router read anew for each call, since a reload replaces it */
+export function routingStage(router: () => Router): Stage {
+  return (next) => (call) => {
+    call.route = router().route(call.request.model);
     return next(call);
   };
 }
 
-/** @throws GatewayError that names what is missing: a call never goes to another provider than its name says */
-export function findRoute(name: string, table: RoutingTable): Route {
+function findRoute(name: string, table: RoutingOptions): Route {
   const { provider: providerName, upstreamModel, entry, exact } = table.resolver.resolve(name);
   const facts = { field: 'model', provider: providerName };
   const provider = table.providers.get(providerName);

@@ -9,7 +9,7 @@ import { encodeChatResponse } from '../codec/openai-chat/encode-response.ts';
 import { ChatStreamEncoder } from '../codec/openai-chat/encode-stream.ts';
 import { toGatewayError } from '../errors/gateway-error.ts';
 import { ClientGoneError, openSse, type SseWriter } from '../http/sse-writer.ts';
-import type { EventStream } from '../model/events.ts';
+import type { EventStream, StreamEvent } from '../model/events.ts';
 import type { CallContext, ChatApi } from '../rpc/chat-api.ts';
 import { booleanHeader, clientOf, type Exchange, type RestHandler, readJson, sendJson } from './exchange.ts';
 
@@ -75,7 +75,7 @@ async function sendStream(
 ): Promise<void> {
   let writer: SseWriter | null = null;
   const early = setTimeout(() => {
-    writer = openSse(exchange.res, { keepAliveMs });
+    writer = openSse(exchange.res, { keepAliveMs, headers: { 'x-request-id': exchange.requestId } });
     if (!writer.gone) writer.write(': keep-alive\n\n');
   }, keepAliveMs);
   let events: EventStream;
@@ -102,7 +102,7 @@ async function pump(
     for (;;) {
       const result = await events.next();
       if (result.done) break;
-      writer ??= openSse(exchange.res, { keepAliveMs, headers: streamHeaders(result.value) });
+      writer ??= openSse(exchange.res, { keepAliveMs, headers: streamHeaders(exchange, result.value) });
       const frames = encoder.encode(result.value);
       if (frames === '') continue;
       if (result.value[result.value.length - 1]?.event.case === 'finished') writer.end(frames);
@@ -116,11 +116,10 @@ async function pump(
   }
 }
 
-function streamHeaders(batch: readonly { event: { case?: string | undefined; value?: unknown } }[]) {
+function streamHeaders(exchange: Exchange, batch: readonly StreamEvent[]): Record<string, string> {
   const first = batch[0]?.event;
-  return reportHeaders(
-    first?.case === 'started' ? (first.value as { callReport?: CallReport }).callReport : undefined,
-  );
+  const report = first?.case === 'started' ? first.value.callReport : undefined;
+  return { 'x-request-id': exchange.requestId, ...reportHeaders(report) };
 }
 
 function endWithError(writer: SseWriter, error: unknown): void {

@@ -1,5 +1,6 @@
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { GatewayError, invalidRequest } from '../errors/gateway-error.ts';
+import type { ClientWatch } from '../pipeline/call-signal.ts';
 import { BodyError, readBody } from '../server/body.ts';
 import { clientGone } from '../server/disconnect.ts';
 import type { Request, Response } from '../server/types.ts';
@@ -27,8 +28,9 @@ export const header = (exchange: Exchange, name: string): string | undefined => 
 };
 
 /** What a call needs to know of the client. */
-export function clientOf(exchange: Exchange): { signal: AbortSignal; timeoutMs: number | null } {
-  return { signal: clientGone(exchange.req, exchange.res), timeoutMs: timeoutOf(exchange) };
+export function clientOf(exchange: Exchange): { client: ClientWatch; timeoutMs: number | null } {
+  const { req, res } = exchange;
+  return { client: (listener) => clientGone(req, res, listener), timeoutMs: timeoutOf(exchange) };
 }
 
 /** `X-Request-Timeout-Ms`: the client's limit for the whole call. @throws GatewayError when it is not one */
@@ -85,10 +87,11 @@ export function sendJson(
   body: string,
   headers?: Record<string, string>,
 ): void {
-  const { res } = exchange;
+  const { res, requestId } = exchange;
   if (res.headersSent || res.destroyed) return;
   res.writeHead(status, {
     ...headers,
+    'x-request-id': requestId,
     'content-type': 'application/json',
     'content-length': Buffer.byteLength(body),
   });

@@ -5,15 +5,15 @@ import type {
 import * as build from '../model/build.ts';
 import { type EventStream, tapEvents } from '../model/events.ts';
 import type { Call, Handler } from '../pipeline/call.ts';
-import { type CallSignal, callSignal } from '../pipeline/call-signal.ts';
+import { type CallSignal, type ClientWatch, callSignal } from '../pipeline/call-signal.ts';
 
 /** Who calls, and for how long. Every face makes one for each call. */
 export interface CallContext {
   readonly requestId: string;
   /** See Call.face. */
   readonly face: string;
-  /** Aborts when the client leaves. */
-  readonly signal: AbortSignal;
+  /** Tells when the client leaves. */
+  readonly client: ClientWatch;
   /** The client's own limit for the whole call in milliseconds; null for none. */
   readonly timeoutMs: number | null;
 }
@@ -31,7 +31,7 @@ export interface ChatApi {
 /** @param totalMs limit of every call, in milliseconds */
 export function chatApi(handle: Handler, totalMs: () => number): ChatApi {
   const begin = (context: CallContext): CallSignal =>
-    callSignal(context.signal, Math.min(context.timeoutMs ?? Number.POSITIVE_INFINITY, totalMs()));
+    callSignal(context.client, Math.min(context.timeoutMs ?? Number.POSITIVE_INFINITY, totalMs()));
   return {
     async createChatCompletion(request, context) {
       const { signal, release } = begin(context);

@@ -10,6 +10,7 @@ import {
 import { validateJsonTexts } from '../codec/openai-chat/json-texts.ts';
 import { toGatewayError } from '../errors/gateway-error.ts';
 import type { EventStream } from '../model/events.ts';
+import { watchSignal } from '../pipeline/call-signal.ts';
 import type { CallContext, ChatApi } from './chat-api.ts';
 import { validateMessage } from './validate.ts';
 
@@ -17,7 +18,7 @@ import { validateMessage } from './validate.ts';
 const contextOf = (context: HandlerContext): CallContext => ({
   requestId: context.requestHeader.get('x-request-id') ?? '',
   face: 'rpc',
-  signal: context.signal,
+  client: watchSignal(context.signal),
   timeoutMs: context.timeoutMs() ?? null,
 });
 

@@ -2,7 +2,7 @@ import { onceOver } from './exchanges.ts';
 import type { Request, Response } from './types.ts';
 import { isHttp2 } from './types.ts';
 
-/** The reason of a signal from {@link clientGone}. */
+/** The reason that {@link clientGone} gives. */
 export class ClientGoneError extends Error {
   override readonly name = 'ClientGoneError';
   constructor() {
@@ -10,22 +10,31 @@ export class ClientGoneError extends Error {
   }
 }
 
-// One for all: an Error made on the spot costs a stack trace, `abort()` without a reason a DOMException.
+// One for all: an Error made on the spot costs a stack trace.
 const CLIENT_GONE = new ClientGoneError();
 
 /**
- * A signal that aborts, with the shared {@link ClientGoneError}, when the client leaves before it was sent the whole
- * response: connection closed, HTTP/2 stream reset. Already aborted if that has happened. Never aborts after a
- * response that ended well. A client that half-closes its HTTP/1 connection has left.
+ * Calls `listener`, with the shared {@link ClientGoneError}, when the client leaves before it was sent the whole response:
+ * connection closed, HTTP/2 stream reset; at once if that has happened. Never after a response that ended well. A client that
+ * half-closes its HTTP/1 connection has left.
+ * @returns what takes the listener back
  */
-export function clientGone(req: Request, res: Response): AbortSignal {
-  const controller = new AbortController();
+export function clientGone(
+  req: Request,
+  res: Response,
+  listener: (reason: ClientGoneError) => void,
+): () => void {
+  let wanted = true;
   const check = () => {
-    if (!endedWell(req, res)) controller.abort(CLIENT_GONE);
+    if (!wanted || endedWell(req, res)) return;
+    wanted = false;
+    listener(CLIENT_GONE);
   };
   if (isOver(req, res)) check();
   else onceOver(req, res, check);
-  return controller.signal;
+  return () => {
+    wanted = false;
+  };
 }
 
 function isOver(req: Request, res: Response): boolean {

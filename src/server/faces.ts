@@ -6,7 +6,7 @@ import { refuseRest } from '../rest/refuse.ts';
 import type { RestRouter } from '../rest/router.ts';
 import { refuseRpc } from '../rpc/refuse.ts';
 import type { Cors } from './cors.ts';
-import type { Request, RequestHandler, Response } from './types.ts';
+import type { Request, RequestHandler } from './types.ts';
 
 /** Which handler serves which request: the faces of one port. */
 export interface FacesOptions {
@@ -36,14 +36,17 @@ const isRpc = (path: string): boolean => rpcPrefixes.some((prefix) => path.start
 export function createFaces({ rpc, rest, cors }: FacesOptions): Faces {
   return {
     handler(req, res) {
-      const id = identify(req, res);
+      const id = identify(req);
       if (cors(req, res)) return;
-      if (isRpc(req.url ?? '/')) return rpc(req, res);
-      return rest(req, res, id);
+      if (!isRpc(req.url ?? '/')) return rest(req, res, id);
+      // Connect makes the head of its replies, so this is how the id gets into them. REST writes it with the others, which is cheaper.
+      res.setHeader(requestIdHeader, id);
+      return rpc(req, res);
     },
     onDraining(req, res) {
-      identify(req, res);
+      const id = identify(req);
       if (cors(req, res)) return;
+      res.setHeader(requestIdHeader, id);
       const error = new GatewayError(ErrorReason.DRAINING, 'the gateway is shutting down', {
         retryAfterMs: 1_000,
       });
@@ -54,11 +57,13 @@ export function createFaces({ rpc, rest, cors }: FacesOptions): Faces {
   };
 }
 
+const requestIdHeader = 'x-request-id';
+
 /** Gives the request its id: the client's, or a new one. Handlers find it as a request header. */
-function identify(req: Request, res: Response): string {
-  const given = req.headers['x-request-id'];
-  const id = typeof given === 'string' && plainRequestId.test(given) ? given : `req_${randomUUID()}`;
-  req.headers['x-request-id'] = id;
-  res.setHeader('x-request-id', id);
+function identify(req: Request): string {
+  const given = req.headers[requestIdHeader];
+  if (typeof given === 'string' && plainRequestId.test(given)) return given;
+  const id = `req_${randomUUID()}`;
+  req.headers[requestIdHeader] = id;
   return id;
 }

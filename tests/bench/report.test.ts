@@ -38,7 +38,7 @@ describe('report', () => {
   it('shows every measured system, the verdicts and the notes', () => {
     const cases = [unary([60, 61, 62], [])];
     const latency = [{ id: 'l', title: 'First', rows: [{ system: 'direct', samples: [1, 2] }] }];
-    const memory = { streams: 10, rows: [{ system: 'floor', rss: 2048, used: 1024 }] };
+    const memory = { rows: [{ system: 'floor', streams: 10, rss: 2048, used: 1024 }] };
     const report = renderReport(
       { cases, latency, memory, notes: ['portkey was\nnot measured'] },
       judge(cases),
@@ -48,7 +48,7 @@ describe('report', () => {
     expect(report).toContain('| floor | 41.0 (40.0–42.0) | 1 | 1 |');
     expect(report).toMatch(/\| REST, unary \| floor \| 1\.80× \| 1\.49× \[1\.48–1\.50\] \| met \|/);
     expect(report).toContain('| portkey | not measured | – | – |');
-    expect(report).toContain('| floor | 2.0 | 1.0 |');
+    expect(report).toContain('| floor | 10 | 2.0 | 1.0 |');
     expect(report).toContain('- portkey was not measured');
   });
 });

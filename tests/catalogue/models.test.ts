@@ -1,14 +1,22 @@
 import { describe, expect, test } from 'vitest';
 import { ModelCapability } from '../../gen/llmgateway/v1/models_service_pb.js';
+import { readCatalogue } from '../../src/catalogue/catalogue.ts';
 import { knownProviders } from '../../src/config/builtin-providers.ts';
+import { Problems } from '../../src/config/problems.ts';
 import { fakeKinds } from '../../src/providers/fake/behaviour.ts';
-import { resolver, shipped } from './support.ts';
+import { resolver, shipped, shippedModels } from './support.ts';
 
 const { catalogue, lines } = shipped;
 
 test('the catalogue has no mistakes', () => {
   expect(lines).toEqual([]);
   expect(catalogue.entries.length).toBeGreaterThan(60);
+});
+
+test('nor has it any when providers are switched off', () => {
+  const problems = new Problems();
+  readCatalogue([{ name: 'file', models: shippedModels }], new Map(), problems);
+  expect(problems.lines).toEqual([]);
 });
 
 test('every name leads to its own entry', () => {

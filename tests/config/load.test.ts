@@ -1,4 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is how the file names variables
+import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
 import { settings } from '../../src/config/settings.ts';
@@ -168,8 +169,9 @@ test('nothing can be changed afterwards', () => {
   }
 });
 
-test('real files', () => {
-  const config = loadConfig({ env: { LLM_GATEWAY_CONFIG: 'gateway.example.yaml' }, cwd: 'config' });
+test('the example', () => {
+  const cwd = path.resolve(import.meta.dirname, '../../config');
+  const config = loadConfig({ env: { LLM_GATEWAY_CONFIG: 'gateway.example.yaml' }, cwd });
   expect(config.file).toMatch(/config\/gateway\.example\.yaml$/);
   expect(provider(config, 'groq')).toMatchObject({ baseUrl: 'https://api.groq.com/openai/v1' });
 });

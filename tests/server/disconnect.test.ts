@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { ClientGoneError, clientGone } from '../../src/server/disconnect.ts';
 import type { Request, Response } from '../../src/server/port.ts';
 import { HELLO, headers, reset } from './support/frames.ts';
+import { goneSignal } from './support/gone-signal.ts';
 import { afterTest, call2, connect2, get1, openPort, RawClient } from './support/harness.ts';
 
 /** A port whose requests stay open until `answer` is called; their signals in order of arrival. */
@@ -11,7 +12,7 @@ async function openHeld(answer: (req: Request, res: Response) => void = () => {}
   const signals: AbortSignal[] = [];
   const opened = await openPort({
     handler: (req, res) => {
-      signals.push(clientGone(req, res));
+      signals.push(goneSignal(req, res));
       answer(req, res);
     },
   });
@@ -94,7 +95,7 @@ test('a signal asked for after the client left is aborted already', async () => 
   const signals: AbortSignal[] = [];
   const late = async (req: Request, res: Response) => {
     if (req.url === '/late' || 'stream' in req) await new Promise((resolve) => res.once('close', resolve));
-    signals.push(clientGone(req, res));
+    signals.push(goneSignal(req, res));
   };
   const { number, url, port } = await openPort({ handler: late });
   const raw = new RawClient(number);
@@ -162,7 +163,7 @@ test('connections that are kept alive collect no listeners', async () => {
   const counts = new Set<string>();
   const { url } = await openPort({
     handler: (req, res) => {
-      clientGone(req, res);
+      clientGone(req, res, () => {});
       const socket = 'stream' in req ? req.stream.session?.socket : req.socket;
       counts.add(['close', 'error', 'end', 'finish'].map((event) => socket?.listenerCount(event)).join());
       res.end('ok');

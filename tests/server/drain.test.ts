@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import type http2 from 'node:http2';
 import { expect, test } from 'vitest';
-import { clientGone } from '../../src/server/disconnect.ts';
 import type { PortOptions, Response } from '../../src/server/port.ts';
+import { goneSignal } from './support/gone-signal.ts';
 import { call2, connect2, get1, openPort, RawClient } from './support/harness.ts';
 
 /** A port that answers `/held…` and `/health/watch` when told to, all else at once. */
@@ -154,7 +154,7 @@ test('what is left after the grace is cut and counted, and its handlers notice',
   const signals: AbortSignal[] = [];
   const { port, url } = await openPort({
     handler: (req, res) => {
-      signals.push(clientGone(req, res));
+      signals.push(goneSignal(req, res));
       res.write('begun');
     },
   });
