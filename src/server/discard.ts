@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
@@ -8,6 +8,8 @@ import { isHttp2 } from './types.ts';
 /** What a client may still send of a body that nobody wants, so that it gets to reading its answer. */
 const DISCARD_BYTES = 64 * 1024 * 1024;
 const DISCARD_MS = 30_000;
+/** How long an HTTP/1 client may take to notice that its connection has ended. */
+const FAREWELL_MS = 2_000;
 /** How long an answered HTTP/2 client may take to stop by itself. Some, as curl 7, lose the answer when stopped. */
 const HTTP2_LINGER_MS = 2_000;
 
@@ -89,4 +91,26 @@ function linger(req: IncomingMessage, socket: Socket): () => void {
     socket.destroySoon = destroySoon;
     if (wanted && req.complete) socket.destroySoon();
   };
+}
+
+/**
+ * For a handler that may answer an HTTP/1 request without reading all of it, and destroy it, as Connect does with messages that
+ * are too large: what is unread would hold up the next request on the connection for ever. Such an answer says
+ * `Connection: close`, and the connection ends once the client has had time to read it.
+ */
+export function closeIfUnread(req: IncomingMessage, res: ServerResponse): void {
+  const { socket } = req;
+  const { writeHead } = res;
+  res.writeHead = ((...head: Parameters<typeof writeHead>) => {
+    if (!req.complete && !socket.destroyed) {
+      res.shouldKeepAlive = false;
+      linger(req, socket);
+      res.once('finish', () => {
+        socket.resume();
+        const timer = setTimeout(() => socket.destroy(), FAREWELL_MS).unref();
+        socket.once('close', () => clearTimeout(timer));
+      });
+    }
+    return writeHead.apply(res, head);
+  }) as typeof writeHead;
 }

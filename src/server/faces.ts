@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
 import type { connectNodeAdapter } from '@connectrpc/connect-node';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { GatewayError } from '../errors/gateway-error.ts';
@@ -6,7 +7,8 @@ import { refuseRest } from '../rest/refuse.ts';
 import type { RestRouter } from '../rest/router.ts';
 import { refuseRpc } from '../rpc/refuse.ts';
 import type { Cors } from './cors.ts';
-import type { Request, RequestHandler } from './types.ts';
+import { closeIfUnread } from './discard.ts';
+import { isHttp2, type Request, type RequestHandler } from './types.ts';
 
 /** Which handler serves which request: the faces of one port. */
 export interface FacesOptions {
@@ -41,6 +43,7 @@ export function createFaces({ rpc, rest, cors }: FacesOptions): Faces {
       if (!isRpc(req.url ?? '/')) return rest(req, res, id);
       // Connect makes the head of its replies, so this is how the id gets into them. REST writes it with the others, which is cheaper.
       res.setHeader(requestIdHeader, id);
+      if (!isHttp2(req)) closeIfUnread(req, res as ServerResponse);
       return rpc(req, res);
     },
     onDraining(req, res) {
