@@ -61,7 +61,7 @@ export function upstreamError(
 ): GatewayError {
   const json = isObject(error) ? error : { message: typeof error === 'string' ? error : '' };
   const code = json['code'];
-  const effective = status >= 400 ? status : statusOf(code, json);
+  const effective = status === 200 ? statusOf(code, json) : status;
   const quota = code === 'insufficient_quota' || json['type'] === 'insufficient_quota';
   const facts: ErrorFacts = {
     provider,

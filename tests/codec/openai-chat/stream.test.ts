@@ -1,0 +1,405 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { FinishReason } from '../../../gen/llmgateway/v1/completion_pb.js';
+import { ErrorReason } from '../../../gen/llmgateway/v1/error_pb.js';
+import type { Part } from '../../../gen/llmgateway/v1/message_pb.js';
+import { ChatStreamDecoder } from '../../../src/codec/openai-chat/decode-stream.ts';
+import { ChatStreamEncoder } from '../../../src/codec/openai-chat/encode-stream.ts';
+import { GatewayError } from '../../../src/errors/gateway-error.ts';
+import type { StreamEvent } from '../../../src/model/events.ts';
+import { recordedChats } from '../../support/chat-recordings.ts';
+
+type Json = Record<string, unknown>;
+const chunk = (delta: Json, finish: string | null = null, more: Json = {}): string =>
+  JSON.stringify({
+    id: 'c1',
+    object: 'chat.completion.chunk',
+    created: 1,
+    model: 'm',
+    choices: [{ index: 0, delta, finish_reason: finish }],
+    ...more,
+  });
+const tool = (fragment: Json): string => chunk({ tool_calls: [fragment] });
+
+function decode(chunks: readonly string[], end = true): StreamEvent[] {
+  const decoder = new ChatStreamDecoder({ provider: 'p' });
+  const out: StreamEvent[] = [];
+  for (const data of chunks) decoder.push(data, out);
+  if (end) decoder.end(out);
+  return out;
+}
+
+/** What the events of choice 0 add up to, with the life cycle checked on the way. */
+function collect(events: readonly StreamEvent[], choice = 0) {
+  const parts: {
+    kind: string;
+    text: string;
+    name: string;
+    id: string;
+    final: Part | undefined;
+    open: boolean;
+  }[] = [];
+  let finish: FinishReason | null = null;
+  expect(events[0]?.event.case).toBe('started');
+  expect(events.filter(({ event }) => event.case === 'started')).toHaveLength(1);
+  for (const { event } of events) {
+    if (event.case === 'partStarted' && event.value.choice === choice) {
+      expect(event.value.part).toBe(parts.length);
+      expect(finish).toBeNull();
+      const content = event.value.content?.content;
+      const call = content?.case === 'toolCall' ? content.value : { name: '', id: '' };
+      parts.push({
+        kind: content?.case ?? '',
+        text: '',
+        name: call.name,
+        id: call.id,
+        final: undefined,
+        open: true,
+      });
+    } else if (event.case === 'delta' && event.value.choice === choice) {
+      const part = parts[event.value.part];
+      expect(part?.open).toBe(true);
+      if (part) part.text += event.value.text;
+    } else if (event.case === 'partEnded' && event.value.choice === choice) {
+      const part = parts[event.value.part];
+      expect(part?.open).toBe(true);
+      if (part) Object.assign(part, { open: false, final: event.value.final });
+    } else if (event.case === 'choiceFinished' && event.value.choice === choice) {
+      expect(finish).toBeNull();
+      expect(parts.every(({ open }) => !open)).toBe(true);
+      finish = event.value.finishReason;
+    }
+  }
+  expect(events.at(-1)?.event.case).toBe('finished');
+  return { parts, finish, calls: parts.filter(({ kind }) => kind === 'toolCall') };
+}
+
+const fails = (chunks: readonly string[]): GatewayError => {
+  try {
+    decode(chunks);
+  } catch (error) {
+    if (error instanceof GatewayError) return error;
+    throw error;
+  }
+  throw new Error('did not fail');
+};
+
+describe('tool calls', () => {
+  test.each<[string, Json[], [string, string, string][]]>([
+    [
+      'fragments',
+      [
+        { index: 0, id: 'a', type: 'function', function: { name: 'f', arguments: '' } },
+        { index: 0, function: { arguments: '{"x":' } },
+        { index: 0, function: { arguments: '1}' } },
+      ],
+      [['a', 'f', '{"x":1}']],
+    ],
+    [
+      'interleaved',
+      [
+        { index: 0, id: 'a', function: { name: 'f', arguments: '{' } },
+        { index: 1, id: 'b', function: { name: 'g', arguments: '[' } },
+        { index: 0, function: { arguments: '}' } },
+        { index: 1, function: { arguments: ']' } },
+      ],
+      [
+        ['a', 'f', '{}'],
+        ['b', 'g', '[]'],
+      ],
+    ],
+    [
+      'whole, without index',
+      [
+        { id: 'a', function: { name: 'f', arguments: '{}' } },
+        { id: 'b', function: { name: 'g', arguments: '{"y":2}' } },
+      ],
+      [
+        ['a', 'f', '{}'],
+        ['b', 'g', '{"y":2}'],
+      ],
+    ],
+    [
+      'always index 0',
+      [
+        { index: 0, id: 'a', function: { name: 'f', arguments: '{}' } },
+        { index: 0, id: 'b', function: { name: 'g', arguments: '{}' } },
+      ],
+      [
+        ['a', 'f', '{}'],
+        ['b', 'g', '{}'],
+      ],
+    ],
+    [
+      'id and name repeated',
+      [
+        { index: 0, id: 'a', function: { name: 'f', arguments: '{' } },
+        { index: 0, id: 'a', function: { name: 'f', arguments: '}' } },
+      ],
+      [['a', 'f', '{}']],
+    ],
+    [
+      'indices that begin at 1',
+      [{ index: 1, id: 'a', function: { name: 'f', arguments: '{}' } }],
+      [['a', 'f', '{}']],
+    ],
+    ['no arguments', [{ index: 0, id: 'a', function: { name: 'f', arguments: '' } }], [['a', 'f', '{}']]],
+    ['null arguments', [{ index: 0, id: 'a', function: { name: 'f', arguments: null } }], [['a', 'f', '{}']]],
+    [
+      'arguments as an object',
+      [{ index: 0, id: 'a', function: { name: 'f', arguments: { z: 1 } } }],
+      [['a', 'f', '{"z":1}']],
+    ],
+    [
+      'null index',
+      [
+        { index: null, id: 'a', function: { name: 'f', arguments: '{' } },
+        { index: null, function: { arguments: '}' } },
+      ],
+      [['a', 'f', '{}']],
+    ],
+    ['no id', [{ index: 0, function: { name: 'f', arguments: '{}' } }], [['call_0_0', 'f', '{}']]],
+  ])('%s', (_what, fragments, expected) => {
+    const { calls, finish } = collect(decode([...fragments.map(tool), chunk({}, 'tool_calls'), '[DONE]']));
+    expect(calls.map(({ id, name, text }) => [id, name, text])).toEqual(expected);
+    expect(finish).toBe(FinishReason.TOOL_CALLS);
+  });
+
+  test('any interleaving of any calls keeps each together, on both sides', () => {
+    const call = fc.record({
+      name: fc.string({ minLength: 1 }),
+      pieces: fc.array(fc.string({ minLength: 1 }), { minLength: 1, maxLength: 5 }),
+    });
+    fc.assert(
+      fc.property(
+        fc.array(call, { minLength: 1, maxLength: 5 }),
+        fc.infiniteStream(fc.nat()),
+        (calls, choices) => {
+          const queues = calls.map(({ name, pieces }, index) => [
+            { index, id: `id${index}`, type: 'function', function: { name, arguments: '' } },
+            ...pieces.map((text) => ({ index, function: { arguments: text } })),
+          ]);
+          // The first fragments come in order; what follows may come in any.
+          const fragments = queues.map((queue) => queue.shift() as Json);
+          for (
+            let left = queues.filter((q) => q.length > 0);
+            left.length > 0;
+            left = left.filter((q) => q.length > 0)
+          ) {
+            fragments.push(left[choices.next().value % left.length]?.shift() as Json);
+          }
+          const events = decode([...fragments.map(tool), chunk({}, 'stop'), '[DONE]']);
+          expect(collect(events).calls.map(({ text }) => text)).toEqual(
+            calls.map(({ pieces }) => pieces.join('')),
+          );
+          const seen = new Map<number, string>();
+          for (const frame of new ChatStreamEncoder({ includeUsage: false }).encode(events).split('\n\n')) {
+            if (!frame.startsWith('data: {')) continue;
+            for (const { index, function: f } of JSON.parse(frame.slice(6)).choices[0].delta.tool_calls ??
+              []) {
+              seen.set(index, (seen.get(index) ?? '') + f.arguments);
+            }
+          }
+          expect([...seen.entries()]).toEqual(calls.map(({ pieces }, index) => [index, pieces.join('')]));
+        },
+      ),
+    );
+  });
+});
+
+describe('ends', () => {
+  test('a finish reason at the end of the body is enough', () => {
+    expect(collect(decode([chunk({ content: 'x' }, 'stop')])).finish).toBe(FinishReason.STOP);
+  });
+
+  test.each([
+    ['nothing at all', []],
+    ['only [DONE]', ['[DONE]']],
+    ['no finish reason', [chunk({ content: 'x' })]],
+    ['no finish reason, but [DONE]', [chunk({ content: 'x' }), '[DONE]']],
+    [
+      'one of two choices',
+      [
+        JSON.stringify({
+          id: 'c',
+          choices: [
+            { index: 0, delta: { content: 'a' }, finish_reason: 'stop' },
+            { index: 1, delta: { content: 'b' } },
+          ],
+        }),
+        '[DONE]',
+      ],
+    ],
+  ])('%s is an interruption', (_what, chunks) => {
+    expect(fails(chunks).reason).toBe(ErrorReason.UPSTREAM_INTERRUPTED);
+  });
+
+  test.each([
+    ['an error object', '{"error":{"message":"m","code":429}}', ErrorReason.UPSTREAM_RATE_LIMITED],
+    ['an error text', '{"error":"boom"}', ErrorReason.UPSTREAM_FAILED],
+    ['a finish reason that says error', chunk({}, 'error'), ErrorReason.UPSTREAM_FAILED],
+    ['no JSON', '{"a":', ErrorReason.UPSTREAM_INVALID],
+    ['a number', '7', ErrorReason.UPSTREAM_INVALID],
+  ])('%s', (_what, data, reason) => {
+    expect(fails([chunk({ content: 'x' }), data]).reason).toBe(reason);
+  });
+
+  test.each([
+    ['length', FinishReason.LENGTH, ''],
+    ['content_filter', FinishReason.CONTENT_FILTER, ''],
+    ['eos', FinishReason.STOP, 'eos'],
+    ['max_tokens', FinishReason.LENGTH, 'max_tokens'],
+  ])('finish reason %s', (word, reason, native) => {
+    const events = decode([chunk({ content: 'x' }, word)]);
+    const finished = events.find(({ event }) => event.case === 'choiceFinished')?.event.value;
+    expect(finished).toMatchObject({ finishReason: reason, nativeFinishReason: native });
+  });
+
+  test('a call that is cut short keeps its reason', () => {
+    const events = decode([
+      tool({ index: 0, id: 'a', function: { name: 'f', arguments: '{"x' } }),
+      chunk({}, 'length'),
+    ]);
+    expect(collect(events).finish).toBe(FinishReason.LENGTH);
+  });
+});
+
+describe('what else comes', () => {
+  test('usage that is cumulative replaces, and comes once, last', () => {
+    const usage = (n: number) => ({ usage: { prompt_tokens: 5, completion_tokens: n, total_tokens: 5 + n } });
+    const events = decode([
+      chunk({ content: 'a' }, null, usage(1)),
+      chunk({ content: 'b' }, 'stop', usage(2)),
+      '[DONE]',
+    ]);
+    const last = events.at(-1)?.event;
+    expect(last?.case === 'finished' && last.value.usage).toMatchObject({
+      promptTokens: 5,
+      completionTokens: 2,
+      totalTokens: 7,
+    });
+  });
+
+  test('the first chunk of Azure names nothing', () => {
+    const first = JSON.stringify({
+      id: '',
+      model: '',
+      created: 0,
+      choices: [],
+      prompt_filter_results: [{ prompt_index: 0 }],
+    });
+    const events = decode([first, chunk({ content: 'x' }, 'stop'), '[DONE]']);
+    expect(events[0]?.event.value).toMatchObject({ id: 'c1', model: 'm' });
+    const encoded = new ChatStreamEncoder({ includeUsage: false }).encode(events);
+    expect(encoded).toContain('"prompt_filter_results":[{"prompt_index":0}]');
+  });
+
+  test('reasoning, text, refusal and calls in turn are parts in their order', () => {
+    const events = decode([
+      chunk({ role: 'assistant', reasoning_content: 'hm' }),
+      chunk({ content: 'a' }),
+      chunk({ reasoning_content: 'more' }),
+      chunk({ refusal: 'no' }),
+      tool({ index: 0, id: 'i', function: { name: 'f', arguments: '{}' } }),
+      chunk({ content: 'b' }),
+      chunk({}, 'stop'),
+    ]);
+    expect(collect(events).parts.map(({ kind, text }) => [kind, text])).toEqual([
+      ['reasoning', 'hm'],
+      ['text', 'a'],
+      ['reasoning', 'more'],
+      ['refusal', 'no'],
+      ['toolCall', '{}'],
+      ['text', 'b'],
+    ]);
+  });
+
+  test('a signature comes with the whole of its reasoning', () => {
+    const detail = (more: Json) =>
+      chunk({ reasoning_details: [{ type: 'reasoning.text', index: 0, ...more }] });
+    const events = decode([
+      detail({ text: 'let me ' }),
+      detail({ text: 'think' }),
+      detail({ signature: 'sig==', format: 'anthropic-claude-v1' }),
+      chunk({ content: 'ok' }, 'stop'),
+    ]);
+    expect(collect(events).parts[0]).toMatchObject({ kind: 'reasoning', text: 'let me think' });
+    const frames = new ChatStreamEncoder({ includeUsage: false }).encode(events);
+    expect(frames).toContain(
+      '{"type":"reasoning.text","text":"let me think","signature":"sig==","format":"anthropic-claude-v1","index":0}',
+    );
+  });
+
+  test('several choices keep apart', () => {
+    const both = (a: string, b: string, finish: string | null = null) =>
+      JSON.stringify({
+        id: 'c',
+        model: 'm',
+        created: 1,
+        choices: [
+          { index: 0, delta: { content: a }, finish_reason: finish },
+          { index: 1, delta: { content: b }, finish_reason: finish },
+        ],
+      });
+    const events = decode([both('a', 'x'), both('b', 'y', 'stop'), '[DONE]']);
+    expect([collect(events, 0).parts[0]?.text, collect(events, 1).parts[0]?.text]).toEqual(['ab', 'xy']);
+  });
+});
+
+describe('the chunks that clients get', () => {
+  const frames = (chunks: readonly string[], includeUsage: boolean): string[] =>
+    new ChatStreamEncoder({ includeUsage })
+      .encode(decode(chunks))
+      .split('\n\n')
+      .filter((frame) => frame !== '');
+  const usage = { usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 } };
+
+  test('with usage asked for', () => {
+    const all = frames([chunk({ content: 'x' }), chunk({}, 'stop', usage), '[DONE]'], true);
+    expect(all.at(-1)).toBe('data: [DONE]');
+    const parsed = all.slice(0, -1).map((frame) => JSON.parse(frame.slice(6)));
+    expect(parsed.slice(0, -1).every((one) => one.usage === null)).toBe(true);
+    expect(parsed.at(-1)).toMatchObject({ choices: [], usage: usage.usage });
+    expect(
+      new Set(parsed.map(({ id, created, model, object }) => [id, created, model, object].join())).size,
+    ).toBe(1);
+    expect(parsed[0].choices[0].delta.role).toBe('assistant');
+    expect(parsed.filter((one) => one.choices[0]?.finish_reason)).toHaveLength(1);
+  });
+
+  test('without', () => {
+    expect(frames([chunk({ content: 'x' }, 'stop', usage)], false).join()).not.toContain('usage');
+  });
+
+  test('unknown members of chunks, choices and deltas pass', () => {
+    const odd = JSON.stringify({
+      id: 'c',
+      model: 'm',
+      created: 1,
+      top: 1,
+      choices: [{ index: 0, mid: 2, delta: { content: 'x', low: 3 }, finish_reason: 'stop' }],
+    });
+    const parsed = frames([odd], false)
+      .slice(0, -1)
+      .map((frame) => JSON.parse(frame.slice(6)));
+    expect(parsed).toContainEqual(
+      expect.objectContaining({
+        top: 1,
+        choices: [expect.objectContaining({ mid: 2, delta: expect.objectContaining({ low: 3 }) })],
+      }),
+    );
+  });
+});
+
+const streams = recordedChats().filter(({ sse }) => sse);
+test.skipIf(streams.length === 0).each(streams.map((exchange) => [exchange.title, exchange] as const))(
+  'recorded: %s has a whole life',
+  (_title, { response, provider }) => {
+    const decoder = new ChatStreamDecoder({ provider });
+    const out: StreamEvent[] = [];
+    for (const line of response.text.split(/\r?\n/))
+      if (line.startsWith('data: ')) decoder.push(line.slice(6), out);
+    decoder.end(out);
+    expect(collect(out).finish).not.toBeNull();
+  },
+);
