@@ -89,11 +89,13 @@ export function sendJson(
 ): void {
   const { res, requestId } = exchange;
   if (res.headersSent || res.destroyed) return;
+  // As bytes: Node would join a string with the head and encode the whole of it once more.
+  const bytes = Buffer.from(body);
   res.writeHead(status, {
     ...headers,
     'x-request-id': requestId,
     'content-type': 'application/json',
-    'content-length': Buffer.byteLength(body),
+    'content-length': bytes.length,
   });
-  res.end(body);
+  res.end(bytes);
 }
