@@ -11,6 +11,7 @@ import { foreignPrefixes, namePatterns } from './config/builtin-providers.ts';
 import { parseYaml } from './config/file.ts';
 import type { Config } from './config/load.ts';
 import { Problems } from './config/problems.ts';
+import { toGatewayError } from './errors/gateway-error.ts';
 import { createUpstreamClient } from './http/client.ts';
 import type { Logger } from './observability/log.ts';
 import { pipeline } from './pipeline/call.ts';
@@ -99,7 +100,7 @@ export function createGateway(initial: Config, log: Logger): Gateway {
         onChange: (provider, reachable, error) =>
           discoveryLog.info(reachable ? 'provider answers' : 'provider does not answer', {
             provider,
-            ...(error instanceof Error ? { error: error.message } : {}),
+            ...(reachable ? {} : { error: toGatewayError(error).rawMessage }),
           }),
       }),
     };

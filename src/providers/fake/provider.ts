@@ -5,9 +5,9 @@ import { type Part, Role } from '../../../gen/llmgateway/v1/message_pb.js';
 import { GatewayError } from '../../errors/gateway-error.ts';
 import * as build from '../../model/build.ts';
 import { type EventStream, endOfEvents, primed, type StreamEvent } from '../../model/events.ts';
-import type { DiscoveredModel, Provider, ProviderCall } from '../provider.ts';
+import type { Provider, ProviderCall } from '../provider.ts';
 import { type Answer, answerTo, countWords } from './answer.ts';
-import { type Behaviour, fakeKinds, parseBehaviour } from './behaviour.ts';
+import { type Behaviour, parseBehaviour } from './behaviour.ts';
 
 const nothing: ReadonlySet<string> = new Set();
 
@@ -36,9 +36,6 @@ export function fakeProvider(): Provider {
     },
     streamChat(call): Promise<EventStream> {
       return primed(play(call, parseBehaviour(call.upstreamModel)));
-    },
-    async listModels(): Promise<DiscoveredModel[]> {
-      return fakeKinds.map((id) => ({ id, contextWindow: 1_000_000 }));
     },
   };
 }
