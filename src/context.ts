@@ -17,6 +17,7 @@ import type { Logger } from './observability/log.ts';
 import { pipeline } from './pipeline/call.ts';
 import { dispatch } from './pipeline/dispatch.ts';
 import { logStage } from './pipeline/log.ts';
+import { optionsStage } from './pipeline/options.ts';
 import { paramsStage } from './pipeline/params.ts';
 import { Router, routingStage } from './pipeline/routing.ts';
 import { type Discovery, startDiscovery } from './providers/discovery.ts';
@@ -107,7 +108,7 @@ export function createGateway(initial: Config, log: Logger): Gateway {
   }
 
   const handle = pipeline(
-    [logStage(log.module('calls')), routingStage(() => settled.router), paramsStage],
+    [logStage(log.module('calls')), optionsStage, routingStage(() => settled.router), paramsStage],
     dispatch,
   );
   const chat = chatApi(handle, () => settled.config.totalTimeoutMs);

@@ -30,34 +30,51 @@ export interface StreamTap {
   abandoned?(): void;
 }
 
-/** The same stream, watched. */
+/** The same stream, watched. Several taps of one stream cost little more than one: they share a wrapper. */
 export function tapEvents(stream: EventStream, tap: StreamTap): EventStream {
-  let over = false;
-  const fail = (error: unknown): never => {
-    if (!over) {
-      over = true;
-      tap.end?.(error);
+  if (!(stream instanceof TappedStream)) return new TappedStream(stream, tap);
+  stream.taps.push(tap);
+  return stream;
+}
+
+class TappedStream implements EventStream {
+  readonly taps: StreamTap[];
+  readonly #stream: EventStream;
+  #over = false;
+
+  constructor(stream: EventStream, tap: StreamTap) {
+    this.#stream = stream;
+    this.taps = [tap];
+  }
+
+  next(): Promise<IteratorResult<readonly StreamEvent[], undefined>> {
+    return this.#stream.next().then(this.#pass, this.#fail);
+  }
+
+  return(): Promise<IteratorResult<readonly StreamEvent[], undefined>> {
+    if (!this.#over) {
+      this.#over = true;
+      for (const tap of this.taps) tap.abandoned?.();
     }
-    throw error;
-  };
-  const pass = (result: IteratorResult<readonly StreamEvent[], undefined>) => {
-    if (!result.done) tap.events?.(result.value);
-    else if (!over) {
-      over = true;
-      tap.end?.(null);
-    }
+    return this.#stream.return();
+  }
+
+  readonly #pass = (result: IteratorResult<readonly StreamEvent[], undefined>) => {
+    if (!result.done) for (const tap of this.taps) tap.events?.(result.value);
+    else this.#end(null);
     return result;
   };
-  return {
-    next: () => stream.next().then(pass, fail),
-    return() {
-      if (!over) {
-        over = true;
-        tap.abandoned?.();
-      }
-      return stream.return();
-    },
+
+  readonly #fail = (error: unknown): never => {
+    this.#end(error);
+    throw error;
   };
+
+  #end(error: unknown): void {
+    if (this.#over) return;
+    this.#over = true;
+    for (const tap of this.taps) tap.end?.(error);
+  }
 }
 
 /** A stream of batches that are at hand already. */

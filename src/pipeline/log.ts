@@ -1,6 +1,6 @@
 import type { Usage } from '../../gen/llmgateway/v1/completion_pb.js';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
-import { type GatewayError, toGatewayError } from '../errors/gateway-error.ts';
+import { GatewayError, toGatewayError } from '../errors/gateway-error.ts';
 import { tapEvents } from '../model/events.ts';
 import type { Logger } from '../observability/log.ts';
 import type { Call, Stage } from './call.ts';
@@ -29,7 +29,7 @@ export function logStage(log: Logger): Stage {
           if (last?.case === 'finished') usage = last.value.usage;
         },
         end: (error) => over(error === null ? null : toGatewayError(error), usage),
-        abandoned: () => over(toGatewayError(call.signal.reason), usage),
+        abandoned: () => over(leaving(call), usage),
       });
       return { kind: 'stream', events };
     } catch (error) {
@@ -38,6 +38,12 @@ export function logStage(log: Logger): Stage {
     }
   };
 }
+
+/** Why nobody wants the rest of a stream. That the client has left may show in the stream before it shows in the signal. */
+const leaving = ({ signal }: Call): GatewayError =>
+  signal.aborted
+    ? toGatewayError(signal.reason)
+    : new GatewayError(ErrorReason.CANCELLED, 'the client has left');
 
 interface Outcome {
   readonly began: number;

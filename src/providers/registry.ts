@@ -39,5 +39,5 @@ function createProvider(config: ProviderConfig, client: UpstreamClient): Provide
 function missingKey({ name, apiKey, keyNames, headers }: ProviderConfig): string | null {
   if (apiKey !== null || keyNames.length === 0) return null;
   if (Object.keys(headers).some((header) => header.toLowerCase() === 'authorization')) return null;
-  return `provider ${name} has no key: set ${keyNames.at(-1)}`;
+  return `provider ${name} has no key: set ${keyNames.find((key) => !key.startsWith('LLM_GATEWAY_')) ?? keyNames[0]}`;
 }

@@ -106,7 +106,10 @@ async function pump(
       const frames = encoder.encode(result.value);
       if (frames === '') continue;
       if (result.value[result.value.length - 1]?.event.case === 'finished') writer.end(frames);
-      else await writer.write(frames);
+      else {
+        const drained = writer.write(frames);
+        if (drained !== undefined) await drained;
+      }
     }
     writer?.end();
   } catch (error) {

@@ -103,6 +103,18 @@ describe('what a provider cannot take', () => {
   });
 });
 
+describe('what this version does not serve', () => {
+  test.each([
+    ['session_id', { session_id: 's' }],
+    ['gateway_tools', { gateway_tools: ['search_corpus'] }],
+    ['tool_approval', { tool_approval: true }],
+    ['fallbacks', { fallbacks: ['fake/echo'] }],
+  ])('%s is refused by name, not ignored', async (param, body) => {
+    const response = await post(body);
+    expect([response.status, (await json(response)).error.param]).toEqual([400, param]);
+  });
+});
+
 describe('what the gateway does not know', () => {
   test('passes to the provider and back', async () => {
     const response = await post({ model: 'open/m', min_p: 0.1, custom: { deep: [1, null] } });
