@@ -12,12 +12,16 @@ export interface ErrorReply {
 
 const maxMessage = 500;
 const maxExcerpt = 200;
+const maxWord = 100;
+/** As much of a body or message is looked at: the patterns below take time by the square of it. */
+const maxLooked = 4_096;
 
-/** Keys that providers quote, in part or whole, when they refuse them. */
+/** Keys that providers quote, in part or whole, when they refuse them; JSON web tokens and the keys of clouds too. */
 const secret =
-  /\b(?:sk|pk|rk|xai|gsk|key)[-_][\w*.-]{6,}|\bBearer\s+\S+|(?<=key[^\w\s]{0,3}\s{0,2}(?:provided)?[:=]?\s{0,2})[\w*-]{20,}/gi;
+  /\b(?:sk|pk|rk|xai|gsk|hf|nvapi|pplx|key)[-_][\w*.-]{6,}|\bAIza[\w*-]{10,}|\bA[KS]IA[A-Z0-9*]{8,}|\beyJ[\w-]{8,}\.[\w.-]+|\bBearer\s+\S+|(?<=key[^\w\s]{0,3}\s{0,2}(?:provided)?[:=]?\s{0,2})[\w*-]{20,}/gi;
 
-const masked = (text: string): string => text.replace(secret, '[redacted]');
+const masked = (text: string, max: number): string =>
+  text.slice(0, maxLooked).replace(secret, '[redacted]').slice(0, max);
 
 /** A reply with an error status as the error that the client is told of. */
 export function decodeChatError({ status, headers, body, provider }: ErrorReply): GatewayError {
@@ -43,6 +47,7 @@ function errorObject(body: string): Json {
 /** The beginning of a text that is no JSON, without its markup. */
 const excerpt = (body: string): string => {
   const text = body
+    .slice(0, maxLooked)
     .replace(/<(script|style)[\s\S]*?<\/\1>|<[^>]*>/gi, ' ')
     .replace(/\s+/g, ' ')
     .trim();
@@ -59,27 +64,41 @@ export function upstreamError(
   status: number,
   retryAfterMs?: number,
 ): GatewayError {
-  const json = isObject(error) ? error : { message: typeof error === 'string' ? error : '' };
+  const json: Json = isObject(error) ? error : { message: typeof error === 'string' ? error : '' };
   const code = json['code'];
   const effective = status === 200 ? statusOf(code, json) : status;
   const quota = code === 'insufficient_quota' || json['type'] === 'insufficient_quota';
   const facts: ErrorFacts = {
     provider,
     upstreamStatus: effective,
-    upstreamCode: typeof code === 'string' || typeof code === 'number' ? String(code) : '',
-    upstreamType: typeof json['type'] === 'string' ? json['type'] : '',
-    ...(typeof json['param'] === 'string' ? { field: json['param'] } : {}),
+    upstreamCode: typeof code === 'string' || typeof code === 'number' ? masked(String(code), maxWord) : '',
+    upstreamType: typeof json['type'] === 'string' ? masked(json['type'], maxWord) : '',
+    ...(typeof json['param'] === 'string' ? { field: masked(json['param'], maxWord) } : {}),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     ...(quota ? { retryable: false } : {}),
   };
   const said = typeof json['message'] === 'string' ? json['message'] : '';
   const detail = rawDetail(json);
-  const message = masked([said, detail].filter((text) => text !== '').join(': ')).slice(0, maxMessage);
+  const message = masked([said, detail].filter((text) => text !== '').join(': '), maxMessage);
   return new GatewayError(
     reasonOf(effective, facts),
     `provider ${provider} answered with an error${message === '' ? ` (status ${effective})` : `: ${message}`}`,
     facts,
   );
+}
+
+/**
+ * The error in a good reply or a chunk, if it is one in whatever form: `error`, or an object that is itself one and has nothing of
+ * an answer (`{"object": "error", …}`, `{"detail": …}`). Undefined when it is none.
+ */
+export function errorIn(json: Json): unknown {
+  const error = json['error'];
+  if (error !== undefined && error !== null) return error;
+  if (json['choices'] !== undefined || json['usage'] !== undefined) return undefined;
+  if (json['object'] === 'error' || json['type'] === 'error') return json;
+  const { message, detail } = json;
+  if (typeof message === 'string') return json;
+  return typeof detail === 'string' ? { ...json, message: detail } : undefined;
 }
 
 /** OpenRouter's own provider's words. */
@@ -88,23 +107,30 @@ function rawDetail(json: Json): string {
   return typeof raw === 'string' ? raw : '';
 }
 
-const statusByWord: Readonly<Record<string, number>> = {
-  rate_limit_exceeded: 429,
-  rate_limit_error: 429,
-  insufficient_quota: 429,
-  invalid_request_error: 400,
-  context_length_exceeded: 400,
-  content_filter: 400,
-  model_not_found: 404,
-  overloaded_error: 529,
-  timeout: 504,
-};
+/** A map, because the words are the provider's: an object knows "constructor", too. */
+const statusByWord: ReadonlyMap<unknown, number> = new Map([
+  ['rate_limit_exceeded', 429],
+  ['rate_limit_error', 429],
+  ['insufficient_quota', 429],
+  ['invalid_api_key', 401],
+  ['authentication_error', 401],
+  ['permission_error', 403],
+  ['invalid_request_error', 400],
+  ['context_length_exceeded', 400],
+  ['content_filter', 400],
+  ['model_not_found', 404],
+  ['not_found_error', 404],
+  ['insufficient_system_resource', 503],
+  ['overloaded_error', 529],
+  ['timeout', 504],
+  ['timeout_error', 504],
+]);
 
 /** The status that an error inside a good reply stands for. */
 function statusOf(code: unknown, json: Json): number {
   const number = typeof code === 'string' && /^\d{3}$/.test(code) ? Number(code) : code;
   if (typeof number === 'number' && number >= 400 && number < 600) return number;
-  const named = statusByWord[String(code)] ?? statusByWord[String(json['type'])];
+  const named = statusByWord.get(code) ?? statusByWord.get(json['type']);
   if (named !== undefined) return named;
   const own = json['status'];
   return typeof own === 'number' && own >= 400 && own < 600 ? own : 500;

@@ -5,9 +5,10 @@ import { type Message, type Part, Role } from '../../../gen/llmgateway/v1/messag
 import { GatewayError } from '../../errors/gateway-error.ts';
 import * as build from '../../model/build.ts';
 import { decodeAnnotations } from './annotations.ts';
-import { upstreamError } from './decode-error.ts';
+import { errorIn, upstreamError } from './decode-error.ts';
 import { dialectName } from './dialect.ts';
-import { decodeFinish } from './finish.ts';
+import { decodeFinish, isFailure } from './finish.ts';
+import { callId, completionId } from './ids.ts';
 import { addMember, addNested, isObject, type Json, toExtras } from './json.ts';
 import { decodeLogprobs } from './logprobs.ts';
 import { attachCallSignatures, decodeDetails, mergeReasoning } from './reasoning.ts';
@@ -36,11 +37,11 @@ const uint32Or = (value: unknown, fallback: number): number =>
  */
 export function decodeChatResponse(json: unknown, { provider }: Upstream): CreateChatCompletionResponse {
   if (!isObject(json)) throw notUnderstood(provider, 'it is not an object');
-  if (json['error'] !== undefined && json['error'] !== null)
-    throw upstreamError(provider, json['error'], 200);
+  const error = errorIn(json);
+  if (error !== undefined) throw upstreamError(provider, error, 200);
   const { choices } = json;
   if (!Array.isArray(choices) || choices.length === 0) throw notUnderstood(provider, 'it has no choices');
-  const id = textOr(json['id'], '');
+  const id = completionId(json['id']);
   const response = build.chatResponse(
     id,
     textOr(json['model'], ''),
@@ -59,7 +60,10 @@ export function decodeChatResponse(json: unknown, { provider }: Upstream): Creat
       case 'error':
         break;
       case 'usage':
-        if (isObject(value)) response.usage = decodeUsage(value);
+        if (isObject(value)) {
+          const used = decodeUsage(value);
+          if (used !== undefined) response.usage = used;
+        }
         break;
       case 'service_tier':
         response.serviceTier = textOr(value, '');
@@ -78,11 +82,12 @@ export function decodeChatResponse(json: unknown, { provider }: Upstream): Creat
 function decodeChoice(json: unknown, position: number, id: string, provider: string): Choice {
   if (!isObject(json) || !isObject(json['message'])) throw notUnderstood(provider, 'a choice has no message');
   const word = json['finish_reason'];
-  if (word === 'error' || isObject(json['error'])) throw upstreamError(provider, json['error'], 200);
-  const message = decodeMessage(json['message'], id);
+  if (isFailure(word) || isObject(json['error']))
+    throw upstreamError(provider, json['error'] ?? { message: `finish_reason ${word}`, code: word }, 200);
+  const message = decodeMessage(json['message'], (call) => callId(id, position, call));
   const called = message.parts.some(({ content }) => content.case === 'toolCall');
   const { reason, native } =
-    typeof word === 'string'
+    typeof word === 'string' && word !== ''
       ? decodeFinish(word, json['native_finish_reason'], called)
       : { reason: called ? FinishReason.TOOL_CALLS : FinishReason.UNSPECIFIED, native: '' };
   const choice = build.choice(uint32Or(json['index'], position), message, reason);
@@ -109,7 +114,7 @@ function decodeChoice(json: unknown, position: number, id: string, provider: str
   return choice;
 }
 
-function decodeMessage(json: Json, id: string): Message {
+function decodeMessage(json: Json, idOf: (call: number) => string): Message {
   const said: Part[] = [];
   const calls: Part[] = [];
   let thought = '';
@@ -142,7 +147,7 @@ function decodeMessage(json: Json, id: string): Message {
         break;
       case 'tool_calls':
         if (Array.isArray(value)) {
-          for (const call of value) calls.push(decodeCall(call, `${id}_${calls.length}`));
+          for (const call of value) calls.push(decodeCall(call, calls.length, idOf));
         }
         break;
       case 'audio':
@@ -182,7 +187,7 @@ function cite(said: Part[], citations: readonly unknown[]): void {
   if (text.content.case === 'text') text.content.value.annotations = decodeAnnotations(citations);
 }
 
-function decodeCall(json: unknown, fallbackId: string): Part {
+function decodeCall(json: unknown, position: number, idOf: (call: number) => string): Part {
   const call = isObject(json) ? json : {};
   const custom = call['type'] === 'custom';
   const type = custom ? 'custom' : 'function';
@@ -190,7 +195,7 @@ function decodeCall(json: unknown, fallbackId: string): Part {
   const given = called[custom ? 'input' : 'arguments'];
   const id = textOr(call['id'], '');
   const value = build.toolCall(
-    id === '' ? `call_${fallbackId}` : id,
+    id === '' ? idOf(position) : id,
     textOr(called['name'], ''),
     argumentsOf(given, custom),
   );

@@ -29,14 +29,28 @@ export class ChoiceDecoder {
   #next = 0;
   /** What is known of a spoken answer besides its sound. */
   #audio: Json | null = null;
-  finished = false;
+  /** Readable reasoning of the part that grows. */
+  #thought = '';
+  readonly #completion: string;
+  /** The finish reason and the provider's own, once they are there. */
+  #word = '';
+  #nativeWord: unknown = null;
+  #ended = false;
 
-  constructor(index: number) {
+  /** @param completion id of the completion */
+  constructor(completion: string, index: number) {
+    this.#completion = completion;
     this.#index = index;
+  }
+
+  /** Whether there is a finish reason. More may come in spite of it. */
+  get finished(): boolean {
+    return this.#word !== '';
   }
 
   /** Takes one choice of a chunk. @returns what of it has no event, as JSON text of a choice; '' for nothing */
   push(json: Json, out: StreamEvent[]): string {
+    if (this.#ended) return '';
     let unknown = '';
     let unknownDelta = '';
     let logprobs: unknown = null;
@@ -59,7 +73,10 @@ export class ChoiceDecoder {
     }
     if (logprobs !== null) this.#addLogprobs(logprobs, out);
     const word = json['finish_reason'];
-    if (typeof word === 'string' && !this.finished) this.#finish(word, json['native_finish_reason'], out);
+    if (typeof word === 'string' && word !== '' && this.#word === '') {
+      this.#word = word;
+      this.#nativeWord = json['native_finish_reason'];
+    }
     if (unknown === '' && unknownDelta === '') return '';
     const members = addText(
       addText(addText('', 'index', String(this.#index)), 'delta', `{${unknownDelta}}`),
@@ -84,7 +101,10 @@ export class ChoiceDecoder {
           break;
         case 'content':
           if (typeof value === 'string') content = value;
-          else unknown = addMember(unknown, key, value);
+          else {
+            content = textOfList(value);
+            if (content === '') unknown = addMember(unknown, key, value);
+          }
           break;
         case 'reasoning_content':
         case 'reasoning':
@@ -110,10 +130,16 @@ export class ChoiceDecoder {
           unknown = addMember(unknown, key, value);
       }
     }
-    if (details !== null) thought = this.#reasoning.add(details, thought);
-    if (thought !== '') this.#grow('reasoning', thought, out);
+    if (details !== null) thought = this.#reasoning.add(details, thought, this.#thought);
+    if (thought !== '') {
+      this.#grow('reasoning', thought, out);
+      this.#thought += thought;
+    }
     if (content !== '') this.#grow('text', content, out);
-    if (calls !== null && calls.length > 0) this.#call(calls, out);
+    if (calls !== null && calls.length > 0) {
+      const more = this.#call(calls, out);
+      if (more !== '') unknown = addText(unknown, 'tool_calls', `[${more}]`);
+    }
     return unknown;
   }
 
@@ -135,16 +161,19 @@ export class ChoiceDecoder {
     const flow = this.#flow;
     if (flow === null) return;
     this.#flow = null;
+    this.#thought = '';
     let final: Part | undefined;
     if (flow === 'reasoning') final = this.#reasoning.takeFinal();
     if (flow === 'audio') final = this.#spoken();
     out.push(build.partEnded(this.#index, this.#part, final));
   }
 
-  #call(calls: readonly unknown[], out: StreamEvent[]): void {
+  /** @returns what has no event, as items of `tool_calls` */
+  #call(calls: readonly unknown[], out: StreamEvent[]): string {
     this.#close(out);
-    this.#tools ??= new ToolCallsDecoder(this.#index);
+    this.#tools ??= new ToolCallsDecoder(this.#completion, this.#index);
     this.#next = this.#tools.push(calls, this.#next, out);
+    return this.#tools.takeUnknown();
   }
 
   #cite(annotations: readonly unknown[], out: StreamEvent[]): void {
@@ -176,7 +205,7 @@ export class ChoiceDecoder {
   /** Log probabilities belong to the text of their chunk, which is the last event, or to no text at all. */
   #addLogprobs(json: unknown, out: StreamEvent[]): void {
     const logprobs = decodeLogprobs(json);
-    if (logprobs === undefined) return;
+    if (logprobs === undefined || logprobs.content.length + logprobs.refusal.length === 0) return;
     const last = out[out.length - 1]?.event;
     const own =
       last?.case === 'delta' && last.value.choice === this.#index && last.value.logprobs === undefined;
@@ -187,15 +216,32 @@ export class ChoiceDecoder {
     }
   }
 
-  #finish(word: string, nativeWord: unknown, out: StreamEvent[]): void {
-    this.finished = true;
+  /**
+   * Ends the answer, once: not at the finish reason, after which some providers go on, but when nothing can come any more.
+   * @returns false when it has a tool call without a name
+   */
+  end(out: StreamEvent[]): boolean {
+    if (this.#ended) return true;
+    this.#ended = true;
     this.#close(out);
     for (const part of this.#reasoning.takeRest()) {
       const number = this.#next++;
       out.push(build.partStarted(this.#index, number, part), build.partEnded(this.#index, number));
     }
-    this.#tools?.end(out);
-    const { reason, native } = decodeFinish(word, nativeWord, this.#tools !== null);
+    if (this.#tools !== null && !this.#tools.end(out)) return false;
+    const { reason, native } = decodeFinish(this.#word, this.#nativeWord, this.#tools !== null);
     out.push(build.choiceFinished(this.#index, reason, native));
+    return true;
   }
+}
+
+/** The text of a content that comes as a list; '' when there is anything but text in it. */
+function textOfList(value: unknown): string {
+  if (!Array.isArray(value)) return '';
+  let text = '';
+  for (const item of value) {
+    if (!isObject(item) || item['type'] !== 'text' || typeof item['text'] !== 'string') return '';
+    text += item['text'];
+  }
+  return text;
 }

@@ -1,4 +1,4 @@
-import type { Part } from '../../../gen/llmgateway/v1/message_pb.js';
+import type { Part, ReasoningPart } from '../../../gen/llmgateway/v1/message_pb.js';
 import { isObject } from './json.ts';
 import { decodeDetail } from './reasoning.ts';
 
@@ -13,9 +13,10 @@ export class ReasoningState {
   /**
    * Takes the details of a chunk.
    * @param thought the chunk's plain reasoning
+   * @param told the readable reasoning so far: a gateway like this one tells it again as a whole, with its state
    * @returns what the chunk adds to the readable reasoning: the plain one, else what the details say
    */
-  add(details: readonly unknown[], thought: string): string {
+  add(details: readonly unknown[], thought: string, told: string): string {
     let readable = '';
     for (let i = 0; i < details.length; i++) {
       const json = details[i];
@@ -23,8 +24,9 @@ export class ReasoningState {
       const part = decodeDetail(json, index);
       if (part === null) continue;
       if (part.content.case === 'reasoning') {
-        readable += part.content.value.text;
-        part.content.value.text = '';
+        const { value } = part.content;
+        if (!isRepetition(value, told)) readable += value.text;
+        value.text = '';
       }
       this.#merge(index, part);
     }
@@ -82,3 +84,7 @@ export class ReasoningState {
     return index;
   }
 }
+
+/** A fragment that happens to equal all before it is short and has no state. */
+const isRepetition = ({ text, signature, id }: ReasoningPart, told: string): boolean =>
+  text !== '' && text === told && (signature !== '' || id !== '' || text.length >= 32);

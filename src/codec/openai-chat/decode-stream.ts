@@ -3,15 +3,20 @@ import { ErrorReason } from '../../../gen/llmgateway/v1/error_pb.js';
 import { GatewayError } from '../../errors/gateway-error.ts';
 import * as build from '../../model/build.ts';
 import type { StreamEvent } from '../../model/events.ts';
-import { upstreamError } from './decode-error.ts';
+import { errorIn, upstreamError } from './decode-error.ts';
 import { notUnderstood, type Upstream } from './decode-response.ts';
 import { ChoiceDecoder } from './decode-stream-choice.ts';
 import { dialectName } from './dialect.ts';
-import { addMember, isObject, type Json } from './json.ts';
+import { isFailure } from './finish.ts';
+import { completionId } from './ids.ts';
+import { addMember, addText, isObject, type Json } from './json.ts';
 import { decodeUsage } from './usage.ts';
 
 /** The answer stands when this is sent. */
 const done = '[DONE]';
+
+/** Bound of what is remembered of a stream's unknown members. */
+const maxTold = 64;
 
 /**
  * Turns the chunks of a stream into events with an explicit life cycle. The stream is complete when `[DONE]` or the end of the
@@ -26,6 +31,9 @@ export class ChatStreamDecoder {
   #usage: Usage | undefined;
   /** Unknown members of chunks before the first that names the completion, as Azure sends. */
   #early = '';
+  #id = '';
+  /** Members that have been told of and are the same in most chunks: they are told again when they change. */
+  readonly #told = new Map<string, unknown>();
 
   constructor({ provider }: Upstream) {
     this.#provider = provider;
@@ -51,8 +59,6 @@ export class ChatStreamDecoder {
         case 'object':
         case 'created':
         case 'model':
-        case 'service_tier':
-        case 'system_fingerprint':
         // Padding against eavesdroppers, of the hop between the provider and the gateway.
         case 'obfuscation':
           break;
@@ -61,14 +67,23 @@ export class ChatStreamDecoder {
           break;
         case 'usage':
           // It may be cumulative: the last one counts.
-          if (isObject(value)) this.#usage = decodeUsage(value);
+          if (isObject(value)) this.#usage = decodeUsage(value) ?? this.#usage;
+          break;
+        case 'service_tier':
+        case 'system_fingerprint':
+          if (this.#started && value !== '' && this.#isNews(key, value))
+            unknown = addMember(unknown, key, value);
           break;
         case 'error':
           if (value !== null) throw upstreamError(this.#provider, value, 200);
           break;
         default:
-          if (value !== null) unknown = addMember(unknown, key, value);
+          if (this.#isNews(key, value)) unknown = addMember(unknown, key, value);
       }
+    }
+    if (choices.length === 0) {
+      const error = errorIn(json);
+      if (error !== undefined) throw upstreamError(this.#provider, error, 200);
     }
     if (!this.#started) {
       if (choices.length === 0 && !json['id']) {
@@ -78,22 +93,22 @@ export class ChatStreamDecoder {
       this.#start(json, out);
       if (this.#early !== '') unknown = unknown === '' ? this.#early : `${this.#early},${unknown}`;
     }
+    if (choices.length === 0 && this.#usage !== undefined && this.#isComplete()) this.#endChoices(out);
     let leftover = '';
     for (let i = 0; i < choices.length; i++) {
       const left = this.#choice(choices[i], i, out);
       if (left !== '') leftover += leftover === '' ? left : `,${left}`;
     }
     if (leftover !== '' || unknown !== '') {
-      const members = unknown === '' ? '' : `,${unknown}`;
-      out.push(build.opaqueEvent(dialectName, `{"choices":[${leftover}]${members}}`));
+      const members = leftover === '' ? unknown : addText(unknown, 'choices', `[${leftover}]`);
+      out.push(build.opaqueEvent(dialectName, `{${members}}`));
     }
   }
 
   /** Takes the end of the body. @throws GatewayError when the answer is not complete */
   end(out: StreamEvent[]): void {
     if (this.#finished) return;
-    const begun = this.#choices.filter((choice) => choice !== undefined);
-    if (begun.length === 0 || begun.some((choice) => !choice.finished)) {
+    if (!this.#isComplete()) {
       const provider = this.#provider;
       throw new GatewayError(
         ErrorReason.UPSTREAM_INTERRUPTED,
@@ -102,7 +117,29 @@ export class ChatStreamDecoder {
       );
     }
     this.#finished = true;
+    this.#endChoices(out);
     out.push(build.finished(this.#usage));
+  }
+
+  #isComplete(): boolean {
+    const begun = this.#choices.filter((choice) => choice !== undefined);
+    return begun.length > 0 && begun.every(({ finished }) => finished);
+  }
+
+  #endChoices(out: StreamEvent[]): void {
+    for (const choice of this.#choices) {
+      if (choice !== undefined && !choice.end(out))
+        throw notUnderstood(this.#provider, 'a tool call has no name');
+    }
+  }
+
+  /** Whether a member says something that has not been told. Only simple values repeat. */
+  #isNews(key: string, value: unknown): boolean {
+    if (value === null) return false;
+    if (typeof value === 'object') return true;
+    if (this.#told.get(key) === value) return false;
+    if (this.#told.size < maxTold) this.#told.set(key, value);
+    return true;
   }
 
   #parse(data: string): Json {
@@ -119,14 +156,16 @@ export class ChatStreamDecoder {
   #start(json: Json, out: StreamEvent[]): void {
     this.#started = true;
     const { id, model, created, service_tier: tier, system_fingerprint: fingerprint } = json;
+    this.#id = completionId(id);
     const event = build.started(
-      typeof id === 'string' ? id : '',
+      this.#id,
       typeof model === 'string' ? model : '',
       typeof created === 'number' && created > 0 && created <= 0xffff_ffff ? Math.floor(created) : 0,
     );
     if (event.event.case === 'started') {
       if (typeof tier === 'string') event.event.value.serviceTier = tier;
       if (typeof fingerprint === 'string') event.event.value.systemFingerprint = fingerprint;
+      this.#told.set('service_tier', tier).set('system_fingerprint', fingerprint);
     }
     out.push(event);
   }
@@ -134,13 +173,18 @@ export class ChatStreamDecoder {
   /** @returns what of the choice has no event, as JSON text; '' for nothing */
   #choice(json: unknown, position: number, out: StreamEvent[]): string {
     if (!isObject(json)) throw notUnderstood(this.#provider, 'a choice is not an object');
-    if (json['finish_reason'] === 'error' || isObject(json['error'])) {
-      throw upstreamError(this.#provider, json['error'], 200);
+    const word = json['finish_reason'];
+    if (isFailure(word) || isObject(json['error'])) {
+      throw upstreamError(
+        this.#provider,
+        json['error'] ?? { message: `finish_reason ${word}`, code: word },
+        200,
+      );
     }
     const given = json['index'];
     const index =
       typeof given === 'number' && Number.isInteger(given) && given >= 0 && given < 128 ? given : position;
-    const choice = (this.#choices[index] ??= new ChoiceDecoder(index));
+    const choice = (this.#choices[index] ??= new ChoiceDecoder(this.#id, index));
     return choice.push(json, out);
   }
 }

@@ -11,7 +11,7 @@ import type { StreamEvent } from '../../model/events.ts';
 import { encodeAnnotations } from './annotations.ts';
 import { dialectName } from './dialect.ts';
 import { encodeFinish } from './finish.ts';
-import { ownMembers, quote, rest } from './json.ts';
+import { addMember, isObject, type Json, ownMembers, quote, rest } from './json.ts';
 import { encodeLogprobs } from './logprobs.ts';
 import { encodeCallSignature, encodeDetail, isOpaqueDetail } from './reasoning.ts';
 import { encodeUsage } from './usage.ts';
@@ -103,7 +103,7 @@ export class ChatStreamEncoder {
       choice.role = true;
       const content = delta.startsWith('"content":')
         ? ''
-        : delta.startsWith('"tool_calls":')
+        : delta.startsWith('"tool_calls":') || delta.startsWith('"reasoning_')
           ? ',"content":null'
           : ',"content":""';
       members = `"role":"assistant"${content}${rest(delta)}`;
@@ -170,7 +170,7 @@ export class ChatStreamEncoder {
       }
       case 'reasoning':
         open.reasoning += text;
-        return this.#chunk(index, `"reasoning_content":${quote(text)}`);
+        return this.#chunk(index, `"reasoning_content":${quote(text)}`, more);
       case 'refusal':
         return this.#chunk(index, `"refusal":${quote(text)}`, more);
       case 'audio': {
@@ -226,10 +226,31 @@ export class ChatStreamEncoder {
     return `${last}data: [DONE]\n\n`;
   }
 
-  /** A frame of the provider's with what has no event, under this stream's id. */
-  #opaque(json: string): string {
-    const members = json.trim().slice(1, -1).trim();
-    const choices = members.includes('"choices"') ? '' : ',"choices":[]';
-    return `${this.#prefix}${choices}${rest(members)}${this.#suffix}`;
+  /** A frame of the provider's with what has no event, under this stream's id: members of the chunk, then those of choices. */
+  #opaque(text: string): string {
+    if (!text.includes('"choices"')) {
+      const members = text.trim().slice(1, -1).trim();
+      return members === '' ? '' : `${this.#prefix},"choices":[],${members}${this.#suffix}`;
+    }
+    const json = JSON.parse(text) as Json;
+    let members = '';
+    for (const key in json) if (key !== 'choices') members = addMember(members, key, json[key]);
+    let frames = members === '' ? '' : `${this.#prefix},"choices":[],${members}${this.#suffix}`;
+    const choices = Array.isArray(json['choices']) ? json['choices'] : [];
+    for (const choice of choices) if (isObject(choice)) frames += this.#opaqueChoice(choice);
+    return frames;
+  }
+
+  #opaqueChoice(json: Json): string {
+    const index = typeof json['index'] === 'number' ? json['index'] : 0;
+    let delta = '';
+    let more = '"logprobs":null,"finish_reason":null';
+    for (const key in json) {
+      const value = json[key];
+      if (key === 'delta') {
+        if (isObject(value)) delta = JSON.stringify(value).slice(1, -1);
+      } else if (key !== 'index' && key !== 'finish_reason') more = addMember(more, key, value);
+    }
+    return this.#chunk(index, delta, `,${more}`);
   }
 }

@@ -25,6 +25,7 @@ const bodyKeys: ReadonlySet<string> = new Set([
   'seed',
   'logprobs',
   'top_logprobs',
+  'response_format',
   'reasoning_effort',
   'parallel_tool_calls',
   'modalities',
@@ -52,7 +53,6 @@ const bodyKeys: ReadonlySet<string> = new Set([
 const messageKeys: ReadonlySet<string> = new Set(['role', 'content', 'tool_calls', 'tool_call_id', 'name']);
 const partKeys: ReadonlySet<string> = new Set(['type', 'text', 'refusal']);
 const toolKeys: ReadonlySet<string> = new Set(['type']);
-const none: ReadonlySet<string> = new Set();
 
 /**
  * Checks the JSON texts of a request that came by RPC: encoders put them into their own text as they are.
@@ -108,7 +108,7 @@ function checkTool({ kind, extras }: Tool, at: string): void {
 function checkExtras(extras: Extras | undefined, at: string, reserved: ReadonlySet<string>): void {
   if (extras === undefined) return;
   const json = checkObject(extras.json, `${at}.json`);
-  if (extras.dialect !== dialectName || reserved === none) return;
+  if (extras.dialect !== dialectName) return;
   for (const key in json) {
     if (reserved.has(key)) {
       throw invalidRequest(`${at}.json`, `Invalid '${at}.json': '${key}' has a field of its own.`);

@@ -39,8 +39,10 @@ const countOr0 = (value: unknown): number => (isCount(value) ? value : 0);
 /**
  * Tokens used, in OpenAI's meaning. xAI counts reasoning beside the completion, which shows in the total; it becomes a part of
  * the completion. DeepSeek's cache hits are cached tokens.
+ * @returns undefined when nothing is counted
  */
-export function decodeUsage(json: Json): Usage {
+export function decodeUsage(json: Json): Usage | undefined {
+  if (!isCount(json['prompt_tokens']) && !isCount(json['completion_tokens'])) return undefined;
   const prompt = countOr0(json['prompt_tokens']);
   const completion = countOr0(json['completion_tokens']);
   const used = build.usage(prompt, completion);
@@ -52,7 +54,7 @@ export function decodeUsage(json: Json): Usage {
       case 'completion_tokens':
         break;
       case 'total_tokens':
-        if (isCount(value)) used.totalTokens = value;
+        if (isCount(value) && value > used.totalTokens) used.totalTokens = value;
         break;
       case 'prompt_tokens_details':
         unknown = addNested(unknown, key, readDetails(used, value, promptDetails));

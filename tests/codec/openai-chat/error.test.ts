@@ -74,15 +74,26 @@ describe('bodies', () => {
     });
   });
 
-  test.each(['sk-proj-abcdefghijklmnop', 'sk-12345****6789abcd', 'xai-abcdefghijklmn', 'gsk_abcdefghijklmn'])(
-    'the key %s does not',
-    (key) => {
-      const error = decode(401, {
-        error: { message: `Incorrect API key provided: ${key}. Find yours at …` },
-      });
-      expect(encodeChatError(error)).not.toContain(key);
-    },
-  );
+  test.each([
+    'sk-proj-abcdefghijklmnop',
+    'sk-12345****6789abcd',
+    'xai-abcdefghijklmn',
+    'gsk_abcdefghijklmn',
+    'AIzaSyD-abcdefghijklmn',
+    'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0.abc123',
+  ])('the key %s does not', (key) => {
+    const error = decode(401, {
+      error: { message: `Incorrect API key provided: ${key}. Find yours at …` },
+    });
+    expect(encodeChatError(error)).not.toContain(key);
+  });
+
+  test.each(['<', '<script', 'key '])('a page of %s takes no time', (piece) => {
+    const started = performance.now();
+    decode(500, piece.repeat(262_144 / piece.length));
+    decode(500, { error: { message: piece.repeat(262_144 / piece.length) } });
+    expect(performance.now() - started).toBeLessThan(500);
+  });
 
   test('a content policy is a reason of its own', () => {
     expect(decode(400, { error: { code: 'content_policy_violation' } }).reason).toBe(

@@ -158,7 +158,43 @@ describe('tool calls', () => {
       ],
       [['a', 'f', '{}']],
     ],
-    ['no id', [{ index: 0, function: { name: 'f', arguments: '{}' } }], [['call_0_0', 'f', '{}']]],
+    [
+      'no id',
+      [{ index: 0, function: { name: 'f', arguments: '{}' } }],
+      [['call_b508ea7e7f585764365f73b2', 'f', '{}']],
+    ],
+    [
+      'an id made anew for each chunk',
+      [
+        { index: 0, id: 'a', function: { name: 'f', arguments: '{' } },
+        { index: 0, id: 'b', function: { name: '', arguments: '}' } },
+      ],
+      [['a', 'f', '{}']],
+    ],
+    [
+      'no id, and always index 0',
+      [
+        { index: 0, function: { name: 'f', arguments: '{}' } },
+        { index: 0, function: { name: 'f', arguments: '{"y":2}' } },
+      ],
+      [
+        ['call_b508ea7e7f585764365f73b2', 'f', '{}'],
+        ['call_3300ee6df606dea80b9b0bc9', 'f', '{"y":2}'],
+      ],
+    ],
+    [
+      'no id, the name repeated',
+      [{ function: { name: 'f', arguments: '{"y"' } }, { function: { name: 'f', arguments: ':2}' } }],
+      [['call_b508ea7e7f585764365f73b2', 'f', '{"y":2}']],
+    ],
+    [
+      'the name after the arguments have begun',
+      [
+        { index: 0, id: 'a', function: { arguments: '{"y"' } },
+        { index: 0, function: { name: 'f', arguments: ':2}' } },
+      ],
+      [['a', 'f', '{"y":2}']],
+    ],
   ])('%s', (_what, fragments, expected) => {
     const { calls, finish } = collect(decode([...fragments.map(tool), chunk({}, 'tool_calls'), '[DONE]']));
     expect(calls.map(({ id, name, text }) => [id, name, text])).toEqual(expected);
@@ -240,6 +276,14 @@ describe('ends', () => {
     ['a finish reason that says error', chunk({}, 'error'), ErrorReason.UPSTREAM_FAILED],
     ['no JSON', '{"a":', ErrorReason.UPSTREAM_INVALID],
     ['a number', '7', ErrorReason.UPSTREAM_INVALID],
+    [
+      'an object that is itself an error',
+      '{"object":"error","message":"m","code":400}',
+      ErrorReason.UPSTREAM_REJECTED,
+    ],
+    ['a detail', '{"detail":"m"}', ErrorReason.UPSTREAM_FAILED],
+    ['no resources', chunk({}, 'insufficient_system_resource'), ErrorReason.UPSTREAM_OVERLOADED],
+    ['a code that every object knows', '{"error":{"code":"constructor"}}', ErrorReason.UPSTREAM_FAILED],
   ])('%s', (_what, data, reason) => {
     expect(fails([chunk({ content: 'x' }), data]).reason).toBe(reason);
   });
@@ -253,6 +297,22 @@ describe('ends', () => {
     const events = decode([chunk({ content: 'x' }, word)]);
     const finished = events.find(({ event }) => event.case === 'choiceFinished')?.event.value;
     expect(finished).toMatchObject({ finishReason: reason, nativeFinishReason: native });
+  });
+
+  test('an empty finish reason is none, and content after one still counts', () => {
+    const events = decode([
+      chunk({ content: 'a' }, ''),
+      chunk({ content: 'b' }, 'stop'),
+      chunk({ content: 'c' }),
+      '[DONE]',
+    ]);
+    expect(collect(events).parts).toMatchObject([{ kind: 'text', text: 'abc' }]);
+  });
+
+  test('a call without a name makes no sense', () => {
+    expect(
+      fails([tool({ index: 0, id: 'a', function: { arguments: '{}' } }), chunk({}, 'stop'), '[DONE]']).reason,
+    ).toBe(ErrorReason.UPSTREAM_INVALID);
   });
 
   test('a call that is cut short keeps its reason', () => {
@@ -330,6 +390,55 @@ describe('what else comes', () => {
     );
   });
 
+  test('reasoning that a gateway tells again with its state is told once', () => {
+    const first = decode([
+      chunk({ reasoning_content: 'let me' }),
+      chunk({ reasoning_details: [{ type: 'reasoning.text', index: 0, text: ' think', signature: 's' }] }),
+      chunk({ content: 'ok' }, 'stop'),
+    ]);
+    const chunks = new ChatStreamEncoder({ includeUsage: false })
+      .encode(first)
+      .split('\n\n')
+      .filter((frame) => frame !== '');
+    const second = collect(decode(chunks.map((frame) => frame.slice(6))));
+    expect(second).toEqual(collect(first));
+    expect(second.parts[0]).toMatchObject({ kind: 'reasoning', text: 'let me think' });
+  });
+
+  test('empty usage, and empty log probabilities, are none', () => {
+    const events = decode([
+      tool({ index: 0, id: 'a', function: { name: 'f', arguments: '' } }),
+      JSON.stringify({
+        id: 'c1',
+        choices: [{ index: 0, delta: {}, logprobs: { content: [] }, finish_reason: 'stop' }],
+        usage: {},
+      }),
+    ]);
+    expect(collect(events).parts).toHaveLength(1);
+    const last = events.at(-1)?.event;
+    expect(last?.case === 'finished' && last.value.usage).toBeUndefined();
+  });
+
+  test('an unknown member that every chunk repeats is told once, a late service tier too', () => {
+    const same = { provider: 'X' };
+    const events = decode([
+      chunk({ content: 'a' }, null, same),
+      chunk({ content: 'b' }, null, same),
+      chunk({}, 'stop', { ...same, service_tier: 'flex' }),
+    ]);
+    const opaque = events
+      .map(({ event }) => (event.case === 'opaque' ? event.value.json : ''))
+      .filter((json) => json !== '');
+    expect(opaque).toEqual(['{"provider":"X"}', '{"service_tier":"flex"}']);
+  });
+
+  test('a completion without an id gets one', () => {
+    const events = decode([
+      JSON.stringify({ choices: [{ delta: { content: 'x' }, finish_reason: 'stop' }] }),
+    ]);
+    expect(events[0]?.event.value).toMatchObject({ id: expect.stringMatching(/^chatcmpl-[0-9a-f]{32}$/) });
+  });
+
   test('several choices keep apart', () => {
     const both = (a: string, b: string, finish: string | null = null) =>
       JSON.stringify({
@@ -371,6 +480,21 @@ describe('the chunks that clients get', () => {
     expect(frames([chunk({ content: 'x' }, 'stop', usage)], false).join()).not.toContain('usage');
   });
 
+  test('the first chunk tells the role, also when it has only unknown members', () => {
+    const [first] = frames([chunk({ role: 'assistant', odd: 1 }), chunk({ content: 'x' }, 'stop')], false);
+    expect(JSON.parse(first?.slice(6) ?? '').choices).toEqual([
+      { index: 0, delta: { role: 'assistant', content: '', odd: 1 }, logprobs: null, finish_reason: null },
+    ]);
+  });
+
+  test('unknown members of tool calls pass under the index that clients see', () => {
+    const all = frames(
+      [tool({ index: 7, id: 'a', function: { name: 'f', arguments: '{}' }, odd: 1 }), chunk({}, 'stop')],
+      false,
+    );
+    expect(all.join()).toContain('"tool_calls":[{"index":0,"odd":1}]');
+  });
+
   test('unknown members of chunks, choices and deltas pass', () => {
     const odd = JSON.stringify({
       id: 'c',
@@ -382,13 +506,82 @@ describe('the chunks that clients get', () => {
     const parsed = frames([odd], false)
       .slice(0, -1)
       .map((frame) => JSON.parse(frame.slice(6)));
+    expect(parsed).toContainEqual(expect.objectContaining({ top: 1 }));
     expect(parsed).toContainEqual(
       expect.objectContaining({
-        top: 1,
         choices: [expect.objectContaining({ mid: 2, delta: expect.objectContaining({ low: 3 }) })],
       }),
     );
   });
+});
+
+test('nonsense in a stream is an error of the gateway, never another', () => {
+  const junk = fc.jsonValue({ maxDepth: 3 });
+  const fragment = fc.record(
+    {
+      index: fc.oneof(fc.nat(2), junk),
+      id: fc.oneof(fc.constantFrom('a', 'b', ''), junk),
+      type: fc.constantFrom('function', 'custom', 7),
+      function: fc.oneof(
+        fc.record({ name: fc.constantFrom('f', '', null), arguments: junk }, { requiredKeys: [] }),
+        junk,
+      ),
+    },
+    { requiredKeys: [] },
+  );
+  const delta = fc.record(
+    {
+      role: junk,
+      content: fc.oneof(fc.string(), junk),
+      reasoning: junk,
+      reasoning_details: fc.oneof(
+        fc.array(fc.record({ type: fc.constantFrom('reasoning.text', 'x'), text: junk })),
+        junk,
+      ),
+      tool_calls: fc.oneof(fc.array(fragment, { maxLength: 3 }), junk),
+      audio: junk,
+      annotations: junk,
+      refusal: junk,
+    },
+    { requiredKeys: [] },
+  );
+  const choice = fc.record(
+    {
+      index: fc.oneof(fc.nat(2), junk),
+      delta: fc.oneof(delta, junk),
+      finish_reason: fc.oneof(fc.constantFrom(null, 'stop', 'length', '', 'constructor'), junk),
+      logprobs: fc.oneof(fc.record({ content: junk }), junk),
+    },
+    { requiredKeys: [] },
+  );
+  const any = fc.oneof(
+    fc.record(
+      {
+        id: fc.oneof(fc.constant('c'), junk),
+        choices: fc.oneof(fc.array(choice, { maxLength: 3 }), junk),
+        usage: junk,
+      },
+      { requiredKeys: [] },
+    ),
+    junk,
+  );
+  fc.assert(
+    fc.property(fc.array(any, { maxLength: 8 }), (chunks) => {
+      const events: StreamEvent[] = [];
+      try {
+        const decoder = new ChatStreamDecoder({ provider: 'p' });
+        for (const data of chunks) decoder.push(JSON.stringify(data), events);
+        decoder.end(events);
+        for (const number of [0, 1, 2]) collect(events, number);
+      } catch (error) {
+        if (!(error instanceof GatewayError)) throw error;
+      }
+      for (const frame of new ChatStreamEncoder({ includeUsage: true }).encode(events).split('\n\n')) {
+        if (frame !== '' && frame !== 'data: [DONE]') JSON.parse(frame.slice(6));
+      }
+    }),
+    { numRuns: 2_000 },
+  );
 });
 
 const streams = recordedChats().filter(({ sse }) => sse);
