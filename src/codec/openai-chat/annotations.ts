@@ -1,7 +1,7 @@
 import type { Annotation } from '../../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../model/build.ts';
+import { isObject, quote } from '../json.ts';
 import { dialectName } from './dialect.ts';
-import { isObject, quote } from './json.ts';
 
 const index = (value: unknown): number =>
   typeof value === 'number' && value >= 0 && value <= 0xffff_ffff ? Math.floor(value) : 0;

@@ -1,8 +1,8 @@
 import type { CacheBreakpoint, Extras } from '../../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../model/build.ts';
+import { invalid } from '../fields.ts';
+import { isObject, quote } from '../json.ts';
 import type { OpenAIChatDialect } from './dialect.ts';
-import { invalid } from './fields.ts';
-import { isObject, quote } from './json.ts';
 
 /** Counts the cache breakpoints of a request: at most 4 are allowed. */
 export class CacheMarkers {

@@ -1,27 +1,6 @@
-import { ErrorReason } from '../../../gen/llmgateway/v1/error_pb.js';
-import { type ErrorFacts, GatewayError } from '../../errors/gateway-error.ts';
-import { isObject, type Json } from './json.ts';
-
-/** An upstream's reply that is an error. */
-export interface ErrorReply {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-  readonly provider: string;
-}
-
-const maxMessage = 500;
-const maxExcerpt = 200;
-const maxWord = 100;
-/** As much of a body or message is looked at: the patterns below take time by the square of it. */
-const maxLooked = 4_096;
-
-/** Keys that providers quote, in part or whole, when they refuse them; JSON web tokens and the keys of clouds too. */
-const secret =
-  /\b(?:sk|pk|rk|xai|gsk|hf|nvapi|pplx|key)[-_][\w*.-]{6,}|\bAIza[\w*-]{10,}|\bA[KS]IA[A-Z0-9*]{8,}|\beyJ[\w-]{8,}\.[\w.-]+|\bBearer\s+\S+|(?<=key[^\w\s]{0,3}\s{0,2}(?:provided)?[:=]?\s{0,2})[\w*-]{20,}/gi;
-
-const masked = (text: string, max: number): string =>
-  text.slice(0, maxLooked).replace(secret, '[redacted]').slice(0, max);
+import type { GatewayError } from '../../errors/gateway-error.ts';
+import { isObject, type Json } from '../json.ts';
+import { type ErrorReply, excerpt, retryAfter, upstreamFailure } from '../upstream-error.ts';
 
 /** A reply with an error status as the error that the client is told of. */
 export function decodeChatError({ status, headers, body, provider }: ErrorReply): GatewayError {
@@ -44,16 +23,6 @@ function errorObject(body: string): Json {
   return { message: typeof error === 'string' ? error : excerpt(body), code: json['code'] };
 }
 
-/** The beginning of a text that is no JSON, without its markup. */
-const excerpt = (body: string): string => {
-  const text = body
-    .slice(0, maxLooked)
-    .replace(/<(script|style)[\s\S]*?<\/\1>|<[^>]*>/gi, ' ')
-    .replace(/\s+/g, ' ')
-    .trim();
-  return text.length > maxExcerpt ? `${text.slice(0, maxExcerpt)}…` : text;
-};
-
 /**
  * An error object of a provider as the error that the client is told of.
  * @param status HTTP status of the reply; 200 when the error came inside a good one, then its own code decides
@@ -65,26 +34,20 @@ export function upstreamError(
   retryAfterMs?: number,
 ): GatewayError {
   const json: Json = isObject(error) ? error : { message: typeof error === 'string' ? error : '' };
-  const code = json['code'];
-  const effective = status === 200 ? statusOf(code, json) : status;
-  const quota = code === 'insufficient_quota' || json['type'] === 'insufficient_quota';
-  const facts: ErrorFacts = {
-    provider,
-    upstreamStatus: effective,
-    upstreamCode: typeof code === 'string' || typeof code === 'number' ? masked(String(code), maxWord) : '',
-    upstreamType: typeof json['type'] === 'string' ? masked(json['type'], maxWord) : '',
-    ...(typeof json['param'] === 'string' ? { field: masked(json['param'], maxWord) } : {}),
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-    ...(quota ? { retryable: false } : {}),
-  };
+  const { code, type, param } = json;
   const said = typeof json['message'] === 'string' ? json['message'] : '';
-  const detail = rawDetail(json);
-  const message = masked([said, detail].filter((text) => text !== '').join(': '), maxMessage);
-  return new GatewayError(
-    reasonOf(effective, facts),
-    `provider ${provider} answered with an error${message === '' ? ` (status ${effective})` : `: ${message}`}`,
-    facts,
-  );
+  const text = [said, rawDetail(json)].filter((part) => part !== '').join(': ');
+  const upstreamCode = typeof code === 'string' || typeof code === 'number' ? String(code) : '';
+  return upstreamFailure(provider, {
+    status: status === 200 ? statusOf(code, json) : status,
+    code: upstreamCode,
+    type: typeof type === 'string' ? type : '',
+    field: typeof param === 'string' ? param : '',
+    message: text,
+    retryAfterMs,
+    ...(code === 'insufficient_quota' || type === 'insufficient_quota' ? { retryable: false } : {}),
+    filtered: filterCodes.has(upstreamCode),
+  });
 }
 
 /**
@@ -142,37 +105,3 @@ const filterCodes: ReadonlySet<string> = new Set([
   'responsible_ai_policy_violation',
   'invalid_prompt',
 ]);
-
-function reasonOf(status: number, { upstreamCode = '' }: ErrorFacts): ErrorReason {
-  switch (status) {
-    case 401:
-    case 402:
-    case 403:
-    case 407:
-      return ErrorReason.UPSTREAM_AUTH;
-    case 408:
-    case 504:
-      return ErrorReason.UPSTREAM_TIMEOUT;
-    case 429:
-      return ErrorReason.UPSTREAM_RATE_LIMITED;
-    case 503:
-    case 529:
-      return ErrorReason.UPSTREAM_OVERLOADED;
-    default:
-      if (status >= 500) return ErrorReason.UPSTREAM_FAILED;
-      if (status < 400) return ErrorReason.UPSTREAM_INVALID;
-      return filterCodes.has(upstreamCode) ? ErrorReason.CONTENT_FILTERED : ErrorReason.UPSTREAM_REJECTED;
-  }
-}
-
-/** Longest wait that is passed on, in milliseconds: a day. */
-const maxRetryAfterMs = 86_400_000;
-
-/** `retry-after-ms`, or `retry-after` in seconds or as a date; undefined when neither says anything. */
-function retryAfter(headers: Readonly<Record<string, string>>): number | undefined {
-  const ms = Number(headers['retry-after-ms'] ?? Number.NaN);
-  const given = headers['retry-after'] ?? '';
-  const seconds = given === '' ? Number.NaN : Number(given);
-  const wait = [ms, seconds * 1000, Date.parse(given) - Date.now()].find((value) => Number.isFinite(value));
-  return wait === undefined ? undefined : Math.min(Math.max(Math.ceil(wait), 0), maxRetryAfterMs);
-}

@@ -1,8 +1,5 @@
 import { type Message, type Part, Role } from '../../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../model/build.ts';
-import { decodeAnnotations } from './annotations.ts';
-import type { CacheMarkers } from './cache-markers.ts';
-import { type DecodedContent, decodeContent } from './decode-parts.ts';
 import {
   invalid,
   keepMember,
@@ -11,8 +8,12 @@ import {
   readObject,
   readOptionalString,
   readString,
-} from './fields.ts';
-import { addNested, isObject, type Json, toExtras } from './json.ts';
+} from '../fields.ts';
+import { addNested, isObject, type Json } from '../json.ts';
+import { decodeAnnotations } from './annotations.ts';
+import type { CacheMarkers } from './cache-markers.ts';
+import { type DecodedContent, decodeContent } from './decode-parts.ts';
+import { toExtras } from './extras.ts';
 import { attachCallSignatures, decodeDetail, mergeReasoning } from './reasoning.ts';
 
 const maxMessages = 10_000;

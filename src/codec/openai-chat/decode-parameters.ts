@@ -1,6 +1,5 @@
 import type { GenerationParameters, ResponseFormat } from '../../../gen/llmgateway/v1/generation_pb.js';
 import * as build from '../../model/build.ts';
-import { dialectName } from './dialect.ts';
 import {
   invalid,
   keepMember,
@@ -15,8 +14,9 @@ import {
   readString,
   readStrings,
   writeJson,
-} from './fields.ts';
-import { addNested } from './json.ts';
+} from '../fields.ts';
+import { addNested } from '../json.ts';
+import { dialectName } from './dialect.ts';
 
 const maxUint32 = 0xffff_ffff;
 const maxSeed = 2 ** 53;

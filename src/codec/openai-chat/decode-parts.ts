@@ -1,7 +1,5 @@
 import type { Part } from '../../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../model/build.ts';
-import { type CacheMarkers, decodeCacheMarker } from './cache-markers.ts';
-import { dialectName } from './dialect.ts';
 import {
   invalid,
   keepMember,
@@ -11,8 +9,11 @@ import {
   readOptionalString,
   readString,
   writeJson,
-} from './fields.ts';
-import { addNested, type Json, toExtras } from './json.ts';
+} from '../fields.ts';
+import { addNested, type Json } from '../json.ts';
+import { type CacheMarkers, decodeCacheMarker } from './cache-markers.ts';
+import { dialectName } from './dialect.ts';
+import { toExtras } from './extras.ts';
 
 const maxParts = 10_000;
 

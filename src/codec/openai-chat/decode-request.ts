@@ -2,10 +2,6 @@ import type { CreateChatCompletionRequest } from '../../../gen/llmgateway/v1/cha
 import type { GatewayOptions, GenerationParameters } from '../../../gen/llmgateway/v1/generation_pb.js';
 import type { Message } from '../../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../model/build.ts';
-import { CacheMarkers } from './cache-markers.ts';
-import { decodeMessages } from './decode-messages.ts';
-import { decodeParameter, decodeResponseFormat } from './decode-parameters.ts';
-import { decodeToolChoice, decodeTools } from './decode-tools.ts';
 import {
   invalid,
   keepMember,
@@ -14,8 +10,13 @@ import {
   readObject,
   readOptionalString,
   readStrings,
-} from './fields.ts';
-import { addNested, toExtras } from './json.ts';
+} from '../fields.ts';
+import { addNested } from '../json.ts';
+import { CacheMarkers } from './cache-markers.ts';
+import { decodeMessages } from './decode-messages.ts';
+import { decodeParameter, decodeResponseFormat } from './decode-parameters.ts';
+import { decodeToolChoice, decodeTools } from './decode-tools.ts';
+import { toExtras } from './extras.ts';
 
 /** A client's request, and how it wants the answer. */
 export interface DecodedChatRequest {

@@ -1,31 +1,18 @@
 import type { CreateChatCompletionResponse } from '../../../gen/llmgateway/v1/chat_service_pb.js';
 import { type Choice, FinishReason } from '../../../gen/llmgateway/v1/completion_pb.js';
-import { ErrorReason } from '../../../gen/llmgateway/v1/error_pb.js';
 import { type Message, type Part, Role } from '../../../gen/llmgateway/v1/message_pb.js';
-import { GatewayError } from '../../errors/gateway-error.ts';
 import * as build from '../../model/build.ts';
+import { callId, completionId } from '../ids.ts';
+import { addMember, addNested, isObject, type Json } from '../json.ts';
+import { notUnderstood, type Upstream } from '../upstream-error.ts';
 import { decodeAnnotations } from './annotations.ts';
 import { errorIn, upstreamError } from './decode-error.ts';
 import { dialectName } from './dialect.ts';
+import { toExtras } from './extras.ts';
 import { decodeFinish, isFailure } from './finish.ts';
-import { callId, completionId } from './ids.ts';
-import { addMember, addNested, isObject, type Json, toExtras } from './json.ts';
 import { decodeLogprobs } from './logprobs.ts';
 import { attachCallSignatures, decodeDetails, mergeReasoning } from './reasoning.ts';
 import { decodeUsage } from './usage.ts';
-
-/** Who answered, for errors. */
-export interface Upstream {
-  readonly provider: string;
-}
-
-/** An answer that cannot be understood. */
-export const notUnderstood = (provider: string, what: string): GatewayError =>
-  new GatewayError(
-    ErrorReason.UPSTREAM_INVALID,
-    `provider ${provider} sent an answer that cannot be understood: ${what}`,
-    { provider },
-  );
 
 const textOr = (value: unknown, fallback: string): string => (typeof value === 'string' ? value : fallback);
 const uint32Or = (value: unknown, fallback: number): number =>

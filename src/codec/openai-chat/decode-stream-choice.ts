@@ -1,11 +1,12 @@
 import type { Part } from '../../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../model/build.ts';
 import type { StreamEvent } from '../../model/events.ts';
+import { addMember, addText, isObject, type Json } from '../json.ts';
 import { decodeAnnotations } from './annotations.ts';
 import { ReasoningState } from './decode-stream-reasoning.ts';
 import { ToolCallsDecoder } from './decode-stream-tools.ts';
+import { toExtras } from './extras.ts';
 import { decodeFinish } from './finish.ts';
-import { addMember, addText, isObject, type Json, toExtras } from './json.ts';
 import { decodeLogprobs } from './logprobs.ts';
 
 /** Kinds of parts that grow one at a time; a part of another kind ends them. */

@@ -1,5 +1,5 @@
 import type { Part, ReasoningPart } from '../../../gen/llmgateway/v1/message_pb.js';
-import { isObject } from './json.ts';
+import { isObject } from '../json.ts';
 import { decodeDetail } from './reasoning.ts';
 
 /** More details in one answer are nonsense. */

@@ -1,7 +1,7 @@
 import * as build from '../../model/build.ts';
 import type { StreamEvent } from '../../model/events.ts';
-import { callId } from './ids.ts';
-import { addMember, isObject, type Json } from './json.ts';
+import { callId } from '../ids.ts';
+import { addMember, isObject, type Json } from '../json.ts';
 
 interface OpenCall {
   /** The provider's id; '' when it gave none with the first fragment. */

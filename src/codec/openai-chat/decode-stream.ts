@@ -1,15 +1,13 @@
 import type { Usage } from '../../../gen/llmgateway/v1/completion_pb.js';
-import { ErrorReason } from '../../../gen/llmgateway/v1/error_pb.js';
-import { GatewayError } from '../../errors/gateway-error.ts';
 import * as build from '../../model/build.ts';
 import type { StreamEvent } from '../../model/events.ts';
+import { completionId } from '../ids.ts';
+import { addMember, addText, isObject, type Json } from '../json.ts';
+import { interrupted, notUnderstood, type Upstream } from '../upstream-error.ts';
 import { errorIn, upstreamError } from './decode-error.ts';
-import { notUnderstood, type Upstream } from './decode-response.ts';
 import { ChoiceDecoder } from './decode-stream-choice.ts';
 import { dialectName } from './dialect.ts';
 import { isFailure } from './finish.ts';
-import { completionId } from './ids.ts';
-import { addMember, addText, isObject, type Json } from './json.ts';
 import { decodeUsage } from './usage.ts';
 
 /** The answer stands when this is sent. */
@@ -109,12 +107,7 @@ export class ChatStreamDecoder {
   end(out: StreamEvent[]): void {
     if (this.#finished) return;
     if (!this.#isComplete()) {
-      const provider = this.#provider;
-      throw new GatewayError(
-        ErrorReason.UPSTREAM_INTERRUPTED,
-        `the stream of provider ${provider} ended before the answer was complete`,
-        { provider },
-      );
+      throw interrupted(this.#provider, 'ended before the answer was complete');
     }
     this.#finished = true;
     this.#endChoices(out);

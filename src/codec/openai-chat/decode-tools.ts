@@ -6,8 +6,6 @@ import {
   ToolChoice_Mode,
 } from '../../../gen/llmgateway/v1/generation_pb.js';
 import * as build from '../../model/build.ts';
-import { type CacheMarkers, decodeCacheMarker } from './cache-markers.ts';
-import { dialectName } from './dialect.ts';
 import {
   invalid,
   keepMember,
@@ -18,8 +16,11 @@ import {
   readObjectText,
   readOptionalString,
   writeJson,
-} from './fields.ts';
-import { addNested, type Json, toExtras } from './json.ts';
+} from '../fields.ts';
+import { addNested, type Json } from '../json.ts';
+import { type CacheMarkers, decodeCacheMarker } from './cache-markers.ts';
+import { dialectName } from './dialect.ts';
+import { toExtras } from './extras.ts';
 
 const maxTools = 1024;
 const maxName = 128;

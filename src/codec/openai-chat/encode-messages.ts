@@ -1,8 +1,9 @@
 import { type Message, type Part, Role, type ToolResult } from '../../../gen/llmgateway/v1/message_pb.js';
+import { quote, rest, splitMembers } from '../json.ts';
 import { encodeAnnotations } from './annotations.ts';
 import type { EncodeContext } from './encode-context.ts';
 import { encodeContent, encodePart } from './encode-parts.ts';
-import { ownMembers, quote, rest, splitMembers } from './json.ts';
+import { ownMembers } from './extras.ts';
 import { encodeDetails, isOpaqueDetail, reasoningText } from './reasoning.ts';
 
 /** The `messages` of a request as JSON text. */

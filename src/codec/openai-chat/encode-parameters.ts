@@ -1,7 +1,7 @@
 import type { GenerationParameters, ResponseFormat } from '../../../gen/llmgateway/v1/generation_pb.js';
+import { number, quote, rest, splitMembers } from '../json.ts';
 import { dialectName } from './dialect.ts';
 import type { EncodeContext } from './encode-context.ts';
-import { number, quote, rest, splitMembers } from './json.ts';
 
 /** The parameters as members, each with `,` before it. `format` are further members of the response format. */
 export function encodeParameters(

@@ -6,10 +6,10 @@ import type {
   ImagePart,
   Part,
 } from '../../../gen/llmgateway/v1/message_pb.js';
+import { quote, rest, splitMembers } from '../json.ts';
 import { encodeCacheMarker } from './cache-markers.ts';
 import { dialectName } from './dialect.ts';
 import type { EncodeContext } from './encode-context.ts';
-import { quote, rest, splitMembers } from './json.ts';
 
 const base64 = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');

@@ -1,11 +1,11 @@
 import type { CreateChatCompletionRequest } from '../../../gen/llmgateway/v1/chat_service_pb.js';
 import type { Warning } from '../../../gen/llmgateway/v1/completion_pb.js';
+import { quote, rest, splitMembers } from '../json.ts';
 import type { OpenAIChatDialect } from './dialect.ts';
 import { EncodeContext } from './encode-context.ts';
 import { encodeMessages } from './encode-messages.ts';
 import { encodeParameters } from './encode-parameters.ts';
 import { encodeToolChoice, encodeTools } from './encode-tools.ts';
-import { quote, rest, splitMembers } from './json.ts';
 
 export interface EncodeRequestOptions {
   /** The model's name at the provider. */

@@ -1,10 +1,11 @@
 import type { CreateChatCompletionResponse } from '../../../gen/llmgateway/v1/chat_service_pb.js';
 import type { Choice } from '../../../gen/llmgateway/v1/completion_pb.js';
 import type { Message, Part } from '../../../gen/llmgateway/v1/message_pb.js';
+import { quote, rest, splitMembers } from '../json.ts';
 import { encodeAnnotations } from './annotations.ts';
 import { dialectName } from './dialect.ts';
+import { ownMembers } from './extras.ts';
 import { encodeFinish } from './finish.ts';
-import { ownMembers, quote, rest, splitMembers } from './json.ts';
 import { encodeLogprobs } from './logprobs.ts';
 import { encodeDetails, isOpaqueDetail, reasoningText } from './reasoning.ts';
 import { encodeUsage } from './usage.ts';

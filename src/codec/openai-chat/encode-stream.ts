@@ -8,10 +8,11 @@ import type {
 } from '../../../gen/llmgateway/v1/completion_pb.js';
 import type { Part, ReasoningPart } from '../../../gen/llmgateway/v1/message_pb.js';
 import type { StreamEvent } from '../../model/events.ts';
+import { addMember, isObject, type Json, quote, rest } from '../json.ts';
 import { encodeAnnotations } from './annotations.ts';
 import { dialectName } from './dialect.ts';
+import { ownMembers } from './extras.ts';
 import { encodeFinish } from './finish.ts';
-import { addMember, isObject, type Json, ownMembers, quote, rest } from './json.ts';
 import { encodeLogprobs } from './logprobs.ts';
 import { encodeCallSignature, encodeDetail, isOpaqueDetail } from './reasoning.ts';
 import { encodeUsage } from './usage.ts';

@@ -1,8 +1,8 @@
 import { type Tool, type ToolChoice, ToolChoice_Mode } from '../../../gen/llmgateway/v1/generation_pb.js';
+import { quote, rest, splitMembers } from '../json.ts';
 import { dialectName } from './dialect.ts';
 import type { EncodeContext } from './encode-context.ts';
 import { cacheMarker } from './encode-parts.ts';
-import { quote, rest, splitMembers } from './json.ts';
 
 /** The tools as items of a JSON list, without brackets. */
 export function encodeTools(tools: readonly Tool[], context: EncodeContext): string {

@@ -2,8 +2,8 @@ import type { CreateChatCompletionRequest } from '../../../gen/llmgateway/v1/cha
 import type { Tool } from '../../../gen/llmgateway/v1/generation_pb.js';
 import type { Extras, Part } from '../../../gen/llmgateway/v1/message_pb.js';
 import { invalidRequest } from '../../errors/gateway-error.ts';
+import { isObject } from '../json.ts';
 import { dialectName } from './dialect.ts';
-import { isObject } from './json.ts';
 
 /** Keys of a body that the typed model has fields for, or that the gateway sets: as extras they would override those. */
 const bodyKeys: ReadonlySet<string> = new Set([

@@ -1,5 +1,5 @@
 import type { Logprobs, TokenLogprob } from '../../../gen/llmgateway/v1/completion_pb.js';
-import { isObject, number, quote } from './json.ts';
+import { isObject, number, quote } from '../json.ts';
 
 /** Log probabilities of a choice or a chunk; undefined where there are none. */
 export function decodeLogprobs(json: unknown): Logprobs | undefined {

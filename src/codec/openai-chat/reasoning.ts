@@ -1,17 +1,8 @@
 import type { Part, ReasoningPart } from '../../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../model/build.ts';
+import { addMember, addText, isObject, type Json, number, quote, rest } from '../json.ts';
 import { dialectName } from './dialect.ts';
-import {
-  addMember,
-  addText,
-  isObject,
-  type Json,
-  number,
-  ownMembers,
-  quote,
-  rest,
-  toExtras,
-} from './json.ts';
+import { ownMembers, toExtras } from './extras.ts';
 
 // Reasoning is a plain string (`reasoning_content`, `reasoning`) and, where it has state of the provider's, a list of details in
 // OpenRouter's form: {type: "reasoning.text" | "reasoning.summary" | "reasoning.encrypted", text | summary | data, signature, id,

@@ -1,15 +1,7 @@
 import type { Usage } from '../../../gen/llmgateway/v1/completion_pb.js';
 import * as build from '../../model/build.ts';
-import {
-  addMember,
-  addNested,
-  isObject,
-  type Json,
-  ownMembers,
-  rest,
-  splitMembers,
-  toExtras,
-} from './json.ts';
+import { addMember, addNested, isObject, type Json, rest, splitMembers } from '../json.ts';
+import { ownMembers, toExtras } from './extras.ts';
 
 type Count = Exclude<
   { [K in keyof Usage]: Usage[K] extends number | undefined ? K : never }[keyof Usage],

@@ -1,6 +1,5 @@
-import type { Extras } from '../../../gen/llmgateway/v1/message_pb.js';
-import * as build from '../../model/build.ts';
-import { dialectName } from './dialect.ts';
+import type { Extras } from '../../gen/llmgateway/v1/message_pb.js';
+import * as build from '../model/build.ts';
 
 /** A JSON object as JSON.parse makes it. */
 export type Json = Record<string, unknown>;
@@ -29,12 +28,13 @@ export const addText = (members: string, key: string, value: string): string =>
 export const addNested = (members: string, key: string, inner: string): string =>
   inner === '' ? members : addText(members, key, `{${inner}}`);
 
-/** Unknown members as extras of this dialect. */
-export const toExtras = (members: string): Extras => build.extras(dialectName, `{${members}}`);
+/** Unknown members as extras of a dialect. */
+export const membersAsExtras = (dialect: string, members: string): Extras =>
+  build.extras(dialect, `{${members}}`);
 
-/** The members of extras of this dialect; none of others'. */
-export function ownMembers(extras: Extras | undefined): string {
-  if (extras === undefined || extras.dialect !== dialectName) return '';
+/** The members of extras of a dialect; none of others'. */
+export function membersOf(dialect: string, extras: Extras | undefined): string {
+  if (extras === undefined || extras.dialect !== dialect) return '';
   const text = extras.json.trim();
   return text.slice(1, -1).trim();
 }

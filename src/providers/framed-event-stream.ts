@@ -1,34 +1,67 @@
-import { ErrorReason } from '../../../gen/llmgateway/v1/error_pb.js';
-import { GatewayError } from '../../errors/gateway-error.ts';
-import type { UpstreamBody } from '../../http/client.ts';
-import { type SseEvent, SseReader } from '../../http/sse-reader.ts';
-import { type EventStream, endOfEvents, type StreamEvent } from '../../model/events.ts';
-import { upstreamFault } from '../upstream-fault.ts';
+import { interrupted } from '../codec/upstream-error.ts';
+import type { UpstreamBody } from '../http/client.ts';
+import { type SseEvent, SseReader } from '../http/sse-reader.ts';
+import { type EventStream, endOfEvents, type StreamEvent } from '../model/events.ts';
+import { upstreamFault } from './upstream-fault.ts';
 
-/** What turns the data of SSE events into events of the model. */
-export interface DataDecoder {
-  /** Takes one event's data. @throws GatewayError when the upstream reports an error or nonsense */
-  push(data: string, out: StreamEvent[]): void;
+/** Finds the frames in a body, whatever the cuts between its bytes. */
+export interface Framing<F> {
+  /** Takes the next bytes and appends the frames that they complete. */
+  push(bytes: Buffer, out: F[]): void;
+  /** Takes the end; appends what is left. @returns whether the end came inside a frame, so that the last may be cut off */
+  end(out: F[]): boolean;
+}
+
+/** Turns frames into events of the model. */
+export interface FrameDecoder<F> {
+  /** @throws GatewayError when the upstream reports an error or nonsense */
+  push(frame: F, out: StreamEvent[]): void;
   /** Takes the end. @throws GatewayError when the answer was not complete */
   end(out: StreamEvent[]): void;
+}
+
+/** The data of server-sent events, and an error that is put as bare JSON where an event should be. */
+export class SseFraming implements Framing<string> {
+  readonly #reader = new SseReader();
+  readonly #events: SseEvent[] = [];
+
+  push(bytes: Buffer, out: string[]): void {
+    this.#reader.push(bytes, this.#events);
+    this.#take(out);
+  }
+
+  end(out: string[]): boolean {
+    const truncated = this.#reader.end(this.#events);
+    this.#take(out);
+    const leftover = this.#reader.leftover().trim();
+    if (leftover.startsWith('{') || leftover.startsWith('[')) out.push(leftover);
+    return truncated;
+  }
+
+  #take(out: string[]): void {
+    const events = this.#events;
+    for (let i = 0; i < events.length; i++) out.push((events[i] as SseEvent).data);
+    events.length = 0;
+  }
 }
 
 /** How long a connection may linger after the last event before it is closed instead of used again. */
 const lingerMs = 1_000;
 
-/** The events of an upstream's SSE body: one batch a read. */
-export class SseEventStream implements EventStream {
+/** The events of an upstream's framed body: one batch a read. */
+export class FramedEventStream<F> implements EventStream {
   readonly #body: UpstreamBody;
-  readonly #decoder: DataDecoder;
+  readonly #framing: Framing<F>;
+  readonly #decoder: FrameDecoder<F>;
   readonly #provider: string;
-  readonly #reader = new SseReader();
-  readonly #frames: SseEvent[] = [];
+  readonly #frames: F[] = [];
   /** Found after events of the same read; thrown once those are delivered. */
   #failure: unknown = null;
   #over = false;
 
-  constructor(body: UpstreamBody, decoder: DataDecoder, provider: string) {
+  constructor(body: UpstreamBody, framing: Framing<F>, decoder: FrameDecoder<F>, provider: string) {
     this.#body = body;
+    this.#framing = framing;
     this.#decoder = decoder;
     this.#provider = provider;
   }
@@ -65,9 +98,9 @@ export class SseEventStream implements EventStream {
 
   #decode(bytes: Buffer, out: StreamEvent[]): void {
     const frames = this.#frames;
-    this.#reader.push(bytes, frames);
+    this.#framing.push(bytes, frames);
     try {
-      for (const frame of frames) this.#decoder.push(frame.data, out);
+      for (let i = 0; i < frames.length; i++) this.#decoder.push(frames[i] as F, out);
     } finally {
       frames.length = 0;
     }
@@ -75,25 +108,14 @@ export class SseEventStream implements EventStream {
 
   #end(out: StreamEvent[]): void {
     this.#over = true;
-    const truncated = this.#reader.end(this.#frames);
+    const truncated = this.#framing.end(this.#frames);
     // A frame that the end of the stream cut off may still be whole; if it is not, it does not decode.
     try {
-      for (const frame of this.#frames) this.#decoder.push(frame.data, out);
+      for (const frame of this.#frames) this.#decoder.push(frame, out);
     } catch (error) {
-      throw truncated ? this.#interrupted(error) : error;
+      throw truncated ? interrupted(this.#provider, 'broke off', error) : error;
     }
-    const leftover = this.#reader.leftover().trim();
-    if (leftover.startsWith('{') || leftover.startsWith('[')) this.#decoder.push(leftover, out);
     this.#decoder.end(out);
-  }
-
-  #interrupted(cause: unknown): GatewayError {
-    const provider = this.#provider;
-    return new GatewayError(
-      ErrorReason.UPSTREAM_INTERRUPTED,
-      `the stream of provider ${provider} broke off`,
-      { provider, cause },
-    );
   }
 
   #fail(error: unknown): unknown {

@@ -1,5 +1,5 @@
-import type { GatewayError } from '../../errors/gateway-error.ts';
-import { invalidRequest } from '../../errors/gateway-error.ts';
+import type { GatewayError } from '../errors/gateway-error.ts';
+import { invalidRequest } from '../errors/gateway-error.ts';
 import { addMember, isObject, type Json } from './json.ts';
 
 // Readers of a client's values. Each says at which field what was expected and of what type the value is; never the value.

@@ -1,0 +1,38 @@
+import type { Warning } from '../../gen/llmgateway/v1/completion_pb.js';
+import type { Extras } from '../../gen/llmgateway/v1/message_pb.js';
+import * as build from '../model/build.ts';
+import { membersOf } from './json.ts';
+
+/** Where an encoder of requests says what it left out: one warning of a kind, however often it applies. */
+export class EncodeWarnings {
+  readonly #dialectName: string;
+  readonly #warnings = new Map<string, { message: string; field: string; more: number }>();
+
+  /** @param dialectName the dialect that is written */
+  constructor(dialectName: string) {
+    this.#dialectName = dialectName;
+  }
+
+  /** @param field place in the request, such as `messages[0]` */
+  warn(code: string, field: string, message: string): void {
+    const known = this.#warnings.get(code);
+    if (known === undefined) this.#warnings.set(code, { message, field, more: 0 });
+    else known.more++;
+  }
+
+  /** Members to write again; other dialects' are reported. */
+  members(extras: Extras | undefined, field: string): string {
+    if (extras === undefined) return '';
+    if (extras.dialect === this.#dialectName) return membersOf(this.#dialectName, extras);
+    this.warn('dropped_extras', field, `keys of ${extras.dialect} have no place in ${this.#dialectName}`);
+    return '';
+  }
+
+  get warnings(): Warning[] {
+    const list: Warning[] = [];
+    for (const [code, { message, field, more }] of this.#warnings) {
+      list.push(build.warning(code, more === 0 ? message : `${message} (and ${more} more)`, field));
+    }
+    return list;
+  }
+}

@@ -1,0 +1,121 @@
+import type { ErrorReply } from '../codec/upstream-error.ts';
+import { notUnderstood } from '../codec/upstream-error.ts';
+import type { GatewayError } from '../errors/gateway-error.ts';
+import type { UpstreamClient, UpstreamResponse } from '../http/client.ts';
+import type { Timeouts } from './provider.ts';
+import { upstreamFault } from './upstream-fault.ts';
+
+/** Where a provider's API is, and what its requests need. */
+export interface HttpApiOptions {
+  readonly name: string;
+  /** Address to which paths are added. */
+  readonly baseUrl: string;
+  /** Sent with every request: authorization and what else the provider wants. Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Headers that hang on the very request, such as its signature; they win. */
+  readonly sign?: (request: SignedRequest) => Readonly<Record<string, string>>;
+  /** A reply whose status is not 200, as the error that the client is told of. */
+  readonly decodeError: (reply: ErrorReply) => GatewayError;
+}
+
+/** What a signature covers. */
+export interface SignedRequest {
+  readonly method: string;
+  /** Scheme, host and port. */
+  readonly origin: string;
+  /** Path and query, as sent. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** One request to a provider. */
+export interface ApiRequest {
+  /** What comes after the provider's address, starting with `/`, query included. */
+  readonly path: string;
+  /** JSON text of a POST; null for a GET. */
+  readonly body: string | null;
+  /** Media type of the wanted answer. Default `application/json`. */
+  readonly accept?: string;
+  /** More headers for this request; names in lower case. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+  readonly timeouts: Timeouts;
+}
+
+/** An error body is read as far as this. */
+const maxErrorBytes = 256 * 1024;
+/** Limits of calls that nobody waits for in person: model lists, say. In milliseconds. */
+export const backgroundTimeouts: Timeouts = { connectMs: 5_000, firstByteMs: 10_000, idleMs: 10_000 };
+
+/** A provider's HTTP API. Every failure is a GatewayError that names the provider. */
+export class HttpApi {
+  readonly name: string;
+  readonly #options: HttpApiOptions;
+  readonly #client: UpstreamClient;
+  readonly #origin: string;
+  readonly #root: string;
+
+  constructor(options: HttpApiOptions, client: UpstreamClient) {
+    const { origin, pathname } = new URL(options.baseUrl);
+    this.name = options.name;
+    this.#options = options;
+    this.#client = client;
+    this.#origin = origin;
+    this.#root = pathname.replace(/\/+$/, '');
+  }
+
+  /** Resolves when the head of a reply with status 200 is there. The body has to be read to its end or cancelled. */
+  async send(request: ApiRequest): Promise<UpstreamResponse> {
+    const { body, accept = 'application/json', signal, timeouts } = request;
+    const { decodeError, sign } = this.#options;
+    const method = body === null ? 'GET' : 'POST';
+    const path = `${this.#root}${request.path}`;
+    const headers: Record<string, string> = { accept, ...this.#options.headers, ...request.headers };
+    if (body !== null) headers['content-type'] = 'application/json';
+    if (sign !== undefined) {
+      Object.assign(headers, sign({ method, origin: this.#origin, path, headers, body: body ?? '' }));
+    }
+    try {
+      const response = await this.#client.send({
+        origin: this.#origin,
+        path,
+        method,
+        headers,
+        body,
+        signal,
+        timeouts,
+      });
+      if (response.status === 200) return response;
+      const text = await response.body.text(maxErrorBytes);
+      throw decodeError({
+        status: response.status,
+        headers: response.headers,
+        body: text,
+        provider: this.name,
+      });
+    } catch (error) {
+      throw upstreamFault(this.name, error);
+    }
+  }
+
+  /** The body of a reply as JSON. @param maxBytes its bound; default 64 MiB */
+  async readJson(response: UpstreamResponse, maxBytes?: number): Promise<unknown> {
+    let text: string;
+    try {
+      text = await response.body.text(maxBytes);
+    } catch (error) {
+      throw upstreamFault(this.name, error);
+    }
+    try {
+      return JSON.parse(text);
+    } catch {
+      throw notUnderstood(this.name, 'it is not valid JSON');
+    }
+  }
+
+  /** Sends, and reads the reply as JSON. */
+  async json(request: ApiRequest, maxBytes?: number): Promise<unknown> {
+    return this.readJson(await this.send(request), maxBytes);
+  }
+}
