@@ -1,6 +1,9 @@
+/** How a provider is spoken to; `fake` is in this process. */
+export type ProviderForm = 'openai' | 'fake';
+
 /** What a provider is when nothing is configured. */
 export interface BuiltinProvider {
-  readonly form: 'openai' | 'fake';
+  readonly form: ProviderForm;
   /** Address in the meaning of the provider's own SDK. */
   readonly baseUrl: string;
   /** What comes between that address and `/chat/completions`. */

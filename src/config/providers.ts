@@ -1,4 +1,4 @@
-import { type BuiltinProvider, builtinProviders } from './builtin-providers.ts';
+import { type BuiltinProvider, builtinProviders, type ProviderForm } from './builtin-providers.ts';
 import { readFields } from './fields.ts';
 import { type Environment, isMap, isSet, soleVariable } from './file.ts';
 import type { Problems } from './problems.ts';
@@ -17,7 +17,7 @@ export { readTimeouts, type TimeoutOverrides } from './provider-fields.ts';
 /** One provider, as configured. */
 export interface ProviderConfig {
   readonly name: string;
-  readonly form: 'openai' | 'fake';
+  readonly form: ProviderForm;
   /** Address to which `/chat/completions` is added, without a slash at its end. */
   readonly baseUrl: string;
   readonly apiKey: Secret | null;
@@ -47,6 +47,14 @@ const custom: BuiltinProvider = {
   securityLevel: 'medium',
   dialect: { maxTokens: 'as-given', historyReasoning: 'send', cacheMarker: 'none' },
 };
+
+/** What a provider of a form is that only the file knows: nothing but the form's own limits holds for it. */
+function customOf(form: ProviderForm): BuiltinProvider {
+  const own = Object.values(builtinProviders).find((builtin) => builtin.form === form);
+  if (form === 'openai' || own?.unsupported === undefined) return { ...custom, form };
+  const { dialect: _dialect, ...rest } = custom;
+  return { ...rest, form, unsupported: own.unsupported };
+}
 
 const prefixed = (variable: string): string => `LLM_GATEWAY_${variable}`;
 /** How a provider is called in the names of variables: `my-vllm` is MY_VLLM. */
@@ -116,7 +124,11 @@ function readProvider(
   problems: Problems,
 ): ProviderConfig {
   const place = `providers.${name}`;
-  const base = Object.hasOwn(builtinProviders, name) ? builtinProviders[name]! : custom;
+  const builtin = Object.hasOwn(builtinProviders, name) ? builtinProviders[name] : undefined;
+  const base = builtin ?? customOf(fields.form ?? 'openai');
+  if (fields.form !== undefined && fields.form !== base.form) {
+    problems.add(`${place}.form: is ${base.form} for the built-in provider ${name}, and cannot be changed`);
+  }
   if (base.form === 'fake') checkFake(place, fields, problems);
   const ownKey = fields.api_key_env ?? soleVariable(fields.api_key ?? '') ?? undefined;
   const needsKey = ownKey !== undefined || base.keys.length > 0;
@@ -156,7 +168,7 @@ function readAddress(
     const read = address(env[variable]);
     if (read instanceof Wrong) problems.wrong(variable, env[variable], read.allowed);
     else url = read;
-  } else if (url === '' && base.form === 'openai') {
+  } else if (url === '' && base.form !== 'fake') {
     problems.add(`providers.${name}.base_url: is missing; set it, or ${addressVariables(name)[0]}`);
   }
   return base.apiPath === '' || url.endsWith(base.apiPath) ? url : `${url}${base.apiPath}`;

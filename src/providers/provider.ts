@@ -3,6 +3,10 @@ import type {
   CreateChatCompletionResponse,
 } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import type { Warning } from '../../gen/llmgateway/v1/completion_pb.js';
+import type {
+  CreateEmbeddingsRequest,
+  CreateEmbeddingsResponse,
+} from '../../gen/llmgateway/v1/embeddings_service_pb.js';
 import type { EventStream } from '../model/events.ts';
 
 /** How long each phase of an upstream call may take, in milliseconds. */
@@ -16,8 +20,8 @@ export interface Timeouts {
 }
 
 /** A call as a provider gets it: routed, with everything that the provider cannot take already out. */
-export interface ProviderCall {
-  readonly request: CreateChatCompletionRequest;
+export interface ProviderCall<Request = CreateChatCompletionRequest> {
+  readonly request: Request;
   /** The model's name at the provider. */
   readonly upstreamModel: string;
   /** Id of the request, for the provider's logs where it takes one. */
@@ -56,6 +60,10 @@ export interface Provider {
   createChat?(call: ProviderCall): Promise<CreateChatCompletionResponse>;
   /** Resolves at the first event. */
   streamChat?(call: ProviderCall): Promise<EventStream>;
+  /** One vector for every input, in order. */
+  createEmbeddings?(call: ProviderCall<CreateEmbeddingsRequest>): Promise<CreateEmbeddingsResponse>;
+  /** The input tokens that the request would have, as the provider counts them. */
+  countTokens?(call: ProviderCall): Promise<number>;
   /** Asks the provider for its models; only providers that can be asked have it. */
   listModels?(signal: AbortSignal): Promise<DiscoveredModel[]>;
 }
