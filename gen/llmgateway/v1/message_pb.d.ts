@@ -615,6 +615,13 @@ export declare type Annotation = Message$1<"llmgateway.v1.Annotation"> & {
     value: OpaquePart;
     case: "opaque";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * Keys that the dialect has and this message does not.
+   *
+   * @generated from field: llmgateway.v1.Extras extras = 15;
+   */
+  extras?: Extras | undefined;
 };
 
 /**

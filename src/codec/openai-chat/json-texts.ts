@@ -52,6 +52,7 @@ const bodyKeys: ReadonlySet<string> = new Set([
 ]);
 const messageKeys: ReadonlySet<string> = new Set(['role', 'content', 'tool_calls', 'tool_call_id', 'name']);
 const partKeys: ReadonlySet<string> = new Set(['type', 'text', 'refusal']);
+const noKeys: ReadonlySet<string> = new Set();
 const toolKeys: ReadonlySet<string> = new Set(['type']);
 
 /**
@@ -90,7 +91,8 @@ function checkParts(parts: readonly Part[], at: string): void {
     if (content.case === 'opaque') checkObject(content.value.json, `${at}[${i}].opaque.json`);
     else if (content.case === 'toolResult') checkParts(content.value.parts, `${at}[${i}].tool_result.parts`);
     else if (content.case === 'text') {
-      content.value.annotations.forEach(({ kind }, j) => {
+      content.value.annotations.forEach(({ kind, extras: more }, j) => {
+        checkExtras(more, `${at}[${i}].text.annotations[${j}].extras`, noKeys);
         if (kind.case === 'opaque')
           checkObject(kind.value.json, `${at}[${i}].text.annotations[${j}].opaque.json`);
       });
