@@ -97,6 +97,7 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
       maxTokens: 'as-given',
       reasoningKey: 'reasoning',
       historyReasoning: 'send',
+      historyImages: 'send',
       cacheMarker: 'cache_control',
       reasoningBudget: 'reasoning.max_tokens',
     },

@@ -131,6 +131,7 @@ export const dialectFields = {
   reasoning_key: oneOf(['reasoning_content', 'reasoning']),
   history_reasoning: oneOf(['drop', 'send', 'required']),
   history_annotations: oneOf(['drop', 'send']),
+  history_images: oneOf(['drop', 'send']),
   developer_role: oneOf(['keep', 'system']),
   stream_usage: flag,
   cache_marker: oneOf(['prompt_cache_breakpoint', 'cache_control', 'none']),

@@ -85,6 +85,7 @@ export const audio = (source: AudioPart['source'], rest?: Init<AudioPart>): Audi
   source,
   format: '',
   transcript: '',
+  answerId: '',
   ...rest,
 });
 

@@ -4,11 +4,21 @@ import type { Part } from '../../gen/llmgateway/v1/message_pb.js';
 import * as build from './build.ts';
 import { type EventStream, eventsOf, type StreamEvent } from './events.ts';
 
-/** A whole completion as the stream that says the same, in one batch. */
-export function completionEvents(response: CreateChatCompletionResponse): EventStream {
+/**
+ * A whole completion as the stream that says the same, in one batch.
+ * @param unknownOf a choice's unknown members as the event that a stream of the dialect has for them, where it has one
+ */
+export function completionEvents(
+  response: CreateChatCompletionResponse,
+  unknownOf?: (choice: Choice) => StreamEvent | undefined,
+): EventStream {
   const { id, model, createdAt, serviceTier, systemFingerprint } = response;
   const events: StreamEvent[] = [build.started(id, model, createdAt, { serviceTier, systemFingerprint })];
-  for (const choice of response.choices) pushChoice(choice, events);
+  for (const choice of response.choices) {
+    pushChoice(choice, events);
+    const unknown = unknownOf?.(choice);
+    if (unknown !== undefined) events.push(unknown);
+  }
   if (response.extras !== undefined) {
     events.push(build.opaqueEvent(response.extras.dialect, response.extras.json));
   }

@@ -1,8 +1,8 @@
 import type { CreateChatCompletionResponse } from '../../gen/llmgateway/v1/chat_service_pb.js';
-import type { Warning } from '../../gen/llmgateway/v1/completion_pb.js';
+import type { Choice, Warning } from '../../gen/llmgateway/v1/completion_pb.js';
 import type { UpstreamResponse } from '../http/client.ts';
 import { completionEvents } from '../model/completion-events.ts';
-import { type EventStream, primed } from '../model/events.ts';
+import { type EventStream, primed, type StreamEvent } from '../model/events.ts';
 import { type FrameDecoder, FramedEventStream, type Framing } from './framed-event-stream.ts';
 import type { HttpApi } from './http-api.ts';
 import type { Provider, ProviderCall } from './provider.ts';
@@ -26,6 +26,8 @@ export interface HttpChatForm<F> {
   readonly streamType: string;
   encode(call: ProviderCall, stream: boolean): EncodedCall;
   decode(json: unknown, call: ProviderCall): CreateChatCompletionResponse;
+  /** See completionEvents. */
+  unknownOf?(choice: Choice): StreamEvent | undefined;
   framing(): Framing<F>;
   decoder(call: ProviderCall): FrameDecoder<F>;
 }
@@ -54,7 +56,7 @@ export function httpChat<F>(
       const response = await post(call, true);
       // Some answer a stream request with the whole completion, or with an error, as plain JSON.
       if (isPlainJson(response) && form.streamType !== 'application/json') {
-        return completionEvents(await completion(response, call));
+        return completionEvents(await completion(response, call), form.unknownOf);
       }
       try {
         return await primed(new FramedEventStream(response.body, form.framing(), form.decoder(call), name));

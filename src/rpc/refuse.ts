@@ -1,4 +1,5 @@
-import { codeToString } from '@connectrpc/connect/protocol-connect';
+import { errorToJson } from '@connectrpc/connect/protocol-connect';
+import { setTrailerStatus } from '@connectrpc/connect/protocol-grpc';
 import type { GatewayError } from '../errors/gateway-error.ts';
 import type { Request, Response } from '../server/types.ts';
 
@@ -6,18 +7,17 @@ import type { Request, Response } from '../server/types.ts';
  * Answers an RPC with an error without reading it, in the protocol that its content type names: what is left to do when
  * the gateway drains.
  */
-export function refuseRpc(req: Request, res: Response, error: GatewayError): void {
+export function refuseRpc(req: Request, res: Response, error: GatewayError, requestId: string): void {
   const type = req.headers['content-type'] ?? '';
+  const detailed = error.withDetails(requestId);
   if (type.startsWith('application/grpc')) {
-    res.writeHead(200, {
-      'content-type': type,
-      'grpc-status': String(error.code),
-      'grpc-message': encodeURIComponent(error.rawMessage),
-    });
+    const status = new Headers();
+    setTrailerStatus(status, detailed);
+    res.writeHead(200, { 'content-type': type, ...Object.fromEntries(status) });
     res.end();
     return;
   }
-  const json = { code: codeToString(error.code), message: error.rawMessage };
+  const json = errorToJson(detailed, undefined);
   if (type.startsWith('application/connect+')) {
     res.writeHead(200, { 'content-type': type });
     res.end(endOfStream(Buffer.from(JSON.stringify({ error: json }))));

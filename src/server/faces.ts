@@ -53,7 +53,7 @@ export function createFaces({ rpc, rest, cors }: FacesOptions): Faces {
       const error = new GatewayError(ErrorReason.DRAINING, 'the gateway is shutting down', {
         retryAfterMs: 1_000,
       });
-      if (isRpc(req.url ?? '/')) refuseRpc(req, res, error);
+      if (isRpc(req.url ?? '/')) refuseRpc(req, res, error, id);
       else refuseRest(res, error);
     },
     servedWhileDraining: (req) => healthPaths.some((path) => req.url?.startsWith(path)),

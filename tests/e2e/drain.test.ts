@@ -69,7 +69,8 @@ describe.each(['REST', 'Connect binary over HTTP/1.1', 'gRPC'] as Face[])(
       ] as Face[]) {
         for (const stream of [false, true]) {
           const { failure } = await callFace(other, gateway.url, 'fake/echo', { stream });
-          expect(failure).toMatchObject({ status: other === 'REST' ? 503 : 'Unavailable' });
+          const status = other === 'REST' ? 503 : 'Unavailable';
+          expect(failure).toMatchObject({ status, reason: 'draining' });
         }
       }
       expect((await fetch(`${gateway.url}/health/ready`)).status).toBe(503);

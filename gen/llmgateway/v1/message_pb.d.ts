@@ -303,11 +303,18 @@ export declare type AudioPart = Message$1<"llmgateway.v1.AudioPart"> & {
   transcript: string;
 
   /**
-   * Until when the provider keeps `id`, in Unix seconds. Only in answers.
+   * Until when the provider keeps the spoken answer, in Unix seconds. Only in answers.
    *
    * @generated from field: optional uint32 expires_at = 6;
    */
   expiresAt?: number | undefined;
+
+  /**
+   * Id under which the provider keeps the spoken answer whose sound this is. Only in answers.
+   *
+   * @generated from field: string answer_id = 7;
+   */
+  answerId: string;
 };
 
 /**

@@ -11,6 +11,7 @@ import {
 } from '../fields.ts';
 import { addNested, isObject, type Json } from '../json.ts';
 import { decodeAnnotations } from './annotations.ts';
+import { decodeAnswerImage } from './answer-images.ts';
 import type { CacheMarkers } from './cache-markers.ts';
 import { type DecodedContent, decodeContent } from './decode-parts.ts';
 import { toExtras } from './extras.ts';
@@ -88,6 +89,7 @@ function decodeAssistant(json: Json, at: string, markers: CacheMarkers): Message
   const calls: Part[] = [];
   let refusal: Part | undefined;
   let audio: Part | undefined;
+  let images: Part[] = [];
   let citations: unknown[] = [];
   let unknown = '';
   for (const key in json) {
@@ -120,6 +122,9 @@ function decodeAssistant(json: Json, at: string, markers: CacheMarkers): Message
       case 'reasoning_details':
         details = readDetails(member, field);
         break;
+      case 'images':
+        images = readImages(member, field);
+        break;
       case 'annotations':
         citations = readArray(member, field, maxMessages);
         if (citations.length === 0) unknown = keepMember(unknown, key, member, field);
@@ -137,6 +142,7 @@ function decodeAssistant(json: Json, at: string, markers: CacheMarkers): Message
   if (parts !== content.parts) for (const part of content.parts) parts.push(part);
   if (refusal !== undefined) parts.push(refusal);
   if (audio !== undefined) parts.push(audio);
+  for (const image of images) parts.push(image);
   for (const call of calls) parts.push(call);
   if (parts.length === 0 && !content.multipart && (json['function_call'] ?? null) === null) {
     throw invalid(
@@ -149,6 +155,15 @@ function decodeAssistant(json: Json, at: string, markers: CacheMarkers): Message
   message.multipart = content.multipart;
   if (unknown !== '') message.extras = toExtras(unknown);
   return message;
+}
+
+function readImages(value: unknown, field: string): Part[] {
+  const items = readArray(value, field, maxMessages);
+  try {
+    return items.map(decodeAnswerImage);
+  } catch {
+    throw invalid(field, 'pictures that are not nested so deeply', value);
+  }
 }
 
 /** Members of an assistant's message for which null is the same as none. */

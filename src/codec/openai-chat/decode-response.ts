@@ -2,13 +2,15 @@ import type { CreateChatCompletionResponse } from '../../../gen/llmgateway/v1/ch
 import { type Choice, FinishReason } from '../../../gen/llmgateway/v1/completion_pb.js';
 import { type Message, type Part, Role } from '../../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../model/build.ts';
+import type { StreamEvent } from '../../model/events.ts';
 import { callId, completionId } from '../ids.ts';
-import { addMember, addNested, isObject, type Json } from '../json.ts';
+import { addMember, addNested, isObject, type Json, rest } from '../json.ts';
 import { notUnderstood, type Upstream } from '../upstream-error.ts';
 import { decodeAnnotations } from './annotations.ts';
+import { decodeAnswerImage } from './answer-images.ts';
 import { errorIn, upstreamError } from './decode-error.ts';
 import { dialectName } from './dialect.ts';
-import { toExtras } from './extras.ts';
+import { ownMembers, toExtras } from './extras.ts';
 import { decodeFinish, isFailure } from './finish.ts';
 import { decodeLogprobs } from './logprobs.ts';
 import { attachCallSignatures, decodeDetails, mergeReasoning } from './reasoning.ts';
@@ -101,6 +103,17 @@ function decodeChoice(json: unknown, position: number, id: string, provider: str
   return choice;
 }
 
+/** A choice's unknown members as the event that a stream has for them. */
+export function unknownOfChoice({ index, message, extras }: Choice): StreamEvent | undefined {
+  const said = ownMembers(message?.extras);
+  const own = ownMembers(extras);
+  if (said === '' && own === '') return undefined;
+  return build.opaqueEvent(
+    dialectName,
+    `{"choices":[{"index":${index},"delta":{${said}},"finish_reason":null${rest(own)}}]}`,
+  );
+}
+
 function decodeMessage(json: Json, idOf: (call: number) => string): Message {
   const said: Part[] = [];
   const calls: Part[] = [];
@@ -139,6 +152,10 @@ function decodeMessage(json: Json, idOf: (call: number) => string): Message {
         break;
       case 'audio':
         if (isObject(value)) said.push(decodeAudio(value));
+        break;
+      case 'images':
+        if (Array.isArray(value)) for (const item of value) said.push(decodeAnswerImage(item));
+        else unknown = addMember(unknown, key, value);
         break;
       case 'annotations':
         if (Array.isArray(value) && value.length > 0) citations = value;
@@ -208,16 +225,18 @@ export function argumentsOf(given: unknown, custom: boolean): string {
   return custom ? '' : '{}';
 }
 
-/** A spoken answer. Its id goes into the extras, because the source is the sound itself. */
+const audioKeys: ReadonlySet<string> = new Set(['id', 'data', 'transcript', 'expires_at']);
+
+/** A spoken answer. */
 function decodeAudio(json: Json): Part {
   const audio = build.audio({ case: 'base64', value: textOr(json['data'], '') });
   audio.transcript = textOr(json['transcript'], '');
+  audio.answerId = textOr(json['id'], '');
   if (typeof json['expires_at'] === 'number') audio.expiresAt = uint32Or(json['expires_at'], 0);
   const part = build.part({ case: 'audio', value: audio });
   let unknown = '';
   for (const key in json) {
-    if (key !== 'data' && key !== 'transcript' && key !== 'expires_at')
-      unknown = addMember(unknown, key, json[key]);
+    if (!audioKeys.has(key)) unknown = addMember(unknown, key, json[key]);
   }
   if (unknown !== '') part.extras = toExtras(unknown);
   return part;

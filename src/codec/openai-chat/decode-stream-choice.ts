@@ -3,6 +3,7 @@ import * as build from '../../model/build.ts';
 import type { StreamEvent } from '../../model/events.ts';
 import { addMember, addText, isObject, type Json } from '../json.ts';
 import { decodeAnnotations } from './annotations.ts';
+import { decodeAnswerImage } from './answer-images.ts';
 import { ReasoningState } from './decode-stream-reasoning.ts';
 import { ToolCallsDecoder } from './decode-stream-tools.ts';
 import { toExtras } from './extras.ts';
@@ -124,6 +125,9 @@ export class ChoiceDecoder {
         case 'audio':
           if (isObject(value)) this.#speak(value, out);
           break;
+        case 'images':
+          if (Array.isArray(value)) for (const item of value) this.#whole(decodeAnswerImage(item), out);
+          break;
         case 'annotations':
           if (Array.isArray(value) && value.length > 0) this.#cite(value, out);
           break;
@@ -142,6 +146,13 @@ export class ChoiceDecoder {
       if (more !== '') unknown = addText(unknown, 'tool_calls', `[${more}]`);
     }
     return unknown;
+  }
+
+  /** A part that comes at once. */
+  #whole(part: Part, out: StreamEvent[]): void {
+    this.#close(out);
+    const number = this.#next++;
+    out.push(build.partStarted(this.#index, number, part), build.partEnded(this.#index, number));
   }
 
   #grow(flow: Flow, text: string, out: StreamEvent[]): void {
@@ -194,8 +205,9 @@ export class ChoiceDecoder {
 
   #spoken(): Part | undefined {
     if (this.#audio === null) return undefined;
-    const { expires_at: expiresAt, ...more } = this.#audio;
+    const { id, expires_at: expiresAt, ...more } = this.#audio;
     const audio = build.audio({ case: 'base64', value: '' });
+    if (typeof id === 'string') audio.answerId = id;
     if (typeof expiresAt === 'number' && expiresAt > 0) audio.expiresAt = Math.floor(expiresAt);
     const part = build.part({ case: 'audio', value: audio });
     if (Object.keys(more).length > 0) part.extras = toExtras(JSON.stringify(more).slice(1, -1));
@@ -226,8 +238,7 @@ export class ChoiceDecoder {
     this.#ended = true;
     this.#close(out);
     for (const part of this.#reasoning.takeRest()) {
-      const number = this.#next++;
-      out.push(build.partStarted(this.#index, number, part), build.partEnded(this.#index, number));
+      if (this.#tools?.sign(part) !== true) this.#whole(part, out);
     }
     if (this.#tools !== null && !this.#tools.end(out)) return false;
     const { reason, native } = decodeFinish(this.#word, this.#nativeWord, this.#tools !== null);

@@ -1,7 +1,9 @@
+import type { Part } from '../../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../model/build.ts';
 import type { StreamEvent } from '../../model/events.ts';
 import { callId } from '../ids.ts';
 import { addMember, isObject, type Json } from '../json.ts';
+import { callSignatureFormat } from './reasoning.ts';
 
 interface OpenCall {
   /** The provider's id; '' when it gave none with the first fragment. */
@@ -15,6 +17,8 @@ interface OpenCall {
   name: string;
   /** So far; kept only of calls without an id of the provider's, and of those without a name yet. */
   text: string;
+  /** State of the provider tied to the call; '' for none. */
+  signature: string;
   /** Whether any arguments came. */
   hasArguments: boolean;
 }
@@ -80,8 +84,18 @@ export class ToolCallsDecoder {
     for (const call of this.#calls) {
       if (call.part < 0) return false;
       if (!call.hasArguments && !call.custom) out.push(build.delta(this.#choice, call.part, '{}'));
-      out.push(build.partEnded(this.#choice, call.part));
+      out.push(build.partEnded(this.#choice, call.part, signed(call)));
     }
+    return true;
+  }
+
+  /** Takes reasoning that is a call's signature. @returns false when it is none */
+  sign({ content }: Part): boolean {
+    if (content.case !== 'reasoning' || content.value.format !== callSignatureFormat) return false;
+    const { id, encrypted } = content.value;
+    const call = this.#calls.find((known) => known.id === id);
+    if (call === undefined || encrypted === '') return false;
+    call.signature = encrypted;
     return true;
   }
 
@@ -103,7 +117,17 @@ export class ToolCallsDecoder {
     if (position >= maxCalls) return null;
     const given = typeof fragment['id'] === 'string' ? fragment['id'] : '';
     const id = given === '' ? callId(this.#completion, this.#choice, position) : given;
-    const call: OpenCall = { given, id, custom, position, part: -1, name: '', text: '', hasArguments: false };
+    const call: OpenCall = {
+      given,
+      id,
+      custom,
+      position,
+      part: -1,
+      name: '',
+      text: '',
+      signature: '',
+      hasArguments: false,
+    };
     this.#calls.push(call);
     if (typeof fragment['index'] === 'number') this.#byIndex.set(fragment['index'], call);
     return call;
@@ -128,6 +152,12 @@ export class ToolCallsDecoder {
     const item = `{"index":${call.position},${addMember('', key, value)}}`;
     this.#unknown += this.#unknown === '' ? item : `,${item}`;
   }
+}
+
+/** What of a call is only known at its end. */
+function signed({ id, name, custom, signature }: OpenCall): Part | undefined {
+  if (signature === '') return undefined;
+  return build.part({ case: 'toolCall', value: build.toolCall(id, name, '', { custom, signature }) });
 }
 
 const nameOf = (called: Json): string => (typeof called['name'] === 'string' ? called['name'] : '');

@@ -20,6 +20,8 @@ export interface OpenAIChatDialect {
   readonly historyReasoning: 'drop' | 'send' | 'required';
   /** Whether sources cited by earlier answers may be sent; Groq refuses them. */
   readonly historyAnnotations: 'drop' | 'send';
+  /** Whether pictures of earlier answers may be sent, as `images`. */
+  readonly historyImages: 'drop' | 'send';
   /** Whether role `developer` is known; otherwise it is sent as `system`. */
   readonly developerRole: 'keep' | 'system';
   /** Whether a stream is asked for usage with `stream_options.include_usage`. */
@@ -41,6 +43,7 @@ export const openaiDialect: OpenAIChatDialect = {
   reasoningKey: 'reasoning_content',
   historyReasoning: 'drop',
   historyAnnotations: 'send',
+  historyImages: 'drop',
   developerRole: 'keep',
   streamUsage: true,
   cacheMarker: 'prompt_cache_breakpoint',

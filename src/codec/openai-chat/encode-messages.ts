@@ -1,9 +1,9 @@
 import { type Message, type Part, Role, type ToolResult } from '../../../gen/llmgateway/v1/message_pb.js';
 import { quote, rest, splitMembers } from '../json.ts';
 import { encodeAnnotations } from './annotations.ts';
+import { encodeAnswerImage } from './answer-images.ts';
 import type { EncodeContext } from './encode-context.ts';
 import { encodeContent, encodePart } from './encode-parts.ts';
-import { ownMembers } from './extras.ts';
 import { encodeDetails, isOpaqueDetail, reasoningText } from './reasoning.ts';
 
 /** The `messages` of a request as JSON text. */
@@ -133,6 +133,7 @@ function encodeAssistant(message: Message, context: EncodeContext, at: string): 
   let refusal = '';
   let calls = '';
   let audio = '';
+  let images = '';
   let thinks = false;
   for (const part of message.parts) {
     const { content } = part;
@@ -149,6 +150,11 @@ function encodeAssistant(message: Message, context: EncodeContext, at: string): 
       case 'audio':
         audio = encodeSpoken(part);
         if (audio === '') said.push(part);
+        break;
+      case 'image':
+        if (context.dialect.historyImages === 'send')
+          images += `${images === '' ? '' : ','}${encodeAnswerImage(part)}`;
+        else context.warn('dropped_part', at, 'the provider does not take pictures of earlier answers back');
         break;
       case 'refusal':
         if (message.multipart) said.push(part);
@@ -169,6 +175,7 @@ function encodeAssistant(message: Message, context: EncodeContext, at: string): 
   json += encodeHistory(message.parts, thinks, calls !== '', context, at);
   json += encodeSources(said, context, at);
   if (audio !== '') json += `,"audio":${audio}`;
+  if (images !== '') json += `,"images":[${images}]`;
   if (calls !== '') json += `,"tool_calls":[${calls}]`;
   return `${json}${rest(context.members(message.extras, at))}}`;
 }
@@ -216,12 +223,9 @@ function encodeSources(said: readonly Part[], context: EncodeContext, at: string
 /** The id of a spoken answer, which stands for it; '' when there is none. */
 function encodeSpoken(part: Part): string {
   if (part.content.case !== 'audio') return '';
-  const { source } = part.content.value;
-  if (source.case === 'id') return `{"id":${quote(source.value)}}`;
-  const members = ownMembers(part.extras);
-  if (!members.includes('"id"')) return '';
-  const id = (JSON.parse(`{${members}}`) as { id?: unknown }).id;
-  return typeof id === 'string' ? `{"id":${quote(id)}}` : '';
+  const { source, answerId } = part.content.value;
+  const id = source.case === 'id' ? source.value : answerId;
+  return id === '' ? '' : `{"id":${quote(id)}}`;
 }
 
 /** One of `tool_calls`. */

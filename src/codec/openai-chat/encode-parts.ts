@@ -95,6 +95,9 @@ export function cacheMarker(
   if (breakpoint === undefined) return '';
   const marker = encodeCacheMarker(breakpoint, context.dialect.cacheMarker);
   if (marker === '') context.warn('dropped_cache_breakpoint', at, 'the provider takes no cache breakpoints');
+  else if (breakpoint.ttl !== '' && !marker.includes('"ttl"')) {
+    context.warn('dropped_cache_ttl', at, `the provider does not keep a prefix for ${breakpoint.ttl}`);
+  }
   return rest(marker);
 }
 

@@ -3,6 +3,7 @@ import type { Choice } from '../../../gen/llmgateway/v1/completion_pb.js';
 import type { Message, Part } from '../../../gen/llmgateway/v1/message_pb.js';
 import { quote, rest, splitMembers } from '../json.ts';
 import { encodeAnnotations } from './annotations.ts';
+import { encodeAnswerImage } from './answer-images.ts';
 import { dialectName } from './dialect.ts';
 import { ownMembers } from './extras.ts';
 import { encodeFinish } from './finish.ts';
@@ -48,6 +49,7 @@ interface Said {
   refusal: string | null;
   calls: string;
   audio: string;
+  images: string;
   citations: string;
   thinks: boolean;
 }
@@ -59,6 +61,7 @@ function encodeMessage({ parts, multipart, extras }: Message): string {
     refusal: null,
     calls: '',
     audio: '',
+    images: '',
     citations: '',
     thinks: false,
   };
@@ -73,6 +76,7 @@ function encodeMessage({ parts, multipart, extras }: Message): string {
   }
   if (said.citations !== '') json += `,"annotations":[${said.citations}]`;
   if (said.audio !== '') json += `,"audio":${said.audio}`;
+  if (said.images !== '') json += `,"images":[${said.images}]`;
   if (said.calls !== '') json += `,"tool_calls":[${said.calls}]`;
   return `${json}${rest(ownMembers(extras))}}`;
 }
@@ -102,12 +106,17 @@ function addPart(said: Said, part: Part): void {
       said.thinks ||= content.value.signature !== '';
       said.calls = joined(said.calls, encodeCall(part));
       return;
+    case 'image':
+      said.images = joined(said.images, encodeAnswerImage(part));
+      return;
     case 'audio':
       said.audio = encodeAudio(part);
       return;
     case 'opaque':
       if (isOpaqueDetail(part)) said.thinks = true;
-      else if (content.value.dialect === dialectName) said.items = joined(said.items, content.value.json);
+      else if (content.value.dialect !== dialectName) return;
+      else if (content.value.type === 'images') said.images = joined(said.images, content.value.json);
+      else said.items = joined(said.items, content.value.json);
       return;
     default:
   }
@@ -124,7 +133,8 @@ function encodeCall(part: Part): string {
 
 function encodeAudio(part: Part): string {
   if (part.content.case !== 'audio') return '';
-  const { source, transcript, expiresAt } = part.content.value;
+  const { source, transcript, expiresAt, answerId } = part.content.value;
+  const id = answerId === '' ? '' : `"id":${quote(answerId)},`;
   const data =
     source.case === 'base64'
       ? source.value
@@ -132,5 +142,5 @@ function encodeAudio(part: Part): string {
         ? Buffer.from(source.value).toString('base64')
         : '';
   const expires = expiresAt === undefined ? '' : `,"expires_at":${expiresAt}`;
-  return `{"data":${quote(data)},"transcript":${quote(transcript)}${expires}${rest(ownMembers(part.extras))}}`;
+  return `{${id}"data":${quote(data)},"transcript":${quote(transcript)}${expires}${rest(ownMembers(part.extras))}}`;
 }

@@ -8,8 +8,9 @@ import type {
 } from '../../../gen/llmgateway/v1/completion_pb.js';
 import type { Part, ReasoningPart } from '../../../gen/llmgateway/v1/message_pb.js';
 import type { StreamEvent } from '../../model/events.ts';
-import { addMember, isObject, type Json, quote, rest } from '../json.ts';
+import { addMember, addText, isObject, type Json, quote, rest } from '../json.ts';
 import { encodeAnnotations } from './annotations.ts';
+import { encodeAnswerImage } from './answer-images.ts';
 import { dialectName } from './dialect.ts';
 import { ownMembers } from './extras.ts';
 import { encodeFinish } from './finish.ts';
@@ -134,6 +135,10 @@ export class ChatStreamEncoder {
         return content.value.text === '' ? '' : this.#chunk(index, `"refusal":${quote(content.value.text)}`);
       case 'reasoning':
         return this.#reasoningStarted(index, content.value, started);
+      case 'image': {
+        const image = encodeAnswerImage(started);
+        return image === '' ? '' : this.#chunk(index, `"images":[${image}]`);
+      }
       case 'opaque':
         return isOpaqueDetail(started) ? this.#details(index, content.value.json, 1) : '';
       default:
@@ -203,11 +208,12 @@ export class ChatStreamEncoder {
           : this.#details(index, encodeCallSignature(id, signature, choice.details), 1);
       }
       case 'audio': {
-        const { expiresAt } = content.value;
-        const members = ownMembers(final?.extras);
-        const expires =
-          expiresAt === undefined ? '' : `${members === '' ? '' : ','}"expires_at":${expiresAt}`;
-        return members === '' && expires === '' ? '' : this.#chunk(index, `"audio":{${members}${expires}}`);
+        const { answerId, expiresAt } = content.value;
+        let members = answerId === '' ? '' : addText('', 'id', quote(answerId));
+        if (expiresAt !== undefined) members = addText(members, 'expires_at', String(expiresAt));
+        const own = ownMembers(final?.extras);
+        if (own !== '') members = members === '' ? own : `${members},${own}`;
+        return members === '' ? '' : this.#chunk(index, `"audio":{${members}}`);
       }
       default:
         return '';

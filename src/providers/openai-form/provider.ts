@@ -1,5 +1,5 @@
 import { decodeChatError } from '../../codec/openai-chat/decode-error.ts';
-import { decodeChatResponse } from '../../codec/openai-chat/decode-response.ts';
+import { decodeChatResponse, unknownOfChoice } from '../../codec/openai-chat/decode-response.ts';
 import { ChatStreamDecoder } from '../../codec/openai-chat/decode-stream.ts';
 import type { OpenAIChatDialect } from '../../codec/openai-chat/dialect.ts';
 import { encodeChatRequest } from '../../codec/openai-chat/encode-request.ts';
@@ -42,6 +42,7 @@ export function openAIFormProvider(options: OpenAIFormOptions, client: UpstreamC
         ...encodeChatRequest(request, { model, stream, dialect }),
       }),
       decode: (json) => decodeChatResponse(json, { provider: name }),
+      unknownOf: unknownOfChoice,
       framing: () => new SseFraming(),
       decoder: () => new ChatStreamDecoder({ provider: name }),
     }),

@@ -255,7 +255,7 @@ describe('dialects', () => {
   });
 
   test.each([
-    ['prompt_cache_breakpoint', { prompt_cache_breakpoint: { mode: 'explicit' } }, []],
+    ['prompt_cache_breakpoint', { prompt_cache_breakpoint: { mode: 'explicit' } }, ['dropped_cache_ttl']],
     ['cache_control', { cache_control: { type: 'ephemeral', ttl: '1h' } }, []],
     ['none', {}, ['dropped_cache_breakpoint']],
   ] as const)('cache marker %s', (cacheMarker, marker, warned) => {
