@@ -19,10 +19,12 @@ import { dispatch } from './pipeline/dispatch.ts';
 import { logStage } from './pipeline/log.ts';
 import { optionsStage } from './pipeline/options.ts';
 import { paramsStage } from './pipeline/params.ts';
+import { reasoningStateStage } from './pipeline/reasoning-state.ts';
 import { Router, routingStage } from './pipeline/routing.ts';
 import { type Discovery, startDiscovery } from './providers/discovery.ts';
 import type { Provider } from './providers/provider.ts';
 import { createProviders } from './providers/registry.ts';
+import { StateMemory } from './reasoning/state-memory.ts';
 import { chatCompletions } from './rest/chat.ts';
 import { type HealthFacts, health, ready, serviceInfo } from './rest/health.ts';
 import { getModel, listModels, listProviders } from './rest/models.ts';
@@ -108,7 +110,13 @@ export function createGateway(initial: Config, log: Logger): Gateway {
   }
 
   const handle = pipeline(
-    [logStage(log.module('calls')), optionsStage, routingStage(() => settled.router), paramsStage],
+    [
+      logStage(log.module('calls')),
+      optionsStage,
+      routingStage(() => settled.router),
+      paramsStage,
+      ...(initial.reasoningStateBytes > 0 ? [reasoningStateStage(stateMemory(initial))] : []),
+    ],
     dispatch,
   );
   const chat = chatApi(handle, () => settled.config.totalTimeoutMs);
@@ -232,6 +240,9 @@ export function createGateway(initial: Config, log: Logger): Gateway {
     },
   };
 }
+
+const stateMemory = ({ reasoningStateBytes, reasoningStateTtlMs }: Config): StateMemory =>
+  new StateMemory({ maxSize: reasoningStateBytes, ttlMs: reasoningStateTtlMs });
 
 function loadCatalogue(config: Config): Catalogue {
   const problems = new Problems();

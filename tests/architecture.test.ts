@@ -13,8 +13,9 @@ const allowed: Record<string, readonly string[]> = {
   config: ['errors', 'observability'],
   catalogue: ['config', 'errors'],
   codec: ['model', 'errors'],
+  reasoning: [],
   providers: ['codec', 'model', 'errors', 'http', 'config', 'catalogue', 'observability'],
-  pipeline: ['providers', 'catalogue', 'model', 'errors', 'config', 'observability'],
+  pipeline: ['reasoning', 'providers', 'catalogue', 'model', 'errors', 'config', 'observability'],
   rpc: ['pipeline', 'providers', 'catalogue', 'codec', 'model', 'errors', 'server/types', 'observability'],
   rest: [
     'rpc',

@@ -199,6 +199,21 @@ export const settings = {
     60_000,
     'How often local servers are asked for their models',
   ),
+  reasoningStateBytes: setting(
+    'reasoning_state.max_bytes',
+    'REASONING_STATE_MAX_BYTES',
+    bytes(0, 2 ** 34),
+    64 * 2 ** 20,
+    'Memory for what providers want back with the results of tool calls and clients of other APIs leave out (signatures of thoughts, reasoning); 0 turns it off',
+    '64MiB',
+  ),
+  reasoningStateTtlMs: time(
+    'reasoning_state.ttl',
+    'REASONING_STATE_TTL',
+    [1_000, 720 * hour],
+    24 * hour,
+    'How long that is kept after its last use',
+  ),
 } as const;
 
 export type SettingName = keyof typeof settings;

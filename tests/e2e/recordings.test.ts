@@ -51,6 +51,8 @@ beforeAll(async () => {
   writeFileSync(file, yaml.join('\n'));
   gateway = await startGateway({
     LLM_GATEWAY_CONFIG: file,
+    // What is sent is compared with what was recorded, where nothing had been added to the client's words.
+    LLM_GATEWAY_REASONING_STATE_MAX_BYTES: '0',
     LLM_GATEWAY_LLAMACPP_BASE_URL: `${upstream.origin}/v1`,
   });
 });
