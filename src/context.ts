@@ -73,7 +73,8 @@ const exposedHeaders = [
 
 /** Constructs everything. The one place that does. @throws ConfigError when the catalogue is wrong */
 export function createGateway(initial: Config, log: Logger): Gateway {
-  const client = createUpstreamClient();
+  const { upstreamConnections: connections } = initial;
+  const client = createUpstreamClient({ connections, maxWaiting: connections });
   let settled = settle(initial);
   const serving = new Serving();
 

@@ -12,7 +12,6 @@ import { floor, gateway, portkey, type RunningSystem, type System } from '../sys
 const SLOW = { chunks: 1000, delayMs: 500 };
 /** The first streams pay for code and pools; they are the baseline. */
 const BASE_STREAMS = 50;
-const FEW_STREAMS = 150;
 /** Every stream has had a few chunks by then. */
 const SETTLE_MS = 800;
 
@@ -24,29 +23,21 @@ export async function runMemory(bench: Bench): Promise<MemoryResult> {
       continue;
     }
     bench.log(`memory of ${system.name}`);
-    // A system that cannot hold them all is measured with few, in a new process.
-    for (const streams of [bench.options.memoryStreams, FEW_STREAMS]) {
-      const row = await measureFresh(bench, system, streams);
-      if (row) result.rows.push(row);
-      if (row !== null) break;
-    }
+    const row = await measureFresh(bench, system, bench.options.memoryStreams);
+    if (row !== undefined) result.rows.push(row);
   }
   return result;
 }
 
-/** Undefined: it could not be started. Null: it did not hold the streams. */
-async function measureFresh(
-  bench: Bench,
-  system: System,
-  streams: number,
-): Promise<MemoryRow | null | undefined> {
+/** Undefined: it could not be started, or did not hold the streams. */
+async function measureFresh(bench: Bench, system: System, streams: number): Promise<MemoryRow | undefined> {
   const [running] = await bench.startSystems([system]);
   if (!running) return undefined;
   try {
     return await measure(bench, running, streams);
   } catch (error) {
     bench.note(`memory of ${system.name} with ${streams} streams: ${(error as Error).message}`);
-    return null;
+    return undefined;
   } finally {
     await bench.load.call('release', null);
     await running.stop();

@@ -1,6 +1,6 @@
 // How each system under test is started. All are processes of their own, with the probe loaded.
 
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,7 +40,10 @@ const PROBE = new URL('./probe.ts', import.meta.url).href;
 const MODEL = 'openai/gpt-4o-mini';
 
 function startProbed(file: string, options: ChildOptions): Child<ProbeContract> {
-  return new Child<ProbeContract>(file, { ...options, nodeArgs: ['--expose-gc', '--import', PROBE] });
+  return new Child<ProbeContract>(file, {
+    ...options,
+    nodeArgs: [...(options.nodeArgs ?? []), '--expose-gc', '--import', PROBE],
+  });
 }
 
 /** The minimal proxy. */
@@ -56,6 +59,12 @@ export const floor: System = {
   },
 };
 
+/** What `npm start` gives to node. */
+function startFlags(): string[] {
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  return scripts.start.split(' ').filter((word: string) => word.startsWith('--'));
+}
+
 /** The gateway itself, as `npm start` runs it. */
 export const gateway: System = {
   name: 'gateway',
@@ -66,6 +75,7 @@ export const gateway: System = {
     const data = await mkdtemp(join(tmpdir(), 'llm-gateway-bench-'));
     const probe = startProbed(file, {
       cwd: ROOT,
+      nodeArgs: startFlags(),
       env: {
         LLM_GATEWAY_PORT: String(port),
         LLM_GATEWAY_HOST: '127.0.0.1',
@@ -73,8 +83,6 @@ export const gateway: System = {
         OPENAI_API_KEY: 'bench',
         LLM_GATEWAY_LOG_LEVEL: 'ERROR',
         LLM_GATEWAY_DATA_DIR: data,
-        // The default is meant for a laptop; the streams whose memory is measured are more.
-        LLM_GATEWAY_MAX_CONCURRENT_REQUESTS: '1000',
       },
     });
     const stop = async (): Promise<void> => {

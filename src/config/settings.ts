@@ -192,6 +192,13 @@ export const settings = {
     600_000,
     'Longest whole call, stream included',
   ),
+  upstreamConnections: setting(
+    'upstream.max_connections',
+    'UPSTREAM_MAX_CONNECTIONS',
+    wholeNumber(1, 65_535),
+    2_048,
+    'Most connections to one provider, one for each call under way; as many calls may wait for one',
+  ),
   discoveryIntervalMs: time(
     'upstream.discovery_interval',
     'DISCOVERY_INTERVAL',
