@@ -196,6 +196,8 @@ export function createGateway(initial: Config, log: Logger): Gateway {
       },
       // Compressing tokens costs more than sending them.
       acceptCompression: [],
+      // A misspelt field must not be ignored.
+      jsonOptions: { ignoreUnknownFields: false },
       readMaxBytes: initial.maxBodyBytes,
       maxTimeoutMs: 2 ** 31 - 1,
     }),

@@ -172,3 +172,21 @@ describe.each(Object.keys(rpcTransports) as RpcFace[])('%s', (face) => {
     expect((error as ConnectError).code).toBe(Code.DeadlineExceeded);
   });
 });
+
+test('a misspelt field of a Connect request in JSON is named, not ignored', async () => {
+  const response = await fetch(`${gateway.url}/llmgateway.v1.ChatService/CreateChatCompletion`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      model: 'fake/echo',
+      messages: [{ role: 'ROLE_USER', parts: [{ text: { text: 'Hello' } }] }],
+      parameters: { temprature: 0 },
+    }),
+  });
+  expect(response.status).toBe(400);
+  expect(response.headers.get('x-request-id')).toMatch(/^req_/);
+  expect(await response.json()).toMatchObject({
+    code: 'invalid_argument',
+    message: expect.stringContaining('temprature'),
+  });
+});
