@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { create } from '@bufbuild/protobuf';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { Health } from '../gen/grpc/health/v1/health_pb.js';
 import { ChatService } from '../gen/llmgateway/v1/chat_service_pb.js';
 import { ErrorReason } from '../gen/llmgateway/v1/error_pb.js';
-import { ModelsService, ProviderSchema } from '../gen/llmgateway/v1/models_service_pb.js';
+import { ModelsService } from '../gen/llmgateway/v1/models_service_pb.js';
 import { type Catalogue, readCatalogue, securityLevel } from './catalogue/catalogue.ts';
 import { Resolver } from './catalogue/resolve.ts';
 import { foreignPrefixes, namePatterns } from './config/builtin-providers.ts';
@@ -22,7 +21,6 @@ import { paramsStage } from './pipeline/params.ts';
 import { reasoningStateStage } from './pipeline/reasoning-state.ts';
 import { Router, routingStage } from './pipeline/routing.ts';
 import { type Discovery, startDiscovery } from './providers/discovery.ts';
-import type { Provider } from './providers/provider.ts';
 import { createProviders } from './providers/registry.ts';
 import { StateMemory } from './reasoning/state-memory.ts';
 import { chatCompletions } from './rest/chat.ts';
@@ -32,7 +30,8 @@ import { restRouter } from './rest/router.ts';
 import { chatApi } from './rpc/chat-api.ts';
 import { chatService } from './rpc/chat-service.ts';
 import { healthService, Serving } from './rpc/health-service.ts';
-import { discoveredModel, modelsApi } from './rpc/models-api.ts';
+import { KnownModels } from './rpc/known-models.ts';
+import { modelsApi } from './rpc/models-api.ts';
 import { modelsService } from './rpc/models-service.ts';
 import { registerReflection } from './rpc/reflection.ts';
 import { createCors } from './server/cors.ts';
@@ -54,11 +53,9 @@ export interface Gateway {
 /** What a configuration determines and a reload replaces. */
 interface Settled {
   readonly config: Config;
-  readonly catalogue: Catalogue;
-  readonly providers: ReadonlyMap<string, Provider>;
-  readonly resolver: Resolver;
   readonly router: Router;
   readonly discovery: Discovery;
+  readonly models: KnownModels;
 }
 
 /** Headers that browsers may read, besides those of the RPC protocols. */
@@ -78,7 +75,7 @@ export function createGateway(initial: Config, log: Logger): Gateway {
   let settled = settle(initial);
   const serving = new Serving();
 
-  function settle(config: Config): Settled {
+  function settle(config: Config, previous?: Discovery): Settled {
     const catalogue = loadCatalogue(config);
     const providers = createProviders(config.providers, client);
     const prefixes = new Map(Object.entries(foreignPrefixes));
@@ -88,24 +85,36 @@ export function createGateway(initial: Config, log: Logger): Gateway {
     const resolver = new Resolver(catalogue, rules);
     const { connectTimeoutMs, firstByteTimeoutMs, idleTimeoutMs } = config;
     const discoveryLog = log.module('discovery');
+    const discovery = startDiscovery(providers.values(), {
+      intervalMs: config.discoveryIntervalMs,
+      previous,
+      onChange: (provider, reachable, error) =>
+        discoveryLog.info(reachable ? 'provider answers' : 'provider does not answer', {
+          provider,
+          ...(reachable ? {} : { error: toGatewayError(error).rawMessage }),
+        }),
+    });
     return {
       config,
-      catalogue,
-      providers,
-      resolver,
+      discovery,
       router: new Router({
         resolver,
         providers,
         timeouts: { connectMs: connectTimeoutMs, firstByteMs: firstByteTimeoutMs, idleMs: idleTimeoutMs },
         providerTimeouts: new Map(config.providers.map(({ name, timeouts }) => [name, timeouts])),
       }),
-      discovery: startDiscovery(providers.values(), {
-        intervalMs: config.discoveryIntervalMs,
-        onChange: (provider, reachable, error) =>
-          discoveryLog.info(reachable ? 'provider answers' : 'provider does not answer', {
-            provider,
-            ...(reachable ? {} : { error: toGatewayError(error).rawMessage }),
-          }),
+      models: new KnownModels({
+        catalogue,
+        resolver,
+        discovery,
+        providers: config.providers.map(({ name, prefixes, baseUrl, ...own }) => ({
+          name,
+          prefixes,
+          baseUrl,
+          securityLevel: securityLevel(own.securityLevel),
+          missing: providers.get(name)?.missing ?? null,
+          probed: own.discovery && own.keyNames.length === 0,
+        })),
       }),
     };
   }
@@ -121,45 +130,13 @@ export function createGateway(initial: Config, log: Logger): Gateway {
     dispatch,
   );
   const chat = chatApi(handle, () => settled.config.totalTimeoutMs);
-  const models = modelsApi({
-    catalogue: () => settled.catalogue.entries.map(({ model }) => model),
-    providers: () =>
-      settled.config.providers.map((config) => {
-        const missing = settled.providers.get(config.name)?.missing ?? null;
-        const away = config.discovery && settled.discovery.reachable(config.name) !== true;
-        return create(ProviderSchema, {
-          name: config.name,
-          prefixes: [...config.prefixes],
-          available: missing === null && !away,
-          unavailableReason:
-            missing ?? (away ? `provider ${config.name} does not answer at ${config.baseUrl}` : ''),
-          securityLevel: securityLevel(config.securityLevel),
-        });
-      }),
-    discovered(provider) {
-      const known = settled.catalogue.entries.filter(({ model }) => model.provider === provider);
-      const names = new Set(known.map(({ model }) => model.upstreamId));
-      const level = settled.config.providers.find(({ name }) => name === provider)?.securityLevel ?? '';
-      return settled.discovery
-        .modelsOf(provider)
-        .filter(({ id }) => !names.has(id))
-        .map((facts) =>
-          discoveredModel(provider, facts.id, { ...facts, securityLevel: securityLevel(level) }),
-        );
-    },
-    resolve(name) {
-      const { provider, upstreamModel, entry, exact } = settled.resolver.resolve(name);
-      if (exact && entry !== null) return entry.model;
-      const found = settled.discovery.modelsOf(provider).find(({ id }) => id === upstreamModel);
-      return found === undefined ? null : discoveredModel(provider, found.id, found);
-    },
-  });
+  const models = modelsApi(() => settled.models);
 
   const facts: HealthFacts = {
     service: initial.serviceName,
     version: initial.version,
     serving,
-    modelsAvailable: () => models.listModels({ provider: '', includeUnavailable: false }).length,
+    modelsAvailable: () => models.countModels(),
   };
   const rest = restRouter(
     {
@@ -225,7 +202,7 @@ export function createGateway(initial: Config, log: Logger): Gateway {
       return settled.config;
     },
     reload(config) {
-      const next = settle(config);
+      const next = settle(config, settled.discovery);
       settled.discovery.stop();
       settled = next;
       if (config.tlsCert !== '') port.reloadTls(readCertificate(config));

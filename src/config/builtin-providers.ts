@@ -1,5 +1,5 @@
 /** How a provider is spoken to; `fake` is in this process. */
-export type ProviderForm = 'openai' | 'fake';
+export type ProviderForm = 'openai' | 'ollama' | 'fake';
 
 /** What a provider is when nothing is configured. */
 export interface BuiltinProvider {
@@ -10,6 +10,8 @@ export interface BuiltinProvider {
   readonly apiPath: string;
   /** Environment variables of its key, without the prefixed ones; none: it needs no key. */
   readonly keys: readonly string[];
+  /** It answers without its key, too. */
+  readonly keyOptional?: boolean;
   /** Older environment variables of its address. */
   readonly urls?: readonly string[];
   readonly prefixes: readonly string[];
@@ -38,7 +40,7 @@ const unknownLocally = [
 ];
 
 /**
- * The providers of the OpenAI form, and the fake one. Sources of the differences: each provider's API reference, and what
+ * The providers of each form. Sources of the differences: each provider's API reference, and what
  * their recorded traffic shows.
  */
 export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
@@ -101,6 +103,7 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
       cacheMarker: 'cache_control',
       reasoningBudget: 'reasoning.max_tokens',
     },
+    discovery: true,
     unsupported: ['n'],
   },
   xai: {
@@ -160,6 +163,19 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     },
     unsupported: unknownLocally,
   },
+  ollama: {
+    form: 'ollama',
+    baseUrl: 'http://localhost:11434',
+    apiPath: '',
+    // Only the hosted one asks for it.
+    keys: ['OLLAMA_API_KEY'],
+    keyOptional: true,
+    urls: ['LLM_GATEWAY_OLLAMA_URL', 'OLLAMA_URL'],
+    prefixes: ['ollama/'],
+    securityLevel: 'high',
+    discovery: true,
+    unsupported: [...unknownLocally, 'n', 'logit_bias', 'parallel_tool_calls'],
+  },
   fake: {
     form: 'fake',
     baseUrl: '',
@@ -187,7 +203,6 @@ const laterPrefixes: Readonly<Record<string, string>> = {
   'anthropic/': 'anthropic',
   'google/': 'google',
   'gemini/': 'google',
-  'ollama/': 'ollama',
   'bedrock/': 'bedrock',
   'cli/': 'cli',
 };
@@ -209,7 +224,6 @@ export const foreignPrefixes: Readonly<Record<string, string>> = {
 export const knownProviders: Readonly<Record<string, 'low' | 'medium' | 'high'>> = {
   anthropic: 'medium',
   google: 'medium',
-  ollama: 'high',
   bedrock: 'high',
   cli: 'medium',
   ...Object.fromEntries(

@@ -131,7 +131,7 @@ function readProvider(
   }
   if (base.form === 'fake') checkFake(place, fields, problems);
   const ownKey = fields.api_key_env ?? soleVariable(fields.api_key ?? '') ?? undefined;
-  const needsKey = ownKey !== undefined || base.keys.length > 0;
+  const needsKey = ownKey !== undefined || (base.keys.length > 0 && base.keyOptional !== true);
   const named = keyVariables(name, ownKey);
   return {
     name,

@@ -3,6 +3,7 @@ import type { ProviderForm } from '../config/builtin-providers.ts';
 import type { ProviderConfig } from '../config/providers.ts';
 import type { UpstreamClient } from '../http/client.ts';
 import { fakeProvider } from './fake/provider.ts';
+import { ollamaProvider } from './ollama/provider.ts';
 import { openAIFormProvider } from './openai-form/provider.ts';
 import type { Provider } from './provider.ts';
 
@@ -19,8 +20,19 @@ type Maker = (config: ProviderConfig, client: UpstreamClient) => Provider;
 /** How a provider of each form is made. */
 const makers: Readonly<Record<ProviderForm, Maker>> = {
   openai: openAIForm,
+  ollama: ollamaForm,
   fake: () => fakeProvider(),
 };
+
+function ollamaForm(config: ProviderConfig, client: UpstreamClient): Provider {
+  const { name, baseUrl, apiKey, discovery, unsupported } = config;
+  const headers = {
+    ...(apiKey === null ? {} : { authorization: `Bearer ${apiKey.reveal()}` }),
+    ...config.headers,
+  };
+  const missing = missingKey(config, 'authorization');
+  return ollamaProvider({ name, baseUrl, headers, missing, unsupported, discovery }, client);
+}
 
 function openAIForm(config: ProviderConfig, client: UpstreamClient): Provider {
   const { name, baseUrl, apiKey, discovery } = config;

@@ -52,6 +52,18 @@ describe('built-in providers', () => {
   });
 });
 
+test('the address of ollama: prefixed, older, oldest, file', () => {
+  const yaml = 'providers: { ollama: { base_url: "http://file" } }';
+  const url = (env: Record<string, string>) => provider(load(yaml, env), 'ollama')?.baseUrl;
+  const oldest = { OLLAMA_URL: 'http://oldest' };
+  const older = { ...oldest, LLM_GATEWAY_OLLAMA_URL: 'http://older' };
+  expect(provider(load(null), 'ollama')?.baseUrl).toBe('http://localhost:11434');
+  expect(url({})).toBe('http://file');
+  expect(url(oldest)).toBe('http://oldest');
+  expect(url(older)).toBe('http://older');
+  expect(url({ ...older, LLM_GATEWAY_OLLAMA_BASE_URL: 'http://new/' })).toBe('http://new');
+});
+
 describe('keys', () => {
   test.each([
     ['openai', ['LLM_GATEWAY_OPENAI_API_KEY', 'OPENAI_API_KEY']],
@@ -60,6 +72,7 @@ describe('keys', () => {
     ['xai', ['LLM_GATEWAY_XAI_API_KEY', 'LLM_GATEWAY_GROK_API_KEY', 'XAI_API_KEY', 'GROK_API_KEY']],
     ['inference', ['LLM_GATEWAY_INFERENCE_API_KEY']],
     ['llamacpp', ['LLM_GATEWAY_LLAMACPP_API_KEY']],
+    ['ollama', ['LLM_GATEWAY_OLLAMA_API_KEY', 'OLLAMA_API_KEY']],
   ])('of %s: prefixed before plain, each by itself, all before the file', (name, variables) => {
     const yaml = `providers: { ${name}: { api_key: from-the-file } }`;
     const key = (env: Record<string, string>) => provider(load(yaml, env), name)?.apiKey?.reveal();
@@ -75,7 +88,7 @@ describe('keys', () => {
     const config = load(null);
     expect(provider(config, 'openai')?.keyNames.at(-1)).toBe('OPENAI_API_KEY');
     expect(provider(config, 'xai')?.keyNames.at(-1)).toBe('XAI_API_KEY');
-    for (const name of ['inference', 'llamacpp', 'fake'])
+    for (const name of ['inference', 'llamacpp', 'ollama', 'fake'])
       expect(provider(config, name)?.keyNames).toEqual([]);
   });
 });

@@ -27,6 +27,7 @@ export async function startGateway(env: Record<string, string> = {}): Promise<Ru
     env: {
       LLM_GATEWAY_INFERENCE_BASE_URL: 'http://127.0.0.1:9',
       LLM_GATEWAY_LLAMACPP_BASE_URL: 'http://127.0.0.1:9/v1',
+      LLM_GATEWAY_OLLAMA_BASE_URL: 'http://127.0.0.1:9',
       ...env,
     },
     cwd: import.meta.dirname,

@@ -50,7 +50,7 @@ export function openAIFormProvider(options: OpenAIFormOptions, client: UpstreamC
   if (options.discovery) {
     provider.listModels = async (signal) => {
       const request = { path: '/models', body: null, signal, timeouts: backgroundTimeouts };
-      return decodeModelList(await api.json(request, maxModelListBytes));
+      return decodeModelList(await api.json(request, maxModelListBytes), name);
     };
   }
   return provider;
