@@ -1,5 +1,5 @@
 /** How a provider is spoken to; `fake` is in this process. */
-export type ProviderForm = 'openai' | 'fake';
+export type ProviderForm = 'openai' | 'google' | 'fake';
 
 /** What a provider is when nothing is configured. */
 export interface BuiltinProvider {
@@ -38,8 +38,8 @@ const unknownLocally = [
 ];
 
 /**
- * The providers of the OpenAI form, and the fake one. Sources of the differences: each provider's API reference, and what
- * their recorded traffic shows.
+ * The providers of the OpenAI form, those with forms of their own, and the fake one. Sources of the differences: each
+ * provider's API reference, and what their recorded traffic shows.
  */
 export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
   openai: {
@@ -159,6 +159,29 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     },
     unsupported: unknownLocally,
   },
+  google: {
+    form: 'google',
+    baseUrl: 'https://generativelanguage.googleapis.com/v1beta',
+    apiPath: '',
+    keys: ['GEMINI_API_KEY', 'GOOGLE_API_KEY'],
+    prefixes: ['google/', 'gemini/'],
+    securityLevel: 'medium',
+    unsupported: [
+      'web_search_options',
+      'moderation',
+      'logit_bias',
+      'parallel_tool_calls',
+      'prediction',
+      'verbosity',
+      'store',
+      'metadata',
+      'prompt_cache_key',
+      'prompt_cache_retention',
+      'prompt_cache_options',
+      'safety_identifier',
+      'user',
+    ],
+  },
   fake: {
     form: 'fake',
     baseUrl: '',
@@ -184,8 +207,6 @@ export const namePatterns: readonly (readonly [beginning: string, provider: stri
 /** Prefixes of providers that this version does not have. */
 const laterPrefixes: Readonly<Record<string, string>> = {
   'anthropic/': 'anthropic',
-  'google/': 'google',
-  'gemini/': 'google',
   'ollama/': 'ollama',
   'bedrock/': 'bedrock',
   'cli/': 'cli',
@@ -207,7 +228,6 @@ export const foreignPrefixes: Readonly<Record<string, string>> = {
 /** Providers that the catalogue may name whether they are there or not, with their levels of security. */
 export const knownProviders: Readonly<Record<string, 'low' | 'medium' | 'high'>> = {
   anthropic: 'medium',
-  google: 'medium',
   ollama: 'high',
   bedrock: 'high',
   cli: 'medium',

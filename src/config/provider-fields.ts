@@ -87,7 +87,7 @@ const parameters: ValueReader<readonly string[]> = (raw) => {
 /** What a provider may have in the file. */
 export const providerFields = {
   enabled: flag,
-  form: oneOf(['openai']),
+  form: oneOf(['openai', 'google']),
   base_url: address,
   api_key: text,
   api_key_env: ((raw) =>
@@ -110,8 +110,9 @@ export type ProviderFields = FieldsOf<typeof providerFields>;
 /** What these mean, for the documentation. */
 export const providerDocs: Readonly<Record<keyof typeof providerFields, string>> = {
   enabled: 'Whether it is there at all',
-  form: 'Wire form; only `openai` (chat completions) yet',
-  base_url: "Address in the meaning of the provider's own SDK: `/chat/completions` comes after it",
+  form: 'Wire form: `openai` (chat completions) or `google` (Gemini, also on Vertex AI)',
+  base_url:
+    "Address in the meaning of the provider's own SDK: `/chat/completions` comes after it, or `/models/…` of Gemini's form",
   api_key: 'Key, best as a variable to be expanded; an environment variable wins over it',
   api_key_env: 'Environment variable that holds the key',
   organization: 'Sent as `OpenAI-Organization`',
