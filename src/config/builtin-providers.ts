@@ -1,5 +1,6 @@
-/** How a provider is spoken to; `fake` is in this process. */
-export type ProviderForm = 'openai' | 'ollama' | 'fake';
+/** Wire forms that a provider may have; `fake` is in this process. */
+export const wireForms = ['openai', 'google', 'ollama'] as const;
+export type ProviderForm = (typeof wireForms)[number] | 'fake';
 
 /** What a provider is when nothing is configured. */
 export interface BuiltinProvider {
@@ -176,6 +177,29 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     discovery: true,
     unsupported: [...unknownLocally, 'n', 'logit_bias', 'parallel_tool_calls'],
   },
+  google: {
+    form: 'google',
+    baseUrl: 'https://generativelanguage.googleapis.com/v1beta',
+    apiPath: '',
+    keys: ['GEMINI_API_KEY', 'GOOGLE_API_KEY'],
+    prefixes: ['google/', 'gemini/'],
+    securityLevel: 'medium',
+    unsupported: [
+      'web_search_options',
+      'moderation',
+      'logit_bias',
+      'parallel_tool_calls',
+      'prediction',
+      'verbosity',
+      'store',
+      'metadata',
+      'prompt_cache_key',
+      'prompt_cache_retention',
+      'prompt_cache_options',
+      'safety_identifier',
+      'user',
+    ],
+  },
   fake: {
     form: 'fake',
     baseUrl: '',
@@ -201,8 +225,6 @@ export const namePatterns: readonly (readonly [beginning: string, provider: stri
 /** Prefixes of providers that this version does not have. */
 const laterPrefixes: Readonly<Record<string, string>> = {
   'anthropic/': 'anthropic',
-  'google/': 'google',
-  'gemini/': 'google',
   'bedrock/': 'bedrock',
   'cli/': 'cli',
 };
@@ -223,7 +245,6 @@ export const foreignPrefixes: Readonly<Record<string, string>> = {
 /** Providers that the catalogue may name whether they are there or not, with their levels of security. */
 export const knownProviders: Readonly<Record<string, 'low' | 'medium' | 'high'>> = {
   anthropic: 'medium',
-  google: 'medium',
   bedrock: 'high',
   cli: 'medium',
   ...Object.fromEntries(

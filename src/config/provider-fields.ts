@@ -1,3 +1,4 @@
+import { wireForms } from './builtin-providers.ts';
 import { anyMap, type FieldsOf, readFields } from './fields.ts';
 import { isMap } from './file.ts';
 import type { Problems } from './problems.ts';
@@ -87,7 +88,7 @@ const parameters: ValueReader<readonly string[]> = (raw) => {
 /** What a provider may have in the file. */
 export const providerFields = {
   enabled: flag,
-  form: oneOf(['openai', 'ollama']),
+  form: oneOf(wireForms),
   base_url: address,
   api_key: text,
   api_key_env: ((raw) =>
@@ -110,8 +111,8 @@ export type ProviderFields = FieldsOf<typeof providerFields>;
 /** What these mean, for the documentation. */
 export const providerDocs: Readonly<Record<keyof typeof providerFields, string>> = {
   enabled: 'Whether it is there at all',
-  form: 'Wire form: `openai` (chat completions) or `ollama` (its own API)',
-  base_url: "Address in the meaning of the provider's own SDK: `/chat/completions` comes after it",
+  form: 'Wire form: `openai` (chat completions), or the own API of that provider: `google` (Gemini, also on Vertex AI), `ollama`',
+  base_url: "Address in the meaning of the provider's own SDK",
   api_key: 'Key, best as a variable to be expanded; an environment variable wins over it',
   api_key_env: 'Environment variable that holds the key',
   organization: 'Sent as `OpenAI-Organization`',

@@ -3,6 +3,7 @@ import type { ProviderForm } from '../config/builtin-providers.ts';
 import type { ProviderConfig } from '../config/providers.ts';
 import type { UpstreamClient } from '../http/client.ts';
 import { fakeProvider } from './fake/provider.ts';
+import { googleProvider } from './google/provider.ts';
 import { ollamaProvider } from './ollama/provider.ts';
 import { openAIFormProvider } from './openai-form/provider.ts';
 import type { Provider } from './provider.ts';
@@ -20,6 +21,7 @@ type Maker = (config: ProviderConfig, client: UpstreamClient) => Provider;
 /** How a provider of each form is made. */
 const makers: Readonly<Record<ProviderForm, Maker>> = {
   openai: openAIForm,
+  google: googleForm,
   ollama: ollamaForm,
   fake: () => fakeProvider(),
 };
@@ -53,6 +55,16 @@ function openAIForm(config: ProviderConfig, client: UpstreamClient): Provider {
     },
     client,
   );
+}
+
+function googleForm(config: ProviderConfig, client: UpstreamClient): Provider {
+  const { name, baseUrl, apiKey, unsupported, discovery } = config;
+  const headers = {
+    ...(apiKey === null ? {} : { 'x-goog-api-key': apiKey.reveal() }),
+    ...config.headers,
+  };
+  const missing = missingKey(config, 'x-goog-api-key');
+  return googleProvider({ name, baseUrl, headers, missing, unsupported, discovery }, client);
 }
 
 /** @param keyHeader header of the key: a provider whose configured headers have it needs no other */
