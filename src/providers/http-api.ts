@@ -1,3 +1,4 @@
+import { parseJson } from '../codec/json.ts';
 import type { ErrorReply } from '../codec/upstream-error.ts';
 import { notUnderstood } from '../codec/upstream-error.ts';
 import type { GatewayError } from '../errors/gateway-error.ts';
@@ -108,7 +109,7 @@ export class HttpApi {
       throw upstreamFault(this.name, error);
     }
     try {
-      return JSON.parse(text);
+      return parseJson(text);
     } catch {
       throw notUnderstood(this.name, 'it is not valid JSON');
     }

@@ -470,3 +470,15 @@ test('nesting without end is no fault of the gateway', () => {
     expect(error).toMatchObject({ reason: ErrorReason.INVALID_REQUEST, facts: { field: 'x' } });
   }
 });
+
+test('an answer without content may come back in the history', () => {
+  const { request } = decodeChatRequest({
+    model: 'm',
+    messages: [
+      { role: 'user', content: 'x' },
+      { role: 'assistant', content: null },
+    ],
+  });
+  const { body } = encodeChatRequest(request, { model: 'm', stream: false, dialect: dialect({}) });
+  expect(JSON.parse(body).messages[1]).toEqual({ role: 'assistant', content: '' });
+});
