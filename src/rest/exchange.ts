@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { parseJson } from '../codec/json.ts';
 import { GatewayError, invalidRequest } from '../errors/gateway-error.ts';
@@ -73,6 +74,7 @@ export async function readJson(exchange: Exchange, maxBytes: number): Promise<un
     if (!(error instanceof BodyError)) throw error;
     throw new GatewayError(bodyReasons[error.problem], error.message, { cause: error });
   }
+  if (!isUtf8(body)) throw invalidRequest('body', 'the body is not valid UTF-8');
   try {
     return parseJson(body.toString('utf8'));
   } catch {

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { connectNodeAdapter } from '@connectrpc/connect-node';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
@@ -8,6 +7,7 @@ import type { RestRouter } from '../rest/router.ts';
 import { refuseRpc } from '../rpc/refuse.ts';
 import type { Cors } from './cors.ts';
 import { closeIfUnread } from './discard.ts';
+import { newRequestId, requestIdHeader } from './request-id.ts';
 import { isHttp2, type Request, type RequestHandler } from './types.ts';
 
 /** Which handler serves which request: the faces of one port. */
@@ -60,13 +60,11 @@ export function createFaces({ rpc, rest, cors }: FacesOptions): Faces {
   };
 }
 
-const requestIdHeader = 'x-request-id';
-
 /** Gives the request its id: the client's, or a new one. Handlers find it as a request header. */
 function identify(req: Request): string {
   const given = req.headers[requestIdHeader];
   if (typeof given === 'string' && plainRequestId.test(given)) return given;
-  const id = `req_${randomUUID()}`;
+  const id = newRequestId();
   req.headers[requestIdHeader] = id;
   return id;
 }

@@ -7,6 +7,7 @@ import { errorBody } from './error-body.ts';
 import { type Exchange, Exchanges } from './exchanges.ts';
 import { type PortLimits, resolveLimits } from './limits.ts';
 import { type Certificate, checkInterval, createListener, type Listener } from './listener.ts';
+import { newRequestId, requestIdHeader } from './request-id.ts';
 import { endSlowRequests } from './slow-requests.ts';
 import type { Request, RequestHandler, Response } from './types.ts';
 import { isHttp2 } from './types.ts';
@@ -227,6 +228,7 @@ function headerBytes(req: Request): number {
 
 function answer(res: Response, status: number, body: string): void {
   res.statusCode = status;
+  if (!res.hasHeader(requestIdHeader)) res.setHeader(requestIdHeader, newRequestId());
   // A handler may have announced another body before it failed.
   res.removeHeader('content-encoding');
   res.setHeader('content-length', Buffer.byteLength(body));

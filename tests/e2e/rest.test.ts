@@ -183,3 +183,15 @@ test('a failure after such a comment comes inside the stream', async () => {
   expect(text).toMatch(/data: \{"error":\{.*"code":"upstream_failed".*\}\}\n\n$/);
   expect(text).not.toContain('[DONE]');
 });
+
+test('a body that is not UTF-8 is refused', async () => {
+  const response = await fetch(`${gateway.url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: Buffer.from('{"model":"fake/echo","messages":[{"role":"user","content":"\xff"}]}', 'latin1'),
+  });
+  expect(response.status).toBe(400);
+  expect(await response.json()).toMatchObject({
+    error: { param: 'body', message: expect.stringContaining('UTF-8') },
+  });
+});

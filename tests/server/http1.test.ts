@@ -19,6 +19,7 @@ const ERROR = {
 function only(client: RawClient): { status: number; body: unknown } {
   const [head, body] = client.text.split('\r\n\r\n') as [string, string];
   expect(head.toLowerCase()).toContain('\r\nconnection: close');
+  expect(head).toMatch(/\r\nx-request-id: req_[\w-]{36}\r\n/);
   expect(head.toLowerCase()).toContain(`\r\ncontent-length: ${Buffer.byteLength(body)}`);
   return { status: Number(head.slice(9, 12)), body: JSON.parse(body) };
 }

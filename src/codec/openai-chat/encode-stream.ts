@@ -174,7 +174,7 @@ export class ChatStreamEncoder {
       case 'toolCall': {
         const { custom } = open.content.value;
         const body = custom ? `"custom":{"input":${quote(text)}}` : `"function":{"arguments":${quote(text)}}`;
-        return this.#chunk(index, `"tool_calls":[{"index":${open.toolIndex},${body}}]`);
+        return this.#chunk(index, `"tool_calls":[{"index":${open.toolIndex},${body}}]`, more);
       }
       case 'reasoning':
         open.reasoning += text;
@@ -184,7 +184,7 @@ export class ChatStreamEncoder {
       case 'audio': {
         const sound = text === '' ? '' : `"data":${quote(text)}`;
         const spoken = transcript === '' ? '' : `${sound === '' ? '' : ','}"transcript":${quote(transcript)}`;
-        return this.#chunk(index, `"audio":{${sound}${spoken}}`);
+        return this.#chunk(index, `"audio":{${sound}${spoken}}`, more);
       }
       default:
         return '';
