@@ -3,6 +3,7 @@ import { create } from '@bufbuild/protobuf';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { Health } from '../gen/grpc/health/v1/health_pb.js';
 import { ChatService } from '../gen/llmgateway/v1/chat_service_pb.js';
+import { EmbeddingsService } from '../gen/llmgateway/v1/embeddings_service_pb.js';
 import { ErrorReason } from '../gen/llmgateway/v1/error_pb.js';
 import { ModelsService, ProviderSchema } from '../gen/llmgateway/v1/models_service_pb.js';
 import { type Catalogue, readCatalogue, securityLevel } from './catalogue/catalogue.ts';
@@ -24,11 +25,14 @@ import { type Discovery, startDiscovery } from './providers/discovery.ts';
 import type { Provider } from './providers/provider.ts';
 import { createProviders } from './providers/registry.ts';
 import { chatCompletions } from './rest/chat.ts';
+import { eitherEmbeddings, embeddings, openaiEmbeddings } from './rest/embeddings.ts';
 import { type HealthFacts, health, ready, serviceInfo } from './rest/health.ts';
 import { getModel, listModels, listProviders } from './rest/models.ts';
 import { restRouter } from './rest/router.ts';
 import { chatApi } from './rpc/chat-api.ts';
 import { chatService } from './rpc/chat-service.ts';
+import { embeddingsApi } from './rpc/embeddings-api.ts';
+import { embeddingsService } from './rpc/embeddings-service.ts';
 import { healthService, Serving } from './rpc/health-service.ts';
 import { discoveredModel, modelsApi } from './rpc/models-api.ts';
 import { modelsService } from './rpc/models-service.ts';
@@ -112,6 +116,7 @@ export function createGateway(initial: Config, log: Logger): Gateway {
     dispatch,
   );
   const chat = chatApi(handle, () => settled.config.totalTimeoutMs);
+  const vectors = embeddingsApi(handle, () => settled.config.totalTimeoutMs);
   const models = modelsApi({
     catalogue: () => settled.catalogue.entries.map(({ model }) => model),
     providers: () =>
@@ -152,6 +157,7 @@ export function createGateway(initial: Config, log: Logger): Gateway {
     serving,
     modelsAvailable: () => models.listModels({ provider: '', includeUnavailable: false }).length,
   };
+  const openaiVectors = openaiEmbeddings(vectors);
   const rest = restRouter(
     {
       '/': { GET: serviceInfo(facts) },
@@ -159,6 +165,8 @@ export function createGateway(initial: Config, log: Logger): Gateway {
       '/health/live': { GET: health(facts) },
       '/health/ready': { GET: ready(facts) },
       '/v1/chat/completions': { POST: chatCompletions(chat, () => settled.config) },
+      '/v1/embeddings': { POST: embeddings(openaiVectors, () => settled.config) },
+      '/embeddings': { POST: eitherEmbeddings(openaiVectors, null, () => settled.config) },
       '/v1/models': { GET: listModels(models) },
       '/v1/models/*': { GET: getModel(models) },
       '/v1/providers': { GET: listProviders(models) },
@@ -169,12 +177,13 @@ export function createGateway(initial: Config, log: Logger): Gateway {
       }
     },
   );
-  const services = [ChatService, ModelsService, Health];
+  const services = [ChatService, EmbeddingsService, ModelsService, Health];
   const faces = createFaces({
     rest,
     rpc: connectNodeAdapter({
       routes(router) {
         router.service(ChatService, chatService(chat));
+        router.service(EmbeddingsService, embeddingsService(vectors));
         router.service(ModelsService, modelsService(models));
         router.service(
           Health,
