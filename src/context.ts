@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { Health } from '../gen/grpc/health/v1/health_pb.js';
 import { ChatService } from '../gen/llmgateway/v1/chat_service_pb.js';
+import { EmbeddingsService } from '../gen/llmgateway/v1/embeddings_service_pb.js';
 import { ErrorReason } from '../gen/llmgateway/v1/error_pb.js';
 import { ModelsService } from '../gen/llmgateway/v1/models_service_pb.js';
 import { type Catalogue, readCatalogue, securityLevel } from './catalogue/catalogue.ts';
@@ -24,11 +25,14 @@ import { type Discovery, startDiscovery } from './providers/discovery.ts';
 import { createProviders } from './providers/registry.ts';
 import { StateMemory } from './reasoning/state-memory.ts';
 import { chatCompletions } from './rest/chat.ts';
+import { eitherEmbeddings, embeddings, openaiEmbeddings } from './rest/embeddings.ts';
 import { type HealthFacts, health, ready, serviceInfo } from './rest/health.ts';
 import { getModel, listModels, listProviders } from './rest/models.ts';
 import { restRouter } from './rest/router.ts';
 import { chatApi } from './rpc/chat-api.ts';
 import { chatService } from './rpc/chat-service.ts';
+import { embeddingsApi } from './rpc/embeddings-api.ts';
+import { embeddingsService } from './rpc/embeddings-service.ts';
 import { healthService, Serving } from './rpc/health-service.ts';
 import { KnownModels } from './rpc/known-models.ts';
 import { modelsApi } from './rpc/models-api.ts';
@@ -130,6 +134,7 @@ export function createGateway(initial: Config, log: Logger): Gateway {
     dispatch,
   );
   const chat = chatApi(handle, () => settled.config.totalTimeoutMs);
+  const vectors = embeddingsApi(handle, () => settled.config.totalTimeoutMs);
   const models = modelsApi(() => settled.models);
 
   const facts: HealthFacts = {
@@ -138,6 +143,7 @@ export function createGateway(initial: Config, log: Logger): Gateway {
     serving,
     modelsAvailable: () => models.countModels(),
   };
+  const openaiVectors = openaiEmbeddings(vectors);
   const rest = restRouter(
     {
       '/': { GET: serviceInfo(facts) },
@@ -145,6 +151,8 @@ export function createGateway(initial: Config, log: Logger): Gateway {
       '/health/live': { GET: health(facts) },
       '/health/ready': { GET: ready(facts) },
       '/v1/chat/completions': { POST: chatCompletions(chat, () => settled.config) },
+      '/v1/embeddings': { POST: embeddings(openaiVectors, () => settled.config) },
+      '/embeddings': { POST: eitherEmbeddings(openaiVectors, null, () => settled.config) },
       '/v1/models': { GET: listModels(models) },
       '/v1/models/*': { GET: getModel(models) },
       '/v1/providers': { GET: listProviders(models) },
@@ -155,12 +163,13 @@ export function createGateway(initial: Config, log: Logger): Gateway {
       }
     },
   );
-  const services = [ChatService, ModelsService, Health];
+  const services = [ChatService, EmbeddingsService, ModelsService, Health];
   const faces = createFaces({
     rest,
     rpc: connectNodeAdapter({
       routes(router) {
         router.service(ChatService, chatService(chat));
+        router.service(EmbeddingsService, embeddingsService(vectors));
         router.service(ModelsService, modelsService(models));
         router.service(
           Health,

@@ -42,7 +42,7 @@ describe('examples', () => {
 
   test.each(shell)('of %s: %s', async (_page, code) => {
     const { stdout } = await run('bash', ['-c', here(code)]);
-    expect(stdout).toMatch(/Hello!|" tock"|"object":"list"/);
+    expect(stdout).toMatch(/Hello!|" tock"|"object":"list"|"embeddings":\[/);
     expect(stdout).not.toContain('"error":');
   });
 

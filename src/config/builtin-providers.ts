@@ -18,6 +18,8 @@ export interface BuiltinProvider {
   readonly prefixes: readonly string[];
   readonly securityLevel: 'low' | 'medium' | 'high';
   readonly discovery?: boolean;
+  /** How a provider of the OpenAI form is asked for vectors; `none`: it has no embeddings. Default `none`. */
+  readonly embeddings?: 'base64' | 'float' | 'none';
   readonly dialect?: Readonly<Record<string, unknown>>;
   readonly unsupported?: readonly string[];
 }
@@ -38,6 +40,7 @@ const unknownLocally = [
   'prompt_cache_options',
   'safety_identifier',
   'user',
+  'task_type',
 ];
 
 /**
@@ -52,7 +55,8 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     keys: ['OPENAI_API_KEY'],
     prefixes: ['openai/'],
     securityLevel: 'medium',
-    unsupported: ['top_k'],
+    embeddings: 'base64',
+    unsupported: ['top_k', 'task_type'],
   },
   deepseek: {
     form: 'openai',
@@ -96,6 +100,7 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     keys: ['OPENROUTER_API_KEY'],
     prefixes: ['openrouter/'],
     securityLevel: 'medium',
+    embeddings: 'base64',
     dialect: {
       maxTokens: 'as-given',
       reasoningKey: 'reasoning',
@@ -139,6 +144,7 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     prefixes: ['llamacpp/', 'llamacpp:', 'gguf/'],
     securityLevel: 'high',
     discovery: true,
+    embeddings: 'base64',
     dialect: {
       maxTokens: 'max_tokens',
       historyReasoning: 'send',
@@ -156,6 +162,7 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     prefixes: ['inference/', 'local/'],
     securityLevel: 'high',
     discovery: true,
+    embeddings: 'float',
     dialect: {
       maxTokens: 'max_tokens',
       historyReasoning: 'drop',

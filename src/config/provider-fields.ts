@@ -77,6 +77,8 @@ export const requestParameters = [
   'prompt_cache_options',
   'safety_identifier',
   'user',
+  'dimensions',
+  'task_type',
 ];
 
 const parameters: ValueReader<readonly string[]> = (raw) => {
@@ -102,6 +104,7 @@ export const providerFields = {
   timeouts: anyMap,
   security_level: oneOf(securityLevels),
   discovery: flag,
+  embeddings: oneOf(['base64', 'float', 'none']),
   dialect: anyMap,
   unsupported: parameters,
 } as const;
@@ -122,6 +125,7 @@ export const providerDocs: Readonly<Record<keyof typeof providerFields, string>>
   timeouts: '`connect`, `first_byte`, `idle`: its own limits instead of those under `upstream`',
   security_level: 'How far it may be trusted with sensitive text',
   discovery: 'Whether it is asked for its models',
+  embeddings: 'How it is asked for vectors; `none` when it has no `/embeddings`',
   dialect: "Differences from OpenAI's wire form",
   unsupported: 'Request parameters that it cannot take',
 };

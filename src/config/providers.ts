@@ -31,6 +31,8 @@ export interface ProviderConfig {
   readonly securityLevel: 'low' | 'medium' | 'high';
   /** Whether it is asked for its models. */
   readonly discovery: boolean;
+  /** How a provider of the OpenAI form is asked for vectors; `none`: it has no embeddings. */
+  readonly embeddings: 'base64' | 'float' | 'none';
   /** Differences from OpenAI's wire form; the codec knows the names. */
   readonly dialect: Readonly<Record<string, unknown>>;
   /** Request parameters that it cannot take. */
@@ -45,6 +47,8 @@ const custom: BuiltinProvider = {
   keys: [],
   prefixes: [],
   securityLevel: 'medium',
+  // What everyone understands who has embeddings at all.
+  embeddings: 'float',
   dialect: { maxTokens: 'as-given', historyReasoning: 'send', cacheMarker: 'none' },
 };
 
@@ -147,6 +151,7 @@ function readProvider(
       fields.timeouts === undefined ? {} : readTimeouts(`${place}.timeouts`, fields.timeouts, problems),
     securityLevel: fields.security_level ?? base.securityLevel,
     discovery: fields.discovery ?? base.discovery ?? false,
+    embeddings: fields.embeddings ?? base.embeddings ?? 'none',
     dialect: { ...base.dialect, ...readDialect(`${place}.dialect`, fields.dialect ?? {}, problems) },
     unsupported: fields.unsupported ?? base.unsupported ?? [],
   };

@@ -7,7 +7,7 @@ import type { Call, Stage } from './call.ts';
 
 /**
  * One line for every call when it is over: INFO when it succeeded, WARN when it failed, ERROR when the gateway is at fault.
- * Never the conversation.
+ * Never a text of the client's or the model's.
  */
 export function logStage(log: Logger): Stage {
   return (next) => async (call) => {
@@ -18,7 +18,7 @@ export function logStage(log: Logger): Stage {
     try {
       const reply = await next(call);
       firstOutput = performance.now();
-      if (reply.kind === 'unary') {
+      if (reply.kind !== 'stream') {
         over(null, reply.response.usage);
         return reply;
       }
@@ -57,6 +57,7 @@ function writeLine(log: Logger, call: Call, { began, firstOutput, error, usage }
   const fields = {
     request_id: call.id,
     face: call.face,
+    kind: call.kind,
     stream: call.stream,
     model: call.request.model,
     provider: call.report.provider,

@@ -1,17 +1,21 @@
 import type { CreateChatCompletionRequest } from '../../gen/llmgateway/v1/chat_service_pb.js';
+import type { CreateEmbeddingsRequest } from '../../gen/llmgateway/v1/embeddings_service_pb.js';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import type { GenerationParameters } from '../../gen/llmgateway/v1/generation_pb.js';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { Call, Stage } from './call.ts';
 
+type Parameters<Request> = Readonly<Record<string, Parameter<Request>>>;
+type ChatParameter = Parameter<CreateChatCompletionRequest>;
+
 /** One parameter of a request: how to see that it is asked for, and how to leave it out. */
-interface Parameter {
+interface Parameter<Request> {
   /** The answer's form or meaning hangs on it: refused, unless the client wants it dropped. Otherwise it is a hint. */
   readonly essential: boolean;
   /** Name on the RPC faces. */
   readonly rpcField: string;
-  readonly isSet: (request: CreateChatCompletionRequest) => boolean;
-  readonly without: (request: CreateChatCompletionRequest) => CreateChatCompletionRequest;
+  readonly isSet: (request: Request) => boolean;
+  readonly without: (request: Request) => Request;
 }
 
 const isGiven = (value: unknown): boolean => {
@@ -40,7 +44,7 @@ const empty: Partial<Record<keyof GenerationParameters, unknown>> = {
 };
 
 /** A parameter that is a field of `parameters`. */
-function field(key: keyof GenerationParameters & string, rpcName: string, essential = false): Parameter {
+function field(key: keyof GenerationParameters & string, rpcName: string, essential = false): ChatParameter {
   return {
     essential,
     rpcField: `parameters.${rpcName}`,
@@ -53,8 +57,8 @@ function field(key: keyof GenerationParameters & string, rpcName: string, essent
   };
 }
 
-/** By their names on the REST face; a provider lists what it cannot take in these terms. */
-export const parameters: Readonly<Record<string, Parameter>> = {
+/** Those of chat calls by their names on the REST face; a provider lists what it cannot take in these terms. */
+export const parameters: Parameters<CreateChatCompletionRequest> = {
   tools: {
     essential: true,
     rpcField: 'tools',
@@ -107,6 +111,28 @@ export const parameters: Readonly<Record<string, Parameter>> = {
   user: field('user', 'user'),
 };
 
+/** Those of embeddings calls. Without its task a vector is less apt, but still one. */
+export const embeddingsParameters: Parameters<CreateEmbeddingsRequest> = {
+  dimensions: {
+    essential: true,
+    rpcField: 'dimensions',
+    isSet: ({ dimensions }) => dimensions !== undefined,
+    without: ({ dimensions: _, ...request }) => request,
+  },
+  task_type: {
+    essential: false,
+    rpcField: 'task_type',
+    isSet: ({ taskType }) => taskType !== '',
+    without: (request) => ({ ...request, taskType: '' }),
+  },
+  user: {
+    essential: false,
+    rpcField: 'user',
+    isSet: ({ user }) => user !== '',
+    without: (request) => ({ ...request, user: '' }),
+  },
+};
+
 /**
  * Leaves out, or refuses, what the chosen provider cannot take, and says so in the call's report. A parameter on which the
  * answer's form hangs is refused, a hint is dropped; the request's `drop_params` sets one or the other for all.
@@ -115,25 +141,35 @@ export const paramsStage: Stage = (next) => (call) => {
   const { route } = call;
   if (route !== null) {
     const unsupported = route.provider.unsupported(route.upstreamModel);
-    if (unsupported.size > 0) call.request = withoutUnsupported(call, unsupported, route.provider.name);
+    if (unsupported.size > 0) {
+      if (call.kind === 'chat') {
+        const drop = call.request.options?.dropParams;
+        call.request = withoutUnsupported(call, call.request, parameters, unsupported, drop);
+      } else {
+        const drop = call.request.dropParams;
+        call.request = withoutUnsupported(call, call.request, embeddingsParameters, unsupported, drop);
+      }
+    }
   }
   return next(call);
 };
 
-function withoutUnsupported(
+function withoutUnsupported<Request>(
   call: Call,
+  given: Request,
+  table: Parameters<Request>,
   unsupported: ReadonlySet<string>,
-  provider: string,
-): CreateChatCompletionRequest {
-  let { request } = call;
-  const drop = request.options?.dropParams;
+  drop: boolean | undefined,
+): Request {
+  let request = given;
   for (const name of unsupported) {
-    const parameter = parameters[name];
+    const parameter = table[name];
     if (parameter === undefined || !parameter.isSet(request)) continue;
     if (!(drop ?? !parameter.essential)) {
+      const provider = call.route?.provider.name ?? '';
       throw new GatewayError(
         ErrorReason.UNSUPPORTED_PARAMETER,
-        `provider ${provider} cannot take ${name} with model ${JSON.stringify(request.model)}`,
+        `provider ${provider} cannot take ${name} with model ${JSON.stringify(call.request.model)}`,
         { field: call.face === 'rpc' ? parameter.rpcField : name, provider },
       );
     }

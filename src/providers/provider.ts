@@ -84,7 +84,7 @@ export interface Provider {
   createChat?(call: ProviderCall): Promise<CreateChatCompletionResponse>;
   /** Resolves at the first event. */
   streamChat?(call: ProviderCall): Promise<EventStream>;
-  /** One vector for every input, in order. */
+  /** One vector for every input; their number, order and length are checked afterwards. */
   createEmbeddings?(call: ProviderCall<CreateEmbeddingsRequest>): Promise<CreateEmbeddingsResponse>;
   /** The input tokens that the request would have, as the provider counts them. */
   countTokens?(call: ProviderCall): Promise<number>;

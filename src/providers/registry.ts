@@ -37,7 +37,7 @@ function ollamaForm(config: ProviderConfig, client: UpstreamClient): Provider {
 }
 
 function openAIForm(config: ProviderConfig, client: UpstreamClient): Provider {
-  const { name, baseUrl, apiKey, discovery } = config;
+  const { name, baseUrl, apiKey, discovery, embeddings } = config;
   const unsupported: ReadonlySet<string> = new Set(config.unsupported);
   const headers = {
     ...(apiKey === null ? {} : { authorization: `Bearer ${apiKey.reveal()}` }),
@@ -51,6 +51,7 @@ function openAIForm(config: ProviderConfig, client: UpstreamClient): Provider {
       dialect: dialect(config.dialect),
       missing: missingKey(config, 'authorization'),
       unsupported: () => unsupported,
+      embeddings,
       discovery,
     },
     client,

@@ -2,7 +2,6 @@ import type {
   CreateChatCompletionRequest,
   CreateChatCompletionResponse,
 } from '../../gen/llmgateway/v1/chat_service_pb.js';
-import type { CallReport } from '../../gen/llmgateway/v1/completion_pb.js';
 import { decodeChatRequest } from '../codec/openai-chat/decode-request.ts';
 import { encodeStreamError } from '../codec/openai-chat/encode-error.ts';
 import { encodeChatResponse } from '../codec/openai-chat/encode-response.ts';
@@ -12,6 +11,7 @@ import { ClientGoneError, openSse, type SseWriter } from '../http/sse-writer.ts'
 import type { EventStream, StreamEvent } from '../model/events.ts';
 import type { CallContext, ChatApi } from '../rpc/chat-api.ts';
 import { booleanHeader, clientOf, type Exchange, type RestHandler, readJson, sendJson } from './exchange.ts';
+import { reportHeaders } from './report.ts';
 
 /** What the chat routes are set to. */
 export interface ChatRouteOptions {
@@ -53,14 +53,6 @@ function applyHeaders(exchange: Exchange, request: CreateChatCompletionRequest):
     ...request.options,
     dropParams,
   };
-}
-
-/** What the client is told of the way in headers. */
-function reportHeaders(report: CallReport | undefined): Record<string, string> {
-  if (report === undefined) return {};
-  const headers: Record<string, string> = { 'x-provider-used': report.provider };
-  if (report.droppedParams.length > 0) headers['x-dropped-params'] = report.droppedParams.join(', ');
-  return headers;
 }
 
 /**

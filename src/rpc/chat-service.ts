@@ -1,4 +1,4 @@
-import type { HandlerContext, ServiceImpl } from '@connectrpc/connect';
+import type { ServiceImpl } from '@connectrpc/connect';
 import {
   type ChatService,
   type CreateChatCompletionRequest,
@@ -10,17 +10,9 @@ import {
 import { validateJsonTexts } from '../codec/openai-chat/json-texts.ts';
 import { toGatewayError } from '../errors/gateway-error.ts';
 import type { EventStream } from '../model/events.ts';
-import { watchSignal } from '../pipeline/call-signal.ts';
-import type { CallContext, ChatApi } from './chat-api.ts';
+import { type CallContext, contextOf } from './call-context.ts';
+import type { ChatApi } from './chat-api.ts';
 import { validateMessage } from './validate.ts';
-
-/** The context of an RPC. `x-request-id` was set by the port. */
-const contextOf = (context: HandlerContext): CallContext => ({
-  requestId: context.requestHeader.get('x-request-id') ?? '',
-  face: 'rpc',
-  client: watchSignal(context.signal),
-  timeoutMs: context.timeoutMs() ?? null,
-});
 
 /** ChatService for Connect, gRPC and gRPC-Web. */
 export function chatService(api: ChatApi): ServiceImpl<typeof ChatService> {

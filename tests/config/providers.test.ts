@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { openaiDialect } from '../../src/codec/openai-chat/dialect.ts';
 import { builtinProviders, foreignPrefixes, namePatterns } from '../../src/config/builtin-providers.ts';
 import { camelCase, dialectFields, requestParameters } from '../../src/config/provider-fields.ts';
-import { parameters } from '../../src/pipeline/params.ts';
+import { embeddingsParameters, parameters } from '../../src/pipeline/params.ts';
 import { load, provider } from './support/load.ts';
 
 describe('built-in providers', () => {
@@ -165,6 +165,15 @@ providers:
   });
 });
 
+test('how vectors are asked for', () => {
+  const embeddings = (yaml: string | null, name: string) => provider(load(yaml), name)?.embeddings;
+  for (const name of ['openai', 'openrouter', 'llamacpp']) expect(embeddings(null, name)).toBe('base64');
+  for (const name of ['deepseek', 'xai']) expect(embeddings(null, name)).toBe('none');
+  expect(embeddings('providers: { mine: { base_url: http://x } }', 'mine')).toBe('float');
+  expect(embeddings('providers: { mine: { base_url: http://x, embeddings: none } }', 'mine')).toBe('none');
+  expect(embeddings('providers: { openai: { embeddings: float } }', 'openai')).toBe('float');
+});
+
 describe('tables that have to agree', () => {
   test('dialects', () => {
     expect(Object.keys(dialectFields).map(camelCase).sort()).toEqual(Object.keys(openaiDialect).sort());
@@ -175,7 +184,9 @@ describe('tables that have to agree', () => {
   });
 
   test('request parameters', () => {
-    expect([...requestParameters].sort()).toEqual(Object.keys(parameters).sort());
+    expect([...requestParameters].sort()).toEqual(
+      [...new Set([...Object.keys(parameters), ...Object.keys(embeddingsParameters)])].sort(),
+    );
   });
 
   test('prefixes and patterns', () => {

@@ -33,6 +33,7 @@ const provider = (name: string, missing: string | null = null): Provider =>
       missing,
       unsupported: () => new Set(),
       discovery: true,
+      embeddings: 'none',
     },
     client,
   );

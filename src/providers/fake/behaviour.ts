@@ -27,8 +27,9 @@ export interface Behaviour {
 }
 
 /** `echo`: the last user message. `slow`: many words, slowly. `tools`: calls of the request's tools. `reasoning`: thinks
- * first. `json`: an object that follows the request's schema by name only. `refuse`: declines. `error`: fails. */
-export const fakeKinds = ['echo', 'slow', 'tools', 'reasoning', 'json', 'refuse', 'error'] as const;
+ * first. `json`: an object that follows the request's schema by name only. `refuse`: declines. `error`: fails. `embed`: makes
+ * vectors, as every other kind does when it is asked for some. */
+export const fakeKinds = ['echo', 'slow', 'tools', 'reasoning', 'json', 'refuse', 'error', 'embed'] as const;
 export type FakeKind = (typeof fakeKinds)[number];
 
 const finishes: Readonly<Record<string, FinishReason>> = {
