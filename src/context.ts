@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { connectNodeAdapter } from '@connectrpc/connect-node';
+import { compressionGzip, connectNodeAdapter } from '@connectrpc/connect-node';
 import { Health } from '../gen/grpc/health/v1/health_pb.js';
 import { ChatService } from '../gen/llmgateway/v1/chat_service_pb.js';
 import { EmbeddingsService } from '../gen/llmgateway/v1/embeddings_service_pb.js';
@@ -70,6 +70,7 @@ const exposedHeaders = [
   'x-should-retry',
   'x-provider-used',
   'x-dropped-params',
+  'x-warnings',
 ];
 
 /** Constructs everything. The one place that does. @throws ConfigError when the catalogue is wrong */
@@ -180,8 +181,9 @@ export function createGateway(initial: Config, log: Logger): Gateway {
         );
         registerReflection(router, services);
       },
-      // Compressing tokens costs more than sending them.
-      acceptCompression: [],
+      // What clients compress is taken; compressing tokens costs more than sending them.
+      acceptCompression: [compressionGzip],
+      compressMinBytes: Number.MAX_SAFE_INTEGER,
       // A misspelt field must not be ignored.
       jsonOptions: { ignoreUnknownFields: false },
       readMaxBytes: initial.maxBodyBytes,

@@ -15,12 +15,16 @@ interface Parameter<Request> {
   /** Name on the RPC faces. */
   readonly rpcField: string;
   readonly isSet: (request: Request) => boolean;
+  /** It is there, but asks for nothing (`store: false`): left out without a word. */
+  readonly isNeutral?: (request: Request) => boolean;
   readonly without: (request: Request) => Request;
 }
 
+const isEmpty = (value: object): boolean => Object.keys(value).length === 0;
+
 const isGiven = (value: unknown): boolean => {
   if (value === undefined || value === '' || value === false) return false;
-  if (typeof value === 'object' && value !== null) return Object.keys(value).length > 0;
+  if (typeof value === 'object' && value !== null) return !isEmpty(value);
   return true;
 };
 
@@ -49,6 +53,10 @@ function field(key: keyof GenerationParameters & string, rpcName: string, essent
     essential,
     rpcField: `parameters.${rpcName}`,
     isSet: (request) => isGiven(request.parameters?.[key]),
+    isNeutral(request) {
+      const value = request.parameters?.[key];
+      return value !== undefined && value !== '' && !(typeof value === 'object' && isEmpty(value));
+    },
     without(request) {
       const { [key]: _left, ...rest } = request.parameters as GenerationParameters;
       const parameters = { ...rest, ...(key in empty ? { [key]: empty[key] } : {}) } as GenerationParameters;
@@ -57,26 +65,49 @@ function field(key: keyof GenerationParameters & string, rpcName: string, essent
   };
 }
 
+/** Members that OpenAI's API has for tools and the contract has no fields for: older names, choices of hosted tools. */
+const hasExtra = ({ extras }: CreateChatCompletionRequest, key: string): boolean =>
+  extras?.json.includes(`"${key}"`) === true && Object.hasOwn(JSON.parse(extras.json), key);
+
+function withoutExtras<Request extends Pick<CreateChatCompletionRequest, 'extras'>>(
+  request: Request,
+  keys: readonly string[],
+): Request {
+  if (request.extras === undefined) return request;
+  const json = JSON.parse(request.extras.json) as Record<string, unknown>;
+  for (const key of keys) delete json[key];
+  return { ...request, extras: { ...request.extras, json: JSON.stringify(json) } };
+}
+
 /** Those of chat calls by their names on the REST face; a provider lists what it cannot take in these terms. */
 export const parameters: Parameters<CreateChatCompletionRequest> = {
   tools: {
     essential: true,
     rpcField: 'tools',
-    isSet: (request) => request.tools.length > 0,
-    without: ({ toolChoice: _, ...request }) => ({ ...request, tools: [] }),
+    isSet: (request) => request.tools.length > 0 || hasExtra(request, 'functions'),
+    without: ({ toolChoice: _, ...request }) => ({
+      ...withoutExtras(request, ['tool_choice', 'functions', 'function_call']),
+      tools: [],
+    }),
   },
   tool_choice: {
     essential: true,
     rpcField: 'tool_choice',
-    isSet: (request) => request.toolChoice !== undefined,
-    without: ({ toolChoice: _, ...request }) => request,
+    isSet: (request) => request.toolChoice !== undefined || hasExtra(request, 'tool_choice'),
+    without: ({ toolChoice: _, ...request }) => withoutExtras(request, ['tool_choice']),
   },
   response_format: field('responseFormat', 'response_format', true),
   n: {
     ...field('n', 'n', true),
     isSet: (request) => (request.parameters?.n ?? 1) > 1,
   },
-  logprobs: field('logprobs', 'logprobs', true),
+  logprobs: {
+    ...field('logprobs', 'logprobs', true),
+    without: (request) => {
+      const { logprobs: _, topLogprobs: __, ...rest } = request.parameters as GenerationParameters;
+      return { ...request, parameters: rest };
+    },
+  },
   top_logprobs: field('topLogprobs', 'top_logprobs', true),
   stop: field('stop', 'stop', true),
   modalities: {
@@ -164,7 +195,11 @@ function withoutUnsupported<Request>(
   let request = given;
   for (const name of unsupported) {
     const parameter = table[name];
-    if (parameter === undefined || !parameter.isSet(request)) continue;
+    if (parameter === undefined) continue;
+    if (!parameter.isSet(request)) {
+      if (parameter.isNeutral?.(request)) request = parameter.without(request);
+      continue;
+    }
     if (!(drop ?? !parameter.essential)) {
       const provider = call.route?.provider.name ?? '';
       throw new GatewayError(

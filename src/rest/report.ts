@@ -5,5 +5,8 @@ export function reportHeaders(report: CallReport | undefined): Record<string, st
   if (report === undefined) return {};
   const headers: Record<string, string> = { 'x-provider-used': report.provider };
   if (report.droppedParams.length > 0) headers['x-dropped-params'] = report.droppedParams.join(', ');
+  if (report.warnings.length > 0) {
+    headers['x-warnings'] = [...new Set(report.warnings.map(({ code }) => code))].join(', ');
+  }
   return headers;
 }

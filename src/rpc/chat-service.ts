@@ -12,7 +12,9 @@ import { toGatewayError } from '../errors/gateway-error.ts';
 import type { EventStream } from '../model/events.ts';
 import { type CallContext, contextOf } from './call-context.ts';
 import type { ChatApi } from './chat-api.ts';
+import { checkChatRequest } from './check-request.ts';
 import { validateMessage } from './validate.ts';
+import { makeWellFormed, WellFormedStream } from './well-formed.ts';
 
 /** ChatService for Connect, gRPC and gRPC-Web. */
 export function chatService(api: ChatApi): ServiceImpl<typeof ChatService> {
@@ -22,7 +24,10 @@ export function chatService(api: ChatApi): ServiceImpl<typeof ChatService> {
       try {
         validateMessage(CreateChatCompletionRequestSchema, request);
         validateJsonTexts(request);
-        return await api.createChatCompletion(request, context);
+        checkChatRequest(request);
+        const response = await api.createChatCompletion(request, context);
+        makeWellFormed(response);
+        return response;
       } catch (error) {
         throw toGatewayError(error).withDetails(context.requestId);
       }
@@ -42,6 +47,7 @@ async function open(
   validateMessage(StreamChatCompletionRequestSchema, request);
   const same = { ...request, $typeName: 'llmgateway.v1.CreateChatCompletionRequest' } as const;
   validateJsonTexts(same satisfies CreateChatCompletionRequest);
+  checkChatRequest(same);
   return api.streamChatCompletion(same, context);
 }
 
@@ -51,6 +57,7 @@ function singly(
   requestId: string,
 ): AsyncIterableIterator<StreamChatCompletionResponse> {
   opening.catch(() => {}); // reported by the first next()
+  const texts = new WellFormedStream();
   let batch: readonly StreamChatCompletionResponse[] = [];
   let at = 0;
   return {
@@ -68,7 +75,9 @@ function singly(
       } catch (error) {
         throw toGatewayError(error).withDetails(requestId);
       }
-      return { done: false, value: batch[at++] as StreamChatCompletionResponse };
+      const value = batch[at++] as StreamChatCompletionResponse;
+      texts.mend(value);
+      return { done: false, value };
     },
     async return() {
       const stream = await opening.catch(() => null);

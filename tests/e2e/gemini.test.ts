@@ -338,7 +338,7 @@ describe('a tool loop', () => {
       request: decodeGeminiRequest(model, {
         contents: [
           { role: 'user', parts: [{ text: 'hi' }] },
-          { role: 'model', parts: [{ functionCall: { name: 'f', args: {} } }] },
+          { role: 'model', parts: [{ functionCall: { id: 'call_2', name: 'f', args: {} } }] },
         ],
       }),
     };

@@ -86,7 +86,7 @@ class MessagesEncoder {
     );
     if (!inline) {
       for (const part of parts) {
-        const item = isMedia(part) ? encodePart(part, this.#context, at) : '';
+        const item = isMedia(part) ? encodePart(part, this.#context, at, false) : '';
         if (item !== '') this.#media += this.#media === '' ? item : `,${item}`;
       }
     }

@@ -336,9 +336,14 @@ describe('messages of other dialects', () => {
       value: build.opaque('anthropic.messages', 'x', '{"type":"x"}'),
     });
     const marked = { ...build.textPart('a'), extras: build.extras('anthropic.messages', '{"k":1}') };
-    const { messages, warnings } = roundOf(Role.USER, [marked, foreign]);
-    expect(messages).toEqual([{ role: 'user', content: [{ type: 'text', text: 'a' }] }]);
+    const { messages, warnings } = roundOf(Role.ASSISTANT, [marked, foreign]);
+    expect(messages).toEqual([{ role: 'assistant', content: [{ type: 'text', text: 'a' }] }]);
     expect(warnings.map(({ code }) => code).sort()).toEqual(['dropped_extras', 'dropped_part']);
+  });
+
+  test('what a client says and the form cannot carry is refused', () => {
+    const picture = build.part({ case: 'image', value: build.image({ case: 'fileId', value: 'file_1' }) });
+    expect(() => roundOf(Role.USER, [picture])).toThrow("Invalid 'messages[0]'");
   });
 });
 
