@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import { compressionGzip, connectNodeAdapter } from '@connectrpc/connect-node';
 import { Health } from '../gen/grpc/health/v1/health_pb.js';
 import { ChatService } from '../gen/llmgateway/v1/chat_service_pb.js';
@@ -10,7 +11,7 @@ import { Resolver } from './catalogue/resolve.ts';
 import { foreignPrefixes, namePatterns } from './config/builtin-providers.ts';
 import { parseYaml } from './config/file.ts';
 import type { Config } from './config/load.ts';
-import { Problems } from './config/problems.ts';
+import { ConfigError, Problems } from './config/problems.ts';
 import { toGatewayError } from './errors/gateway-error.ts';
 import { createUpstreamClient } from './http/client.ts';
 import type { Logger } from './observability/log.ts';
@@ -213,10 +214,12 @@ export function createGateway(initial: Config, log: Logger): Gateway {
       return settled.config;
     },
     reload(config) {
+      // What may fail comes first: a wrong configuration changes nothing.
+      const certificate = config.tlsCert === '' ? null : readCertificate(config);
       const next = settle(config, settled.discovery);
       settled.discovery.stop();
       settled = next;
-      if (config.tlsCert !== '') port.reloadTls(readCertificate(config));
+      if (certificate !== null) port.reloadTls(certificate);
     },
     async drain() {
       serving.stop();
@@ -241,6 +244,8 @@ function loadCatalogue(config: Config): Catalogue {
     config.providers.map(({ name, securityLevel: level }) => [name, securityLevel(level)]),
   );
   const file = parseYaml(readFileSync(config.modelsFile, 'utf8'), config.modelsFile, {});
+  if (!Array.isArray(file['models']))
+    problems.wrong(`${config.modelsFile}: models`, file['models'], 'a list');
   const lists = [
     { name: config.modelsFile, models: file['models'] },
     { name: config.file ?? '', models: config.models },
@@ -255,7 +260,15 @@ function corsOrigins(config: Config): '*' | readonly string[] {
   return config.corsOrigins.includes('*') ? '*' : config.corsOrigins;
 }
 
-const readCertificate = (config: Config): { cert: string; key: string } => ({
-  cert: readFileSync(config.tlsCert, 'utf8'),
-  key: readFileSync(config.tlsKey, 'utf8'),
-});
+/** @throws ConfigError when it is none, or the key is another's */
+function readCertificate({ tlsCert, tlsKey }: Config): { cert: string; key: string } {
+  const certificate = { cert: readFileSync(tlsCert, 'utf8'), key: readFileSync(tlsKey, 'utf8') };
+  try {
+    createSecureContext(certificate);
+  } catch (error) {
+    throw new ConfigError([
+      `LLM_GATEWAY_TLS_CERT, LLM_GATEWAY_TLS_KEY: ${tlsCert} and ${tlsKey} are no certificate with its key in PEM (${(error as Error).message})`,
+    ]);
+  }
+  return certificate;
+}

@@ -115,7 +115,10 @@ export function readProviders(
     }
     const fields = readFields(`providers.${name}`, file[name] ?? {}, providerFields, problems) ?? {};
     onVariables(providerVariables(name, fields.api_key_env));
-    if (fields.enabled !== false) providers.push(readProvider(name, fields, env, problems));
+    if (fields.enabled !== false)
+      providers.push(
+        readProvider(name, fields, env, problems, isMap(file[name]) && file[name]['base_url'] !== undefined),
+      );
   }
   checkPrefixes(providers, problems);
   return providers;
@@ -126,6 +129,7 @@ function readProvider(
   fields: ProviderFields,
   env: Environment,
   problems: Problems,
+  hasAddress: boolean,
 ): ProviderConfig {
   const place = `providers.${name}`;
   const builtin = Object.hasOwn(builtinProviders, name) ? builtinProviders[name] : undefined;
@@ -140,7 +144,7 @@ function readProvider(
   return {
     name,
     form: base.form,
-    baseUrl: readAddress(name, fields, base, env, problems),
+    baseUrl: readAddress(name, fields, base, env, problems, hasAddress),
     apiKey: readKey(place, fields, named, env, problems),
     keyNames: needsKey
       ? [...named.filter((variable) => variable !== usual(base, ownKey)), usual(base, ownKey)]
@@ -166,6 +170,7 @@ function readAddress(
   base: BuiltinProvider,
   env: Environment,
   problems: Problems,
+  given: boolean,
 ): string {
   const variable = addressVariables(name).find((candidate) => isSet(env, candidate));
   let url = fields.base_url ?? base.baseUrl;
@@ -173,7 +178,7 @@ function readAddress(
     const read = address(env[variable]);
     if (read instanceof Wrong) problems.wrong(variable, env[variable], read.allowed);
     else url = read;
-  } else if (url === '' && base.form !== 'fake') {
+  } else if (url === '' && base.form !== 'fake' && !given) {
     problems.add(`providers.${name}.base_url: is missing; set it, or ${addressVariables(name)[0]}`);
   }
   return base.apiPath === '' || url.endsWith(base.apiPath) ? url : `${url}${base.apiPath}`;

@@ -45,6 +45,13 @@ const leaving = ({ signal }: Call): GatewayError =>
     ? toGatewayError(signal.reason)
     : new GatewayError(ErrorReason.CANCELLED, 'the client has left');
 
+/** What is logged of a failure. A provider's words may quote the conversation, so only its codes are. */
+function told({ rawMessage, facts }: GatewayError): Record<string, unknown> {
+  const { upstreamStatus, upstreamCode, upstreamType } = facts;
+  if (upstreamStatus === undefined) return { error: rawMessage };
+  return { upstream_status: upstreamStatus, upstream_code: upstreamCode, upstream_type: upstreamType };
+}
+
 interface Outcome {
   readonly began: number;
   readonly firstOutput: number | null;
@@ -72,5 +79,5 @@ function writeLine(log: Logger, call: Call, { began, firstOutput, error, usage }
   };
   if (error === null) log.info('call', fields);
   else if (error.reason === ErrorReason.INTERNAL) log.error('call', { ...fields, error });
-  else log.warn('call', { ...fields, error: error.rawMessage, upstream_status: error.facts.upstreamStatus });
+  else log.warn('call', { ...fields, ...told(error) });
 }

@@ -72,5 +72,5 @@ function googleForm(config: ProviderConfig, client: UpstreamClient): Provider {
 function missingKey({ name, apiKey, keyNames, headers }: ProviderConfig, keyHeader: string): string | null {
   if (apiKey !== null || keyNames.length === 0) return null;
   if (Object.keys(headers).some((header) => header.toLowerCase() === keyHeader)) return null;
-  return `provider ${name} has no key: set ${keyNames.find((key) => !key.startsWith('LLM_GATEWAY_')) ?? keyNames[0]}`;
+  return `provider ${name} has no key: set ${keyNames.at(-1)}`;
 }

@@ -148,6 +148,16 @@ class ListeningPort implements Port {
   }
 
   readonly #serve = (req: Request, res: Response): void => {
+    // Nothing that a request does may end the process.
+    try {
+      this.#begin(req, res);
+    } catch (error) {
+      res.destroy();
+      this.#report(error);
+    }
+  };
+
+  #begin(req: Request, res: Response): void {
     const { draining } = this;
     const exchange = this.#exchanges.start(req, res, !draining, this.#ended);
     if (exchange.session) this.#listener.sessions.requestStarted(exchange.session);
@@ -159,6 +169,7 @@ class ListeningPort implements Port {
         discardBody(req);
       }
     }
+    if (!isHttp2(req) && req.httpVersionMajor !== 1) handler = refuseVersion;
     if (req.httpVersion === '1.1' && req.headers.host === undefined) handler = refuseWithoutHost;
     // Until the client has acknowledged the settings, Node doesn't hold it to them.
     if (exchange.session?.pendingSettingsAck && headerBytes(req) > this.#maxHeaderBytes) {
@@ -170,7 +181,7 @@ class ListeningPort implements Port {
     } catch (error) {
       this.#failed(res, error);
     }
-  };
+  }
 
   readonly #ended = (exchange: Exchange): void => {
     if (exchange.session) this.#listener.sessions.requestEnded(exchange.session);
@@ -207,6 +218,11 @@ function cutOff(res: Response): void {
 
 function refuseAsDraining(_req: Request, res: Response): void {
   answer(res, 503, errorBody('The server is shutting down', 'server_error'));
+}
+
+function refuseVersion(req: Request, res: Response): void {
+  discardBody(req);
+  answer(res, 505, errorBody('HTTP/1.1 and HTTP/2 are served here'));
 }
 
 function refuseWithoutHost(req: Request, res: Response): void {

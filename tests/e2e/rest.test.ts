@@ -195,3 +195,12 @@ test('a body that is not UTF-8 is refused', async () => {
     error: { param: 'body', message: expect.stringContaining('UTF-8') },
   });
 });
+
+test('a fake model that does not exist is not found', async () => {
+  const response = await fetch(`${gateway.url}/v1/chat/completions`, {
+    method: 'POST',
+    body: JSON.stringify({ model: 'fake/zzz', messages: [{ role: 'user', content: 'x' }] }),
+  });
+  expect(response.status).toBe(404);
+  expect(await response.json()).toMatchObject({ error: { code: 'model_not_found', param: 'model' } });
+});

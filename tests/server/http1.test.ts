@@ -244,3 +244,11 @@ test.runIf(hasCurl).each([
   child.child.stdin?.end(body);
   expect((await child).stdout).toBe(`${version} ${body.length}`);
 });
+
+test('a request line that names another version of HTTP is refused, and harms nobody', async () => {
+  const { number, url } = await openPort({ handler: (_req, res) => void res.end('served') });
+  const client = new RawClient(number);
+  await client.write('GET / HTTP/2.0\r\nhost: a\r\n\r\n');
+  await client.until(/^HTTP\/1\.1 (?:400|505) /);
+  expect((await get1(url)).text).toBe('served');
+});
