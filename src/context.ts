@@ -15,6 +15,7 @@ import { toGatewayError } from './errors/gateway-error.ts';
 import { createUpstreamClient } from './http/client.ts';
 import type { Logger } from './observability/log.ts';
 import { pipeline } from './pipeline/call.ts';
+import { countTokens } from './pipeline/count-tokens.ts';
 import { dispatch } from './pipeline/dispatch.ts';
 import { logStage } from './pipeline/log.ts';
 import { optionsStage } from './pipeline/options.ts';
@@ -25,6 +26,7 @@ import type { Provider } from './providers/provider.ts';
 import { createProviders } from './providers/registry.ts';
 import { chatCompletions } from './rest/chat.ts';
 import { type HealthFacts, health, ready, serviceInfo } from './rest/health.ts';
+import { countMessageTokens, createMessage } from './rest/messages.ts';
 import { getModel, listModels, listProviders } from './rest/models.ts';
 import { restRouter } from './rest/router.ts';
 import { chatApi } from './rpc/chat-api.ts';
@@ -36,6 +38,7 @@ import { registerReflection } from './rpc/reflection.ts';
 import { createCors } from './server/cors.ts';
 import { createFaces } from './server/faces.ts';
 import { createPort, type Port } from './server/port.ts';
+import { estimateTokens } from './tokens/estimate.ts';
 
 /** The gateway, ready to listen. */
 export interface Gateway {
@@ -62,6 +65,7 @@ interface Settled {
 /** Headers that browsers may read, besides those of the RPC protocols. */
 const exposedHeaders = [
   'x-request-id',
+  'request-id',
   'retry-after',
   'retry-after-ms',
   'x-should-retry',
@@ -107,11 +111,17 @@ export function createGateway(initial: Config, log: Logger): Gateway {
     };
   }
 
-  const handle = pipeline(
-    [logStage(log.module('calls')), optionsStage, routingStage(() => settled.router), paramsStage],
-    dispatch,
+  const stages = [
+    logStage(log.module('calls')),
+    optionsStage,
+    routingStage(() => settled.router),
+    paramsStage,
+  ];
+  const chat = chatApi(
+    pipeline(stages, dispatch),
+    pipeline(stages, countTokens(estimateTokens)),
+    () => settled.config.totalTimeoutMs,
   );
-  const chat = chatApi(handle, () => settled.config.totalTimeoutMs);
   const models = modelsApi({
     catalogue: () => settled.catalogue.entries.map(({ model }) => model),
     providers: () =>
@@ -159,6 +169,8 @@ export function createGateway(initial: Config, log: Logger): Gateway {
       '/health/live': { GET: health(facts) },
       '/health/ready': { GET: ready(facts) },
       '/v1/chat/completions': { POST: chatCompletions(chat, () => settled.config) },
+      '/v1/messages': { POST: createMessage(chat, () => settled.config) },
+      '/v1/messages/count_tokens': { POST: countMessageTokens(chat, () => settled.config) },
       '/v1/models': { GET: listModels(models) },
       '/v1/models/*': { GET: getModel(models) },
       '/v1/providers': { GET: listProviders(models) },

@@ -9,6 +9,7 @@ const allowed: Record<string, readonly string[]> = {
   errors: [],
   model: ['errors'],
   http: [],
+  tokens: ['model'],
   observability: ['errors'],
   config: ['errors', 'observability'],
   catalogue: ['config', 'errors'],

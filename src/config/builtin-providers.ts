@@ -1,5 +1,5 @@
 /** How a provider is spoken to; `fake` is in this process. */
-export type ProviderForm = 'openai' | 'fake';
+export type ProviderForm = 'openai' | 'anthropic' | 'fake';
 
 /** What a provider is when nothing is configured. */
 export interface BuiltinProvider {
@@ -38,7 +38,7 @@ const unknownLocally = [
 ];
 
 /**
- * The providers of the OpenAI form, and the fake one. Sources of the differences: each provider's API reference, and what
+ * The providers, and the fake one. Sources of the differences: each provider's API reference, and what
  * their recorded traffic shows.
  */
 export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
@@ -50,6 +50,34 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     prefixes: ['openai/'],
     securityLevel: 'medium',
     unsupported: ['top_k'],
+  },
+  anthropic: {
+    form: 'anthropic',
+    baseUrl: 'https://api.anthropic.com',
+    apiPath: '',
+    keys: ['ANTHROPIC_API_KEY'],
+    prefixes: ['anthropic/'],
+    securityLevel: 'medium',
+    unsupported: [
+      'n',
+      'logprobs',
+      'top_logprobs',
+      'modalities',
+      'audio',
+      'web_search_options',
+      'moderation',
+      'presence_penalty',
+      'frequency_penalty',
+      'logit_bias',
+      'seed',
+      'prediction',
+      'verbosity',
+      'store',
+      'metadata',
+      'prompt_cache_key',
+      'prompt_cache_retention',
+      'prompt_cache_options',
+    ],
   },
   deepseek: {
     form: 'openai',
@@ -183,7 +211,6 @@ export const namePatterns: readonly (readonly [beginning: string, provider: stri
 
 /** Prefixes of providers that this version does not have. */
 const laterPrefixes: Readonly<Record<string, string>> = {
-  'anthropic/': 'anthropic',
   'google/': 'google',
   'gemini/': 'google',
   'ollama/': 'ollama',
@@ -206,7 +233,6 @@ export const foreignPrefixes: Readonly<Record<string, string>> = {
 
 /** Providers that the catalogue may name whether they are there or not, with their levels of security. */
 export const knownProviders: Readonly<Record<string, 'low' | 'medium' | 'high'>> = {
-  anthropic: 'medium',
   google: 'medium',
   ollama: 'high',
   bedrock: 'high',

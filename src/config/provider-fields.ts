@@ -87,7 +87,7 @@ const parameters: ValueReader<readonly string[]> = (raw) => {
 /** What a provider may have in the file. */
 export const providerFields = {
   enabled: flag,
-  form: oneOf(['openai']),
+  form: oneOf(['openai', 'anthropic']),
   base_url: address,
   api_key: text,
   api_key_env: ((raw) =>
@@ -110,8 +110,9 @@ export type ProviderFields = FieldsOf<typeof providerFields>;
 /** What these mean, for the documentation. */
 export const providerDocs: Readonly<Record<keyof typeof providerFields, string>> = {
   enabled: 'Whether it is there at all',
-  form: 'Wire form; only `openai` (chat completions) yet',
-  base_url: "Address in the meaning of the provider's own SDK: `/chat/completions` comes after it",
+  form: 'Wire form: `openai` (chat completions, the default) or `anthropic` (messages)',
+  base_url:
+    "Address in the meaning of the provider's own SDK: `/chat/completions` comes after it, or `/v1/messages`; one of Vertex ends in `/publishers/anthropic/models`",
   api_key: 'Key, best as a variable to be expanded; an environment variable wins over it',
   api_key_env: 'Environment variable that holds the key',
   organization: 'Sent as `OpenAI-Organization`',

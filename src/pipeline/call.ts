@@ -10,7 +10,7 @@ import type { Route } from './route.ts';
 export interface Call {
   /** Id of the request, as in `x-request-id`. */
   readonly id: string;
-  /** Face by which it came, for logs and metrics: "openai.chat", "rpc". */
+  /** Face by which it came, for logs and metrics: "openai.chat", "anthropic.messages", "rpc". */
   readonly face: string;
   /** Whether the answer is streamed. */
   readonly stream: boolean;
@@ -36,7 +36,21 @@ export interface StreamReply {
   readonly events: EventStream;
 }
 
-export type Reply = UnaryReply | StreamReply;
+/** How many input tokens the request has: the answer to a call that asks only for that. */
+export interface CountReply {
+  readonly kind: 'count';
+  readonly count: TokenCount;
+}
+
+/** A number of input tokens, and how it was found. See CountTokensResponse. */
+export interface TokenCount {
+  readonly tokens: number;
+  /** The number is the gateway's, not the provider's own count. */
+  readonly estimated: boolean;
+  readonly method: string;
+}
+
+export type Reply = UnaryReply | StreamReply | CountReply;
 
 /** Answers a call. Rejects with a GatewayError before the first output, when another try is still allowed. */
 export type Handler = (call: Call) => Promise<Reply>;

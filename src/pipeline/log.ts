@@ -18,8 +18,8 @@ export function logStage(log: Logger): Stage {
     try {
       const reply = await next(call);
       firstOutput = performance.now();
-      if (reply.kind === 'unary') {
-        over(null, reply.response.usage);
+      if (reply.kind !== 'stream') {
+        over(null, reply.kind === 'unary' ? reply.response.usage : undefined);
         return reply;
       }
       let usage: Usage | undefined;

@@ -2,6 +2,7 @@ import { dialect } from '../codec/openai-chat/dialect.ts';
 import type { ProviderForm } from '../config/builtin-providers.ts';
 import type { ProviderConfig } from '../config/providers.ts';
 import type { UpstreamClient } from '../http/client.ts';
+import { anthropicProvider } from './anthropic/provider.ts';
 import { fakeProvider } from './fake/provider.ts';
 import { openAIFormProvider } from './openai-form/provider.ts';
 import type { Provider } from './provider.ts';
@@ -19,6 +20,7 @@ type Maker = (config: ProviderConfig, client: UpstreamClient) => Provider;
 /** How a provider of each form is made. */
 const makers: Readonly<Record<ProviderForm, Maker>> = {
   openai: openAIForm,
+  anthropic: anthropicForm,
   fake: () => fakeProvider(),
 };
 
@@ -41,6 +43,14 @@ function openAIForm(config: ProviderConfig, client: UpstreamClient): Provider {
     },
     client,
   );
+}
+
+/** The key goes into Anthropic's own header; hosts that want it elsewhere have it among their headers. */
+function anthropicForm(config: ProviderConfig, client: UpstreamClient): Provider {
+  const { name, baseUrl, apiKey, unsupported } = config;
+  const headers = { ...(apiKey === null ? {} : { 'x-api-key': apiKey.reveal() }), ...config.headers };
+  const missing = missingKey(config, 'x-api-key') === null ? null : missingKey(config, 'authorization');
+  return anthropicProvider({ name, baseUrl, headers, missing, unsupported }, client);
 }
 
 /** @param keyHeader header of the key: a provider whose configured headers have it needs no other */

@@ -54,7 +54,7 @@ export function createFaces({ rpc, rest, cors }: FacesOptions): Faces {
         retryAfterMs: 1_000,
       });
       if (isRpc(req.url ?? '/')) refuseRpc(req, res, error);
-      else refuseRest(res, error);
+      else refuseRest(req, res, error, id);
     },
     servedWhileDraining: (req) => healthPaths.some((path) => req.url?.startsWith(path)),
   };
