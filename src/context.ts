@@ -16,6 +16,7 @@ import { toGatewayError } from './errors/gateway-error.ts';
 import { createUpstreamClient } from './http/client.ts';
 import type { Logger } from './observability/log.ts';
 import { pipeline } from './pipeline/call.ts';
+import { countTokens } from './pipeline/count-tokens.ts';
 import { dispatch } from './pipeline/dispatch.ts';
 import { logStage } from './pipeline/log.ts';
 import { optionsStage } from './pipeline/options.ts';
@@ -28,6 +29,7 @@ import { StateMemory } from './reasoning/state-memory.ts';
 import { chatCompletions } from './rest/chat.ts';
 import { eitherEmbeddings, embeddings, openaiEmbeddings } from './rest/embeddings.ts';
 import { type HealthFacts, health, ready, serviceInfo } from './rest/health.ts';
+import { countMessageTokens, createMessage } from './rest/messages.ts';
 import { getModel, listModels, listProviders } from './rest/models.ts';
 import { restRouter } from './rest/router.ts';
 import { chatApi } from './rpc/chat-api.ts';
@@ -42,6 +44,7 @@ import { registerReflection } from './rpc/reflection.ts';
 import { createCors } from './server/cors.ts';
 import { createFaces } from './server/faces.ts';
 import { createPort, type Port } from './server/port.ts';
+import { countTokens as countByTokenizer } from './tokens/count-tokens.ts';
 
 /** The gateway, ready to listen. */
 export interface Gateway {
@@ -66,6 +69,7 @@ interface Settled {
 /** Headers that browsers may read, besides those of the RPC protocols. */
 const exposedHeaders = [
   'x-request-id',
+  'request-id',
   'retry-after',
   'retry-after-ms',
   'x-should-retry',
@@ -125,17 +129,19 @@ export function createGateway(initial: Config, log: Logger): Gateway {
     };
   }
 
-  const handle = pipeline(
-    [
-      logStage(log.module('calls')),
-      optionsStage,
-      routingStage(() => settled.router),
-      paramsStage,
-      ...(initial.reasoningStateBytes > 0 ? [reasoningStateStage(stateMemory(initial))] : []),
-    ],
-    dispatch,
+  const stages = [
+    logStage(log.module('calls')),
+    optionsStage,
+    routingStage(() => settled.router),
+    paramsStage,
+    ...(initial.reasoningStateBytes > 0 ? [reasoningStateStage(stateMemory(initial))] : []),
+  ];
+  const handle = pipeline(stages, dispatch);
+  const chat = chatApi(
+    handle,
+    pipeline(stages, countTokens(countByTokenizer)),
+    () => settled.config.totalTimeoutMs,
   );
-  const chat = chatApi(handle, () => settled.config.totalTimeoutMs);
   const vectors = embeddingsApi(handle, () => settled.config.totalTimeoutMs);
   const models = modelsApi(() => settled.models);
 
@@ -155,6 +161,8 @@ export function createGateway(initial: Config, log: Logger): Gateway {
       '/v1/chat/completions': { POST: chatCompletions(chat, () => settled.config) },
       '/v1/embeddings': { POST: embeddings(openaiVectors, () => settled.config) },
       '/embeddings': { POST: eitherEmbeddings(openaiVectors, null, () => settled.config) },
+      '/v1/messages': { POST: createMessage(chat, () => settled.config) },
+      '/v1/messages/count_tokens': { POST: countMessageTokens(chat, () => settled.config) },
       '/v1/models': { GET: listModels(models) },
       '/v1/models/*': { GET: getModel(models) },
       '/v1/providers': { GET: listProviders(models) },

@@ -1,5 +1,5 @@
 /** Wire forms that a provider may have; `fake` is in this process. */
-export const wireForms = ['openai', 'google', 'ollama'] as const;
+export const wireForms = ['openai', 'anthropic', 'google', 'ollama'] as const;
 export type ProviderForm = (typeof wireForms)[number] | 'fake';
 
 /** What a provider is when nothing is configured. */
@@ -57,6 +57,34 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     securityLevel: 'medium',
     embeddings: 'base64',
     unsupported: ['top_k', 'task_type'],
+  },
+  anthropic: {
+    form: 'anthropic',
+    baseUrl: 'https://api.anthropic.com',
+    apiPath: '',
+    keys: ['ANTHROPIC_API_KEY'],
+    prefixes: ['anthropic/'],
+    securityLevel: 'medium',
+    unsupported: [
+      'n',
+      'logprobs',
+      'top_logprobs',
+      'modalities',
+      'audio',
+      'web_search_options',
+      'moderation',
+      'presence_penalty',
+      'frequency_penalty',
+      'logit_bias',
+      'seed',
+      'prediction',
+      'verbosity',
+      'store',
+      'metadata',
+      'prompt_cache_key',
+      'prompt_cache_retention',
+      'prompt_cache_options',
+    ],
   },
   deepseek: {
     form: 'openai',
@@ -231,7 +259,6 @@ export const namePatterns: readonly (readonly [beginning: string, provider: stri
 
 /** Prefixes of providers that this version does not have. */
 const laterPrefixes: Readonly<Record<string, string>> = {
-  'anthropic/': 'anthropic',
   'bedrock/': 'bedrock',
   'cli/': 'cli',
 };
@@ -251,7 +278,6 @@ export const foreignPrefixes: Readonly<Record<string, string>> = {
 
 /** Providers that the catalogue may name whether they are there or not, with their levels of security. */
 export const knownProviders: Readonly<Record<string, 'low' | 'medium' | 'high'>> = {
-  anthropic: 'medium',
   bedrock: 'high',
   cli: 'medium',
   ...Object.fromEntries(

@@ -114,8 +114,9 @@ export type ProviderFields = FieldsOf<typeof providerFields>;
 /** What these mean, for the documentation. */
 export const providerDocs: Readonly<Record<keyof typeof providerFields, string>> = {
   enabled: 'Whether it is there at all',
-  form: 'Wire form: `openai` (chat completions), or the own API of that provider: `google` (Gemini, also on Vertex AI), `ollama`',
-  base_url: "Address in the meaning of the provider's own SDK",
+  form: 'Wire form: `openai` (chat completions), or the own API of that provider: `anthropic` (messages), `google` (Gemini, also on Vertex AI), `ollama`',
+  base_url:
+    "Address in the meaning of the provider's own SDK; one of Claude on Vertex ends in `/publishers/anthropic/models`",
   api_key: 'Key, best as a variable to be expanded; an environment variable wins over it',
   api_key_env: 'Environment variable that holds the key',
   organization: 'Sent as `OpenAI-Organization`',

@@ -14,7 +14,7 @@ import type { Route } from './route.ts';
 interface AnyCall {
   /** Id of the request, as in `x-request-id`. */
   readonly id: string;
-  /** Face by which it came, for logs and metrics: "openai.chat", "openai.embeddings", "rpc". */
+  /** Face by which it came, for logs and metrics: "openai.chat", "anthropic.messages", "openai.embeddings", "rpc". */
   readonly face: string;
   /** Aborts with a GatewayError when the client leaves or its deadline passes. */
   readonly signal: AbortSignal;
@@ -66,7 +66,21 @@ export interface EmbeddingsReply {
   readonly response: CreateEmbeddingsResponse;
 }
 
-export type Reply = UnaryReply | StreamReply | EmbeddingsReply;
+/** How many input tokens the request has: the answer to a call that asks only for that. */
+export interface CountReply {
+  readonly kind: 'count';
+  readonly count: TokenCount;
+}
+
+/** A number of input tokens, and how it was found. See CountTokensResponse. */
+export interface TokenCount {
+  readonly tokens: number;
+  /** The number is the gateway's, not the provider's own count. */
+  readonly estimated: boolean;
+  readonly method: string;
+}
+
+export type Reply = UnaryReply | StreamReply | CountReply | EmbeddingsReply;
 
 /**
  * Answers a call with a reply of its kind. Rejects with a GatewayError before the first output, when another try is still

@@ -19,7 +19,7 @@ export function logStage(log: Logger): Stage {
       const reply = await next(call);
       firstOutput = performance.now();
       if (reply.kind !== 'stream') {
-        over(null, reply.response.usage);
+        over(null, reply.kind === 'count' ? undefined : reply.response.usage);
         return reply;
       }
       let usage: Usage | undefined;

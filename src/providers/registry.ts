@@ -2,6 +2,7 @@ import { dialect } from '../codec/openai-chat/dialect.ts';
 import type { ProviderForm } from '../config/builtin-providers.ts';
 import type { ProviderConfig } from '../config/providers.ts';
 import type { UpstreamClient } from '../http/client.ts';
+import { anthropicProvider } from './anthropic/provider.ts';
 import { fakeProvider } from './fake/provider.ts';
 import { googleProvider } from './google/provider.ts';
 import { ollamaProvider } from './ollama/provider.ts';
@@ -21,6 +22,7 @@ type Maker = (config: ProviderConfig, client: UpstreamClient) => Provider;
 /** How a provider of each form is made. */
 const makers: Readonly<Record<ProviderForm, Maker>> = {
   openai: openAIForm,
+  anthropic: anthropicForm,
   google: googleForm,
   ollama: ollamaForm,
   fake: () => fakeProvider(),
@@ -66,6 +68,14 @@ function googleForm(config: ProviderConfig, client: UpstreamClient): Provider {
   };
   const missing = missingKey(config, 'x-goog-api-key');
   return googleProvider({ name, baseUrl, headers, missing, unsupported, discovery }, client);
+}
+
+/** The key goes into Anthropic's own header; hosts that want it elsewhere have it among their headers. */
+function anthropicForm(config: ProviderConfig, client: UpstreamClient): Provider {
+  const { name, baseUrl, apiKey, unsupported } = config;
+  const headers = { ...(apiKey === null ? {} : { 'x-api-key': apiKey.reveal() }), ...config.headers };
+  const missing = missingKey(config, 'x-api-key') === null ? null : missingKey(config, 'authorization');
+  return anthropicProvider({ name, baseUrl, headers, missing, unsupported }, client);
 }
 
 /** @param keyHeader header of the key: a provider whose configured headers have it needs no other */

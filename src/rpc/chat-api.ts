@@ -4,7 +4,7 @@ import type {
 } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import * as build from '../model/build.ts';
 import { type EventStream, tapEvents } from '../model/events.ts';
-import type { ChatCall, Handler } from '../pipeline/call.ts';
+import type { ChatCall, Handler, TokenCount } from '../pipeline/call.ts';
 import { beginCall, type CallContext } from './call-context.ts';
 
 export type { CallContext } from './call-context.ts';
@@ -17,16 +17,21 @@ export interface ChatApi {
   ): Promise<CreateChatCompletionResponse>;
   /** Resolves at the first output. The stream has to be read to its end or returned. */
   streamChatCompletion(request: CreateChatCompletionRequest, context: CallContext): Promise<EventStream>;
+  countTokens(request: CreateChatCompletionRequest, context: CallContext): Promise<TokenCount>;
 }
 
-/** @param totalMs limit of every call, in milliseconds */
-export function chatApi(handle: Handler, totalMs: () => number): ChatApi {
+/**
+ * @param handle answers calls for completions
+ * @param count answers calls that only count tokens
+ * @param totalMs limit of every call, in milliseconds
+ */
+export function chatApi(handle: Handler, count: Handler, totalMs: () => number): ChatApi {
   return {
     async createChatCompletion(request, context) {
       const { signal, release } = beginCall(context, totalMs());
       try {
         const reply = await handle(newCall(request, context, false, signal));
-        if (reply.kind !== 'unary') throw new Error('a unary call was answered with a stream');
+        if (reply.kind !== 'unary') throw new Error('a unary call was not answered with a completion');
         return reply.response;
       } finally {
         release();
@@ -41,6 +46,16 @@ export function chatApi(handle: Handler, totalMs: () => number): ChatApi {
       } catch (error) {
         release();
         throw error;
+      }
+    },
+    async countTokens(request, context) {
+      const { signal, release } = beginCall(context, totalMs());
+      try {
+        const reply = await count(newCall(request, context, false, signal));
+        if (reply.kind !== 'count') throw new Error('a call for a count was not answered with one');
+        return reply.count;
+      } finally {
+        release();
       }
     },
   };

@@ -1,6 +1,9 @@
+import { create } from '@bufbuild/protobuf';
 import type { ServiceImpl } from '@connectrpc/connect';
 import {
   type ChatService,
+  CountTokensRequestSchema,
+  CountTokensResponseSchema,
   type CreateChatCompletionRequest,
   CreateChatCompletionRequestSchema,
   type StreamChatCompletionRequest,
@@ -35,6 +38,18 @@ export function chatService(api: ChatApi): ServiceImpl<typeof ChatService> {
     streamChatCompletion(request, handlerContext) {
       const context = contextOf(handlerContext);
       return singly(open(api, request, context), context.requestId);
+    },
+    async countTokens(message, handlerContext) {
+      const context = contextOf(handlerContext);
+      try {
+        validateMessage(CountTokensRequestSchema, message);
+        const request = message.request as CreateChatCompletionRequest;
+        validateJsonTexts(request);
+        const { tokens: inputTokens, estimated, method } = await api.countTokens(request, context);
+        return create(CountTokensResponseSchema, { inputTokens, estimated, method });
+      } catch (error) {
+        throw toGatewayError(error).withDetails(context.requestId);
+      }
     },
   };
 }

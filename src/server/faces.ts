@@ -57,7 +57,7 @@ export function createFaces({ rpc, rest, cors }: FacesOptions): Faces {
         retryAfterMs: 1_000,
       });
       if (isRpc(req.url ?? '/')) refuseRpc(req, res, error, id);
-      else refuseRest(res, error);
+      else refuseRest(req, res, error, id);
     },
     servedWhileDraining: (req) => healthPaths.some((path) => req.url?.startsWith(path)),
   };

@@ -4,8 +4,8 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ReceivedRequest, type ScriptedUpstream, startUpstream } from '../http/support/upstream.ts';
 import { recordedChats } from '../support/chat-recordings.ts';
-import { embed, embeddingsClient } from '../support/embeddings.ts';
-import { faces } from '../support/faces.ts';
+import { embed, embeddingsClient, embeddingsFaces } from '../support/embeddings.ts';
+
 import { openaiClient, type RunningGateway, startGateway } from '../support/gateway.ts';
 
 const json = (body: unknown, status = '200 OK', headers = ''): string => {
@@ -173,7 +173,7 @@ describe('the official SDK', () => {
   });
 });
 
-describe.each(faces)('%s', (face) => {
+describe.each(embeddingsFaces)('%s', (face) => {
   test('answers with the floats as the provider made them, in the order of the inputs', async () => {
     for (const model of ['openai/good', 'openai/backwards', 'plain/good', 'llamacpp/numbers-anyway']) {
       const outcome = await embed(face, gateway.url, model, { texts: ['a', 'b', 'c'] });
@@ -351,7 +351,7 @@ describe('on REST', () => {
 });
 
 describe.skipIf(recorded.length === 0)('what OpenAI answered', () => {
-  const cases = faces.flatMap((face) =>
+  const cases = embeddingsFaces.flatMap((face) =>
     recorded.map((exchange, index) => [exchange.title, face, exchange, index] as const),
   );
   test.each(cases)('%s, on %s', async (_title, face, { response, derived }, index) => {

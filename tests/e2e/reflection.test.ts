@@ -68,5 +68,6 @@ test.each([
   expect(registry.getService('llmgateway.v1.ChatService')?.methods.map(({ name }) => name)).toEqual([
     'CreateChatCompletion',
     'StreamChatCompletion',
+    'CountTokens',
   ]);
 });

@@ -49,7 +49,7 @@ describe('bad requests', () => {
     ['a number as text', { ...echo, temperature: 'hot' }, 400, 'temperature', null],
     ['a temperature too high', { ...echo, temperature: 3 }, 400, 'temperature', null],
     ['n of 0', { ...echo, n: 0 }, 400, 'n', null],
-    ['a model of no provider here', { ...echo, model: 'claude-opus-4.5' }, 404, 'model', 'model_not_found'],
+    ['a model of no provider here', { ...echo, model: 'cli/claude' }, 404, 'model', 'model_not_found'],
     ['a model without key', { ...echo, model: 'gpt-4o-mini' }, 400, 'model', 'provider_not_configured'],
     ['a prefix without name', { ...echo, model: 'openai/' }, 400, 'model', null],
     ['a model without chat completions', { ...echo, model: 'o3' }, 404, 'model', 'model_not_supported'],

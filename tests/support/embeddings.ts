@@ -1,7 +1,7 @@
 import { Code, ConnectError, createClient } from '@connectrpc/connect';
 import { EmbeddingsService } from '../../gen/llmgateway/v1/embeddings_service_pb.js';
 import { ErrorDetailSchema, ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
-import type { Face, Failure } from './faces.ts';
+import type { Failure } from './faces.ts';
 import { type RpcFace, rpcTransports } from './gateway.ts';
 
 /** What a client saw of an embeddings call. */
@@ -37,9 +37,16 @@ const nothing: EmbeddingsOutcome = {
   failure: null,
 };
 
+/** Faces that have embeddings. */
+export type EmbeddingsFace = 'REST' | RpcFace;
+export const embeddingsFaces: readonly EmbeddingsFace[] = [
+  'REST',
+  ...(Object.keys(rpcTransports) as RpcFace[]),
+];
+
 /** Makes one embeddings call on any face. Never rejects. */
 export async function embed(
-  face: Face,
+  face: EmbeddingsFace,
   url: string,
   model: string,
   options: EmbeddingsOptions = {},
