@@ -1,10 +1,10 @@
 /** How a provider is spoken to; `fake` is in this process. */
-export type ProviderForm = 'openai' | 'fake';
+export type ProviderForm = 'openai' | 'bedrock' | 'fake';
 
 /** What a provider is when nothing is configured. */
 export interface BuiltinProvider {
   readonly form: ProviderForm;
-  /** Address in the meaning of the provider's own SDK. */
+  /** Address in the meaning of the provider's own SDK; `{region}` stands for the configured AWS region. */
   readonly baseUrl: string;
   /** What comes between that address and `/chat/completions`. */
   readonly apiPath: string;
@@ -38,7 +38,7 @@ const unknownLocally = [
 ];
 
 /**
- * The providers of the OpenAI form, and the fake one. Sources of the differences: each provider's API reference, and what
+ * The providers of the OpenAI form, Bedrock, and the fake one. Sources of the differences: each provider's API reference, and what
  * their recorded traffic shows.
  */
 export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
@@ -159,6 +159,36 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     },
     unsupported: unknownLocally,
   },
+  bedrock: {
+    form: 'bedrock',
+    baseUrl: 'https://bedrock-runtime.{region}.amazonaws.com',
+    apiPath: '',
+    keys: ['AWS_BEARER_TOKEN_BEDROCK'],
+    prefixes: ['bedrock/'],
+    securityLevel: 'high',
+    unsupported: [
+      'n',
+      'logprobs',
+      'top_logprobs',
+      'modalities',
+      'audio',
+      'web_search_options',
+      'moderation',
+      'presence_penalty',
+      'frequency_penalty',
+      'logit_bias',
+      'seed',
+      'parallel_tool_calls',
+      'prediction',
+      'verbosity',
+      'store',
+      'prompt_cache_key',
+      'prompt_cache_retention',
+      'prompt_cache_options',
+      'safety_identifier',
+      'user',
+    ],
+  },
   fake: {
     form: 'fake',
     baseUrl: '',
@@ -187,7 +217,6 @@ const laterPrefixes: Readonly<Record<string, string>> = {
   'google/': 'google',
   'gemini/': 'google',
   'ollama/': 'ollama',
-  'bedrock/': 'bedrock',
   'cli/': 'cli',
 };
 
@@ -209,7 +238,6 @@ export const knownProviders: Readonly<Record<string, 'low' | 'medium' | 'high'>>
   anthropic: 'medium',
   google: 'medium',
   ollama: 'high',
-  bedrock: 'high',
   cli: 'medium',
   ...Object.fromEntries(
     Object.entries(builtinProviders).map(([name, { securityLevel }]) => [name, securityLevel] as const),

@@ -2,6 +2,7 @@ import { dialect } from '../codec/openai-chat/dialect.ts';
 import type { ProviderForm } from '../config/builtin-providers.ts';
 import type { ProviderConfig } from '../config/providers.ts';
 import type { UpstreamClient } from '../http/client.ts';
+import { bedrockProvider } from './bedrock/provider.ts';
 import { fakeProvider } from './fake/provider.ts';
 import { openAIFormProvider } from './openai-form/provider.ts';
 import type { Provider } from './provider.ts';
@@ -19,6 +20,7 @@ type Maker = (config: ProviderConfig, client: UpstreamClient) => Provider;
 /** How a provider of each form is made. */
 const makers: Readonly<Record<ProviderForm, Maker>> = {
   openai: openAIForm,
+  bedrock: bedrockProvider,
   fake: () => fakeProvider(),
 };
 
