@@ -1,5 +1,5 @@
 /** Wire forms that a provider may have; `fake` is in this process. */
-export const wireForms = ['openai', 'anthropic', 'google', 'ollama'] as const;
+export const wireForms = ['openai', 'anthropic', 'google', 'ollama', 'bedrock'] as const;
 export type ProviderForm = (typeof wireForms)[number] | 'fake';
 
 /** What a provider is when nothing is configured. */
@@ -235,6 +235,36 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
       'user',
     ],
   },
+  bedrock: {
+    form: 'bedrock',
+    baseUrl: 'https://bedrock-runtime.{region}.amazonaws.com',
+    apiPath: '',
+    keys: ['AWS_BEARER_TOKEN_BEDROCK'],
+    prefixes: ['bedrock/'],
+    securityLevel: 'high',
+    unsupported: [
+      'n',
+      'logprobs',
+      'top_logprobs',
+      'modalities',
+      'audio',
+      'web_search_options',
+      'moderation',
+      'presence_penalty',
+      'frequency_penalty',
+      'logit_bias',
+      'seed',
+      'parallel_tool_calls',
+      'prediction',
+      'verbosity',
+      'store',
+      'prompt_cache_key',
+      'prompt_cache_retention',
+      'prompt_cache_options',
+      'safety_identifier',
+      'user',
+    ],
+  },
   fake: {
     form: 'fake',
     baseUrl: '',
@@ -259,7 +289,6 @@ export const namePatterns: readonly (readonly [beginning: string, provider: stri
 
 /** Prefixes of providers that this version does not have. */
 const laterPrefixes: Readonly<Record<string, string>> = {
-  'bedrock/': 'bedrock',
   'cli/': 'cli',
 };
 
@@ -278,7 +307,6 @@ export const foreignPrefixes: Readonly<Record<string, string>> = {
 
 /** Providers that the catalogue may name whether they are there or not, with their levels of security. */
 export const knownProviders: Readonly<Record<string, 'low' | 'medium' | 'high'>> = {
-  bedrock: 'high',
   cli: 'medium',
   ...Object.fromEntries(
     Object.entries(builtinProviders).map(([name, { securityLevel }]) => [name, securityLevel] as const),

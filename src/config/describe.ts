@@ -1,3 +1,4 @@
+import { awsFields, awsVariables } from './aws.ts';
 import { builtinProviders } from './builtin-providers.ts';
 import { dialectFields, providerDocs, providerFields } from './provider-fields.ts';
 import { addressVariables, keyVariables } from './providers.ts';
@@ -52,7 +53,7 @@ export function describeSettings(): SettingDescription[] {
     ...Object.entries(providerFields).map(([field, read]) =>
       row(`providers.<name>.${field}`, providerDocs[field as keyof typeof providerDocs], {
         allowed: allowedBy(read),
-        secret: field === 'api_key' || field === 'headers',
+        secret: secretFields.has(field),
       }),
     ),
     ...Object.entries(dialectFields).map(([field, read]) =>
@@ -61,11 +62,18 @@ export function describeSettings(): SettingDescription[] {
   ];
 }
 
+const secretFields: ReadonlySet<string> = new Set([
+  'api_key',
+  'headers',
+  'secret_access_key',
+  'session_token',
+]);
+
 /** The variables of the built-in providers. */
 function builtinRows(): SettingDescription[] {
   return Object.entries(builtinProviders)
     .filter(([, { form }]) => form !== 'fake')
-    .flatMap(([name, { baseUrl, keys, keyOptional = keys.length === 0 }]) => [
+    .flatMap(([name, { form, baseUrl, keys, keyOptional = keys.length === 0 }]) => [
       row(`providers.${name}.base_url`, `Address of ${name}`, {
         env: addressVariables(name),
         fallback: baseUrl,
@@ -76,5 +84,15 @@ function builtinRows(): SettingDescription[] {
         allowed: 'printable ASCII without spaces',
         secret: true,
       }),
+      ...(form === 'bedrock' ? awsRows(name) : []),
     ]);
 }
+
+const awsRows = (name: string): SettingDescription[] =>
+  awsFields.map((field) =>
+    row(`providers.${name}.${field}`, providerDocs[field], {
+      env: awsVariables(field),
+      allowed: allowedBy(providerFields[field]),
+      secret: secretFields.has(field),
+    }),
+  );

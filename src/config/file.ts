@@ -101,7 +101,8 @@ function hideSecrets(value: unknown, problems: Problems, secret: boolean): void 
   for (const [name, item] of Object.entries(value)) {
     // The names themselves tell where keys are, and have to be seen.
     const isSecret =
-      name !== 'api_key_env' && (secret || name === 'headers' || secretName(name) === 'always');
+      name !== 'api_key_env' &&
+      (secret || name === 'headers' || name === 'session_token' || secretName(name) === 'always');
     hideSecrets(item, problems, isSecret);
   }
 }

@@ -99,6 +99,11 @@ export const providerFields = {
       : new Wrong('the name of an environment variable')) as ValueReader<string>,
   organization: text,
   project: text,
+  region: text,
+  access_key_id: text,
+  secret_access_key: text,
+  session_token: text,
+  endpoint: text,
   prefixes,
   headers,
   timeouts: anyMap,
@@ -114,13 +119,19 @@ export type ProviderFields = FieldsOf<typeof providerFields>;
 /** What these mean, for the documentation. */
 export const providerDocs: Readonly<Record<keyof typeof providerFields, string>> = {
   enabled: 'Whether it is there at all',
-  form: 'Wire form: `openai` (chat completions), or the own API of that provider: `anthropic` (messages), `google` (Gemini, also on Vertex AI), `ollama`',
+  form: 'Wire form: `openai` (chat completions), or the own API of that provider: `anthropic` (messages), `google` (Gemini, also on Vertex AI), `ollama`, `bedrock` (Converse)',
   base_url:
     "Address in the meaning of the provider's own SDK; one of Claude on Vertex ends in `/publishers/anthropic/models`",
   api_key: 'Key, best as a variable to be expanded; an environment variable wins over it',
   api_key_env: 'Environment variable that holds the key',
   organization: 'Sent as `OpenAI-Organization`',
   project: 'Sent as `OpenAI-Project`',
+  region: 'Form `bedrock`: AWS region, for the address and the signatures',
+  access_key_id: 'Form `bedrock`: id of the access key that signs requests',
+  secret_access_key: 'Form `bedrock`: the access key itself',
+  session_token: 'Form `bedrock`: token of temporary credentials',
+  endpoint:
+    'Form `bedrock`: a proxy that takes `{prompt, model, max_tokens, system}`, instead of AWS; nothing is signed for it',
   prefixes: 'Prefixes of model names that mean this provider and are stripped; `<name>/` when not given',
   headers: 'Sent with every request',
   timeouts: '`connect`, `first_byte`, `idle`: its own limits instead of those under `upstream`',

@@ -1,3 +1,4 @@
+import { type AwsConfig, awsFields, awsVariables, readAws } from './aws.ts';
 import { type BuiltinProvider, builtinProviders, type ProviderForm } from './builtin-providers.ts';
 import { readFields } from './fields.ts';
 import { type Environment, isMap, isSet, soleVariable } from './file.ts';
@@ -18,9 +19,13 @@ export { readTimeouts, type TimeoutOverrides } from './provider-fields.ts';
 export interface ProviderConfig {
   readonly name: string;
   readonly form: ProviderForm;
-  /** Address to which `/chat/completions` is added, without a slash at its end. */
+  /**
+   * Address to which `/chat/completions` is added, without a slash at its end; '' where a region is missing that would be a part of it.
+   */
   readonly baseUrl: string;
   readonly apiKey: Secret | null;
+  /** Region and credentials of a provider of form `bedrock`; null for others. */
+  readonly aws: AwsConfig | null;
   /** Variables that set the key, the usual one last; empty for a provider that needs no key. */
   readonly keyNames: readonly string[];
   /** What is stripped from a model's name to get the provider's own; lower case. */
@@ -57,7 +62,8 @@ function customOf(form: ProviderForm): BuiltinProvider {
   const own = Object.values(builtinProviders).find((builtin) => builtin.form === form);
   if (form === 'openai' || own?.unsupported === undefined) return { ...custom, form };
   const { dialect: _dialect, ...rest } = custom;
-  return { ...rest, form, unsupported: own.unsupported };
+  const baseUrl = form === 'bedrock' ? own.baseUrl : '';
+  return { ...rest, form, baseUrl, unsupported: own.unsupported };
 }
 
 const prefixed = (variable: string): string => `LLM_GATEWAY_${variable}`;
@@ -86,6 +92,7 @@ const headerVariables = { organization: 'OPENAI_ORG_ID', project: 'OPENAI_PROJEC
 export const providerVariables = (name: string, keyVariable?: string): string[] => [
   ...addressVariables(name),
   ...keyVariables(name, keyVariable),
+  ...(name === 'bedrock' ? awsFields.flatMap(awsVariables) : []),
   ...(name === 'openai' ? Object.values(headerVariables).flatMap((own) => [prefixed(own), own]) : []),
 ];
 
@@ -138,14 +145,17 @@ function readProvider(
     problems.add(`${place}.form: is ${base.form} for the built-in provider ${name}, and cannot be changed`);
   }
   if (base.form === 'fake') checkFake(place, fields, problems);
+  const aws = base.form === 'bedrock' ? readAws(name, fields, env, problems) : null;
+  if (aws === null) checkNotAws(place, fields, problems);
   const ownKey = fields.api_key_env ?? soleVariable(fields.api_key ?? '') ?? undefined;
   const needsKey = ownKey !== undefined || (base.keys.length > 0 && base.keyOptional !== true);
   const named = keyVariables(name, ownKey);
   return {
     name,
     form: base.form,
-    baseUrl: readAddress(name, fields, base, env, problems, hasAddress),
+    baseUrl: inRegion(readAddress(name, fields, base, env, problems, hasAddress), aws),
     apiKey: readKey(place, fields, named, env, problems),
+    aws,
     keyNames: needsKey
       ? [...named.filter((variable) => variable !== usual(base, ownKey)), usual(base, ownKey)]
       : [],
@@ -159,6 +169,20 @@ function readProvider(
     dialect: { ...base.dialect, ...readDialect(`${place}.dialect`, fields.dialect ?? {}, problems) },
     unsupported: fields.unsupported ?? base.unsupported ?? [],
   };
+}
+
+/** An address with the region in its place; '' when there is none to put there. */
+function inRegion(url: string, aws: AwsConfig | null): string {
+  if (aws === null || !url.includes('{region}')) return url;
+  return aws.region === '' ? '' : url.replace('{region}', aws.region);
+}
+
+function checkNotAws(place: string, fields: ProviderFields, problems: Problems): void {
+  for (const field of awsFields) {
+    if (fields[field] !== undefined) {
+      problems.add(`${place}.${field}: has a meaning for providers of form bedrock only`);
+    }
+  }
 }
 
 /** The variable by which people know a provider's key. */

@@ -12,6 +12,7 @@ import { errors } from 'undici';
  * - `too_large`: the response, or one event of it, exceeds its bound;
  * - `protocol`: bytes that are not HTTP, a broken content coding, or a request that can't be expressed in
  *   HTTP;
+ * - `framing`: a body whose own framing is broken: a wrong checksum or length of a binary message;
  * - `overloaded`: too many requests already wait for a connection to this origin, or too many origins are in
  *   use.
  */
@@ -24,6 +25,7 @@ export type UpstreamErrorKind =
   | 'aborted'
   | 'too_large'
   | 'protocol'
+  | 'framing'
   | 'overloaded';
 
 /**

@@ -98,11 +98,15 @@ export class FramedEventStream<F> implements EventStream {
 
   #decode(bytes: Buffer, out: StreamEvent[]): void {
     const frames = this.#frames;
-    this.#framing.push(bytes, frames);
     try {
-      for (let i = 0; i < frames.length; i++) this.#decoder.push(frames[i] as F, out);
+      this.#framing.push(bytes, frames);
     } finally {
-      frames.length = 0;
+      // Frames before broken ones count, and so does what is wrong with them.
+      try {
+        for (let i = 0; i < frames.length; i++) this.#decoder.push(frames[i] as F, out);
+      } finally {
+        frames.length = 0;
+      }
     }
   }
 

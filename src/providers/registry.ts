@@ -3,6 +3,7 @@ import type { ProviderForm } from '../config/builtin-providers.ts';
 import type { ProviderConfig } from '../config/providers.ts';
 import type { UpstreamClient } from '../http/client.ts';
 import { anthropicProvider } from './anthropic/provider.ts';
+import { bedrockProvider } from './bedrock/provider.ts';
 import { fakeProvider } from './fake/provider.ts';
 import { googleProvider } from './google/provider.ts';
 import { ollamaProvider } from './ollama/provider.ts';
@@ -25,6 +26,7 @@ const makers: Readonly<Record<ProviderForm, Maker>> = {
   anthropic: anthropicForm,
   google: googleForm,
   ollama: ollamaForm,
+  bedrock: bedrockProvider,
   fake: () => fakeProvider(),
 };
 

@@ -11,6 +11,7 @@ const faults: Readonly<Record<UpstreamErrorKind, readonly [ErrorReason, string]>
   aborted: [ErrorReason.UPSTREAM_INTERRUPTED, 'was cut off by the gateway'],
   too_large: [ErrorReason.UPSTREAM_INVALID, 'sent an answer larger than the gateway takes'],
   protocol: [ErrorReason.UPSTREAM_INVALID, 'sent an answer that is not valid HTTP'],
+  framing: [ErrorReason.UPSTREAM_INVALID, 'sent a stream whose framing is broken'],
   overloaded: [ErrorReason.UPSTREAM_OVERLOADED, 'has too many requests of this gateway waiting'],
 };
 

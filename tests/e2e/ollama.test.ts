@@ -5,7 +5,7 @@ import { FinishReason } from '../../gen/llmgateway/v1/completion_pb.js';
 import { Role } from '../../gen/llmgateway/v1/message_pb.js';
 import { decodeOllamaRequest } from '../codec/ollama-chat/support/decode-request.ts';
 import { type OllamaExchange, recorded } from '../codec/ollama-chat/support/recordings.ts';
-import { callFace, faces } from '../support/faces.ts';
+import { callFace, chatFaces } from '../support/faces.ts';
 import { chatClient, openaiClient, type RunningGateway, startGateway } from '../support/gateway.ts';
 import { type JsonServer, send, startJsonServer } from '../support/json-server.ts';
 
@@ -199,7 +199,7 @@ describe('recorded chats', () => {
   );
 });
 
-describe.each(faces.filter((face) => face !== "Anthropic's messages"))('%s', (face) => {
+describe.each(chatFaces)('%s', (face) => {
   test('a good answer, whole and streamed', async () => {
     for (const model of ['good', 'good-at-once']) {
       for (const stream of [false, true]) {

@@ -31,6 +31,8 @@ export const faces: readonly Face[] = [
   "Anthropic's messages",
   ...(Object.keys(rpcTransports) as RpcFace[]),
 ];
+/** Those that tell errors in OpenAI's words or as codes of RPC. */
+export const chatFaces: readonly Face[] = faces.filter((face) => face !== "Anthropic's messages");
 
 export const isRest = (face: Face): face is RestFace => face === 'REST' || face === "Anthropic's messages";
 
