@@ -146,7 +146,13 @@ const usages: Readonly<Record<string, (usage: Derived['usage'], provider: string
     let completion = count(usage, 'completion_tokens');
     // xAI counts reasoning beside the completion; in OpenAI's meaning it is a part.
     if (provider === 'xai' && total === prompt + completion + reasoning) completion += reasoning;
-    return { prompt, completion, total, cached: count(usage, 'prompt_tokens_details', 'cached_tokens'), reasoning };
+    return {
+      prompt,
+      completion,
+      total,
+      cached: count(usage, 'prompt_tokens_details', 'cached_tokens'),
+      reasoning,
+    };
   },
   messages(usage) {
     const cached = count(usage, 'cache_read_input_tokens');
