@@ -3,10 +3,20 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Code } from '@connectrpc/connect';
 import { ErrorReason } from '../gen/llmgateway/v1/error_pb.js';
+import { encodeMessagesError, messagesStatus } from '../src/codec/anthropic-messages/encode-error.ts';
+import { GatewayError } from '../src/errors/gateway-error.ts';
 import { reasonForms } from '../src/errors/reasons.ts';
 import { root } from './lib/run.ts';
 
 const snake = (name: string): string => name.replace(/(?<=[a-z])([A-Z])/g, '_$1').toUpperCase();
+
+/** Anthropic's type of a reason, and its status on Anthropic's routes where that is another. */
+function anthropics(reason: ErrorReason): string {
+  const error = new GatewayError(reason, '');
+  const { type } = (JSON.parse(encodeMessagesError(error, '')) as { error: { type: string } }).error;
+  const status = messagesStatus(error);
+  return `\`${type}\`${status === error.status ? '' : ` (${status})`}`;
+}
 
 /** All reasons as a Markdown table. */
 export function errorTable(): string {
@@ -14,11 +24,11 @@ export function errorTable(): string {
     ([reason]) => Number(reason) !== ErrorReason.UNSPECIFIED,
   );
   return [
-    '| reason | HTTP | RPC | type | code |',
-    '|---|---|---|---|---|',
+    "| reason | HTTP | RPC | type | code | Anthropic's type |",
+    '|---|---|---|---|---|---|',
     ...reasons.map(
       ([reason, { status, code, type, openaiCode }]) =>
-        `| \`${ErrorReason[Number(reason)]}\` | ${status} | \`${snake(Code[code])}\` | \`${type}\` | ${openaiCode === null ? '' : `\`${openaiCode}\``} |`,
+        `| \`${ErrorReason[Number(reason)]}\` | ${status} | \`${snake(Code[code])}\` | \`${type}\` | ${openaiCode === null ? '' : `\`${openaiCode}\``} | ${anthropics(Number(reason))} |`,
     ),
   ].join('\n');
 }

@@ -1,20 +1,22 @@
 import { readFileSync } from 'node:fs';
-import { create } from '@bufbuild/protobuf';
-import { connectNodeAdapter } from '@connectrpc/connect-node';
+import { createSecureContext } from 'node:tls';
+import { compressionGzip, connectNodeAdapter } from '@connectrpc/connect-node';
 import { Health } from '../gen/grpc/health/v1/health_pb.js';
 import { ChatService } from '../gen/llmgateway/v1/chat_service_pb.js';
+import { EmbeddingsService } from '../gen/llmgateway/v1/embeddings_service_pb.js';
 import { ErrorReason } from '../gen/llmgateway/v1/error_pb.js';
-import { ModelsService, ProviderSchema } from '../gen/llmgateway/v1/models_service_pb.js';
+import { ModelsService } from '../gen/llmgateway/v1/models_service_pb.js';
 import { type Catalogue, readCatalogue, securityLevel } from './catalogue/catalogue.ts';
 import { Resolver } from './catalogue/resolve.ts';
 import { foreignPrefixes, namePatterns } from './config/builtin-providers.ts';
 import { parseYaml } from './config/file.ts';
 import type { Config } from './config/load.ts';
-import { Problems } from './config/problems.ts';
+import { ConfigError, Problems } from './config/problems.ts';
 import { toGatewayError } from './errors/gateway-error.ts';
 import { createUpstreamClient } from './http/client.ts';
 import type { Logger } from './observability/log.ts';
 import { pipeline } from './pipeline/call.ts';
+import { countTokens } from './pipeline/count-tokens.ts';
 import { dispatch } from './pipeline/dispatch.ts';
 import { logStage } from './pipeline/log.ts';
 import { optionsStage } from './pipeline/options.ts';
@@ -22,22 +24,27 @@ import { paramsStage } from './pipeline/params.ts';
 import { reasoningStateStage } from './pipeline/reasoning-state.ts';
 import { Router, routingStage } from './pipeline/routing.ts';
 import { type Discovery, startDiscovery } from './providers/discovery.ts';
-import type { Provider } from './providers/provider.ts';
 import { createProviders } from './providers/registry.ts';
 import { StateMemory } from './reasoning/state-memory.ts';
 import { chatCompletions } from './rest/chat.ts';
+import { eitherEmbeddings, embeddings, openaiEmbeddings } from './rest/embeddings.ts';
 import { type HealthFacts, health, ready, serviceInfo } from './rest/health.ts';
+import { countMessageTokens, createMessage } from './rest/messages.ts';
 import { getModel, listModels, listProviders } from './rest/models.ts';
 import { restRouter } from './rest/router.ts';
 import { chatApi } from './rpc/chat-api.ts';
 import { chatService } from './rpc/chat-service.ts';
+import { embeddingsApi } from './rpc/embeddings-api.ts';
+import { embeddingsService } from './rpc/embeddings-service.ts';
 import { healthService, Serving } from './rpc/health-service.ts';
-import { discoveredModel, modelsApi } from './rpc/models-api.ts';
+import { KnownModels } from './rpc/known-models.ts';
+import { modelsApi } from './rpc/models-api.ts';
 import { modelsService } from './rpc/models-service.ts';
 import { registerReflection } from './rpc/reflection.ts';
 import { createCors } from './server/cors.ts';
 import { createFaces } from './server/faces.ts';
 import { createPort, type Port } from './server/port.ts';
+import { countTokens as countByTokenizer } from './tokens/count-tokens.ts';
 
 /** The gateway, ready to listen. */
 export interface Gateway {
@@ -54,21 +61,21 @@ export interface Gateway {
 /** What a configuration determines and a reload replaces. */
 interface Settled {
   readonly config: Config;
-  readonly catalogue: Catalogue;
-  readonly providers: ReadonlyMap<string, Provider>;
-  readonly resolver: Resolver;
   readonly router: Router;
   readonly discovery: Discovery;
+  readonly models: KnownModels;
 }
 
 /** Headers that browsers may read, besides those of the RPC protocols. */
 const exposedHeaders = [
   'x-request-id',
+  'request-id',
   'retry-after',
   'retry-after-ms',
   'x-should-retry',
   'x-provider-used',
   'x-dropped-params',
+  'x-warnings',
 ];
 
 /** Constructs everything. The one place that does. @throws ConfigError when the catalogue is wrong */
@@ -78,7 +85,7 @@ export function createGateway(initial: Config, log: Logger): Gateway {
   let settled = settle(initial);
   const serving = new Serving();
 
-  function settle(config: Config): Settled {
+  function settle(config: Config, previous?: Discovery): Settled {
     const catalogue = loadCatalogue(config);
     const providers = createProviders(config.providers, client);
     const prefixes = new Map(Object.entries(foreignPrefixes));
@@ -88,79 +95,63 @@ export function createGateway(initial: Config, log: Logger): Gateway {
     const resolver = new Resolver(catalogue, rules);
     const { connectTimeoutMs, firstByteTimeoutMs, idleTimeoutMs } = config;
     const discoveryLog = log.module('discovery');
+    const discovery = startDiscovery(providers.values(), {
+      intervalMs: config.discoveryIntervalMs,
+      previous,
+      onChange: (provider, reachable, error) =>
+        discoveryLog.info(reachable ? 'provider answers' : 'provider does not answer', {
+          provider,
+          ...(reachable ? {} : { error: toGatewayError(error).rawMessage }),
+        }),
+    });
     return {
       config,
-      catalogue,
-      providers,
-      resolver,
+      discovery,
       router: new Router({
         resolver,
         providers,
         timeouts: { connectMs: connectTimeoutMs, firstByteMs: firstByteTimeoutMs, idleMs: idleTimeoutMs },
         providerTimeouts: new Map(config.providers.map(({ name, timeouts }) => [name, timeouts])),
       }),
-      discovery: startDiscovery(providers.values(), {
-        intervalMs: config.discoveryIntervalMs,
-        onChange: (provider, reachable, error) =>
-          discoveryLog.info(reachable ? 'provider answers' : 'provider does not answer', {
-            provider,
-            ...(reachable ? {} : { error: toGatewayError(error).rawMessage }),
-          }),
+      models: new KnownModels({
+        catalogue,
+        resolver,
+        discovery,
+        providers: config.providers.map(({ name, prefixes, baseUrl, ...own }) => ({
+          name,
+          prefixes,
+          baseUrl,
+          securityLevel: securityLevel(own.securityLevel),
+          missing: providers.get(name)?.missing ?? null,
+          probed: own.discovery && own.keyNames.length === 0,
+        })),
       }),
     };
   }
 
-  const handle = pipeline(
-    [
-      logStage(log.module('calls')),
-      optionsStage,
-      routingStage(() => settled.router),
-      paramsStage,
-      ...(initial.reasoningStateBytes > 0 ? [reasoningStateStage(stateMemory(initial))] : []),
-    ],
-    dispatch,
+  const stages = [
+    logStage(log.module('calls')),
+    optionsStage,
+    routingStage(() => settled.router),
+    paramsStage,
+    ...(initial.reasoningStateBytes > 0 ? [reasoningStateStage(stateMemory(initial))] : []),
+  ];
+  const handle = pipeline(stages, dispatch);
+  const chat = chatApi(
+    handle,
+    pipeline(stages, countTokens(countByTokenizer)),
+    () => settled.config.totalTimeoutMs,
   );
-  const chat = chatApi(handle, () => settled.config.totalTimeoutMs);
-  const models = modelsApi({
-    catalogue: () => settled.catalogue.entries.map(({ model }) => model),
-    providers: () =>
-      settled.config.providers.map((config) => {
-        const missing = settled.providers.get(config.name)?.missing ?? null;
-        const away = config.discovery && settled.discovery.reachable(config.name) !== true;
-        return create(ProviderSchema, {
-          name: config.name,
-          prefixes: [...config.prefixes],
-          available: missing === null && !away,
-          unavailableReason:
-            missing ?? (away ? `provider ${config.name} does not answer at ${config.baseUrl}` : ''),
-          securityLevel: securityLevel(config.securityLevel),
-        });
-      }),
-    discovered(provider) {
-      const known = settled.catalogue.entries.filter(({ model }) => model.provider === provider);
-      const names = new Set(known.map(({ model }) => model.upstreamId));
-      const level = settled.config.providers.find(({ name }) => name === provider)?.securityLevel ?? '';
-      return settled.discovery
-        .modelsOf(provider)
-        .filter(({ id }) => !names.has(id))
-        .map((facts) =>
-          discoveredModel(provider, facts.id, { ...facts, securityLevel: securityLevel(level) }),
-        );
-    },
-    resolve(name) {
-      const { provider, upstreamModel, entry, exact } = settled.resolver.resolve(name);
-      if (exact && entry !== null) return entry.model;
-      const found = settled.discovery.modelsOf(provider).find(({ id }) => id === upstreamModel);
-      return found === undefined ? null : discoveredModel(provider, found.id, found);
-    },
-  });
+  const vectors = embeddingsApi(handle, () => settled.config.totalTimeoutMs);
+  const models = modelsApi(() => settled.models);
 
   const facts: HealthFacts = {
     service: initial.serviceName,
     version: initial.version,
     serving,
-    modelsAvailable: () => models.listModels({ provider: '', includeUnavailable: false }).length,
+    modelsAvailable: () => models.countModels(),
   };
+  const openaiVectors = openaiEmbeddings(vectors);
   const rest = restRouter(
     {
       '/': { GET: serviceInfo(facts) },
@@ -168,6 +159,10 @@ export function createGateway(initial: Config, log: Logger): Gateway {
       '/health/live': { GET: health(facts) },
       '/health/ready': { GET: ready(facts) },
       '/v1/chat/completions': { POST: chatCompletions(chat, () => settled.config) },
+      '/v1/embeddings': { POST: embeddings(openaiVectors, () => settled.config) },
+      '/embeddings': { POST: eitherEmbeddings(openaiVectors, null, () => settled.config) },
+      '/v1/messages': { POST: createMessage(chat, () => settled.config) },
+      '/v1/messages/count_tokens': { POST: countMessageTokens(chat, () => settled.config) },
       '/v1/models': { GET: listModels(models) },
       '/v1/models/*': { GET: getModel(models) },
       '/v1/providers': { GET: listProviders(models) },
@@ -178,12 +173,13 @@ export function createGateway(initial: Config, log: Logger): Gateway {
       }
     },
   );
-  const services = [ChatService, ModelsService, Health];
+  const services = [ChatService, EmbeddingsService, ModelsService, Health];
   const faces = createFaces({
     rest,
     rpc: connectNodeAdapter({
       routes(router) {
         router.service(ChatService, chatService(chat));
+        router.service(EmbeddingsService, embeddingsService(vectors));
         router.service(ModelsService, modelsService(models));
         router.service(
           Health,
@@ -194,8 +190,9 @@ export function createGateway(initial: Config, log: Logger): Gateway {
         );
         registerReflection(router, services);
       },
-      // Compressing tokens costs more than sending them.
-      acceptCompression: [],
+      // What clients compress is taken; compressing tokens costs more than sending them.
+      acceptCompression: [compressionGzip],
+      compressMinBytes: Number.MAX_SAFE_INTEGER,
       // A misspelt field must not be ignored.
       jsonOptions: { ignoreUnknownFields: false },
       readMaxBytes: initial.maxBodyBytes,
@@ -225,10 +222,12 @@ export function createGateway(initial: Config, log: Logger): Gateway {
       return settled.config;
     },
     reload(config) {
-      const next = settle(config);
+      // What may fail comes first: a wrong configuration changes nothing.
+      const certificate = config.tlsCert === '' ? null : readCertificate(config);
+      const next = settle(config, settled.discovery);
       settled.discovery.stop();
       settled = next;
-      if (config.tlsCert !== '') port.reloadTls(readCertificate(config));
+      if (certificate !== null) port.reloadTls(certificate);
     },
     async drain() {
       serving.stop();
@@ -253,6 +252,8 @@ function loadCatalogue(config: Config): Catalogue {
     config.providers.map(({ name, securityLevel: level }) => [name, securityLevel(level)]),
   );
   const file = parseYaml(readFileSync(config.modelsFile, 'utf8'), config.modelsFile, {});
+  if (!Array.isArray(file['models']))
+    problems.wrong(`${config.modelsFile}: models`, file['models'], 'a list');
   const lists = [
     { name: config.modelsFile, models: file['models'] },
     { name: config.file ?? '', models: config.models },
@@ -267,7 +268,15 @@ function corsOrigins(config: Config): '*' | readonly string[] {
   return config.corsOrigins.includes('*') ? '*' : config.corsOrigins;
 }
 
-const readCertificate = (config: Config): { cert: string; key: string } => ({
-  cert: readFileSync(config.tlsCert, 'utf8'),
-  key: readFileSync(config.tlsKey, 'utf8'),
-});
+/** @throws ConfigError when it is none, or the key is another's */
+function readCertificate({ tlsCert, tlsKey }: Config): { cert: string; key: string } {
+  const certificate = { cert: readFileSync(tlsCert, 'utf8'), key: readFileSync(tlsKey, 'utf8') };
+  try {
+    createSecureContext(certificate);
+  } catch (error) {
+    throw new ConfigError([
+      `LLM_GATEWAY_TLS_CERT, LLM_GATEWAY_TLS_KEY: ${tlsCert} and ${tlsKey} are no certificate with its key in PEM (${(error as Error).message})`,
+    ]);
+  }
+  return certificate;
+}

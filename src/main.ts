@@ -1,3 +1,4 @@
+import type { AddressInfo } from 'node:net';
 import { type Config, loadConfig } from './config/load.ts';
 import { ConfigError } from './config/problems.ts';
 import { watchConfig } from './config/watch.ts';
@@ -14,9 +15,18 @@ function start(): { gateway: Gateway; config: Config; log: RootLogger } {
   return { gateway: createGateway(config, log), config, log };
 }
 
+async function listen(gateway: Gateway, { host, port }: Config): Promise<AddressInfo> {
+  try {
+    return await gateway.port.listen({ host, port });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new ConfigError([`LLM_GATEWAY_HOST, LLM_GATEWAY_PORT: cannot listen on ${host}:${port} (${code})`]);
+  }
+}
+
 async function main(): Promise<void> {
   const { gateway, config, log } = start();
-  const address = await gateway.port.listen({ host: config.host, port: config.port });
+  const address = await listen(gateway, config);
   log.info('listening', {
     host: address.address,
     port: address.port,
@@ -46,8 +56,14 @@ async function main(): Promise<void> {
     log.info('stopped', { cut_off: destroyed });
     process.exit(0);
   };
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
+  // A terminal's Ctrl-C comes twice when npm passes it on; the second must not cut the drain short.
+  let stopping = false;
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (!stopping) void stop(signal);
+      stopping = true;
+    });
+  }
 }
 
 main().catch((error: unknown) => {

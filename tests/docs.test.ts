@@ -42,8 +42,8 @@ describe('examples', () => {
 
   test.each(shell)('of %s: %s', async (_page, code) => {
     const { stdout } = await run('bash', ['-c', here(code)]);
-    expect(stdout).toMatch(/Hello!|" tock"|"object":"list"/);
-    expect(stdout).not.toContain('"error"');
+    expect(stdout).toMatch(/Hello!|" tock"|"object":"list"|"embeddings":\[/);
+    expect(stdout).not.toContain('"error":');
   });
 
   test.each(blocks('README.md', 'ts').map((code) => [code]))('%s', async (code) => {

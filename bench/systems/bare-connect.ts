@@ -18,7 +18,7 @@ import { callStream, callUnary, upstreamTarget } from './upstream-call.ts';
 
 const target = upstreamTarget(process.env['UPSTREAM_URL'] ?? '');
 
-const upstreamService: ServiceImpl<typeof ChatService> = {
+const upstreamService: Partial<ServiceImpl<typeof ChatService>> = {
   createChatCompletion(request) {
     return new Promise((resolve, reject) => {
       callUnary(target, requestBody(request, false), (error, reply) => {
@@ -75,7 +75,7 @@ async function* streamEvents(
   }
 }
 
-const cannedService: ServiceImpl<typeof ChatService> = {
+const cannedService: Partial<ServiceImpl<typeof ChatService>> = {
   createChatCompletion: () => cannedReply(),
   streamChatCompletion: () => cannedStream(),
 };

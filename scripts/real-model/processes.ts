@@ -17,6 +17,7 @@ export interface RunOptions {
   readonly input?: string;
   readonly timeoutMs: number;
   readonly env?: NodeJS.ProcessEnv;
+  readonly cwd?: string;
   /** Gets standard output as it comes. */
   readonly onOutput?: (text: string) => void;
 }
@@ -26,7 +27,7 @@ export class CommandFailed extends Error {}
 
 /** Runs a command to its end and returns its standard output. Throws CommandFailed, also when it cannot be started. */
 export function run(command: string, args: readonly string[], options: RunOptions): Promise<string> {
-  const child = spawn(command, args, { env: options.env ?? process.env });
+  const child = spawn(command, args, { env: options.env ?? process.env, cwd: options.cwd });
   remember(child);
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   let stdout = '';

@@ -18,6 +18,8 @@ export interface CatalogueEntry {
   readonly timeouts: TimeoutOverrides;
   /** It has no chat completions. */
   readonly responsesOnly: boolean;
+  /** What it can do was said, not assumed. */
+  readonly capabilitiesGiven: boolean;
 }
 
 const capabilityNames = Object.keys(ModelCapability)
@@ -101,7 +103,8 @@ export function readEntry(
     fallbacks: [...(given.fallbacks ?? [])],
   });
   if (price !== null && Object.keys(price).length > 0) model.price = create(ModelPriceSchema, priceOf(price));
-  return { model, timeouts, responsesOnly: given.responses_only ?? false };
+  const capabilitiesGiven = given.capabilities !== undefined;
+  return { model, timeouts, responsesOnly: given.responses_only ?? false, capabilitiesGiven };
 }
 
 function readCapabilities(place: string, names: readonly string[], problems: Problems): ModelCapability[] {

@@ -1,12 +1,13 @@
 import type { GatewayError } from '../errors/gateway-error.ts';
 import { invalidRequest } from '../errors/gateway-error.ts';
-import { addMember, isObject, type Json } from './json.ts';
+import { addMember, isExactNumber, isObject, type Json } from './json.ts';
 
 // Readers of a client's values. Each says at which field what was expected and of what type the value is; never the value.
 
 function typeOf(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (value === null) return 'null';
+  if (isExactNumber(value)) return 'a number beyond the exact ones';
   if (Array.isArray(value)) return 'an array';
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }

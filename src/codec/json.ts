@@ -7,6 +7,34 @@ export type Json = Record<string, unknown>;
 export const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** Numbers that a double may not hold: long ones, and those with a large exponent. */
+const risky = /\d{16}|\d[eE]\+?\d{3}/;
+
+interface RawJson {
+  rawJSON(text: string): unknown;
+  isRawJSON(value: unknown): boolean;
+}
+const { rawJSON, isRawJSON } = JSON as unknown as RawJson;
+
+/**
+ * JSON text as values. Numbers that a double cannot hold (integers beyond 2^53, 1e400) are kept as their text: they are objects
+ * here, and are written as they came. A byte order mark is skipped.
+ * @throws SyntaxError
+ */
+export function parseJson(text: string): unknown {
+  const json = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+  return risky.test(json) ? JSON.parse(json, exactNumber) : JSON.parse(json);
+}
+
+function exactNumber(_key: string, value: unknown, context?: { source?: string }): unknown {
+  if (typeof value !== 'number' || context?.source === undefined) return value;
+  const exact = Number.isInteger(value) ? Number.isSafeInteger(value) : Number.isFinite(value);
+  return exact ? value : rawJSON(context.source);
+}
+
+/** Whether a value is a number that a double cannot hold. */
+export const isExactNumber = (value: unknown): boolean => isRawJSON(value);
+
 /** A string as JSON text. */
 export const quote = (value: string): string => JSON.stringify(value);
 

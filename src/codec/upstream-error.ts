@@ -43,7 +43,7 @@ const secret =
   /\b(?:sk|pk|rk|xai|gsk|hf|nvapi|pplx|key)[-_][\w*.-]{6,}|\bAIza[\w*-]{10,}|\bA[KS]IA[A-Z0-9*]{8,}|\beyJ[\w-]{8,}\.[\w.-]+|\bBearer\s+\S+|(?<=key[^\w\s]{0,3}\s{0,2}(?:provided)?[:=]?\s{0,2})[\w*-]{20,}/gi;
 
 const masked = (text: string, max: number): string =>
-  text.slice(0, maxLooked).replace(secret, '[redacted]').slice(0, max);
+  text.slice(0, maxLooked).replace(secret, '[redacted]').slice(0, max).toWellFormed();
 
 /** A provider's failure, as its dialect's decoder read it. Texts are masked and cut here. */
 export interface UpstreamFailure {

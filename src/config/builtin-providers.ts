@@ -1,5 +1,6 @@
-/** How a provider is spoken to; `fake` is in this process. */
-export type ProviderForm = 'openai' | 'fake';
+/** Wire forms that a provider may have; `fake` is in this process. */
+export const wireForms = ['openai', 'anthropic', 'google', 'ollama'] as const;
+export type ProviderForm = (typeof wireForms)[number] | 'fake';
 
 /** What a provider is when nothing is configured. */
 export interface BuiltinProvider {
@@ -10,11 +11,15 @@ export interface BuiltinProvider {
   readonly apiPath: string;
   /** Environment variables of its key, without the prefixed ones; none: it needs no key. */
   readonly keys: readonly string[];
+  /** It answers without its key, too. */
+  readonly keyOptional?: boolean;
   /** Older environment variables of its address. */
   readonly urls?: readonly string[];
   readonly prefixes: readonly string[];
   readonly securityLevel: 'low' | 'medium' | 'high';
   readonly discovery?: boolean;
+  /** How a provider of the OpenAI form is asked for vectors; `none`: it has no embeddings. Default `none`. */
+  readonly embeddings?: 'base64' | 'float' | 'none';
   readonly dialect?: Readonly<Record<string, unknown>>;
   readonly unsupported?: readonly string[];
 }
@@ -35,10 +40,11 @@ const unknownLocally = [
   'prompt_cache_options',
   'safety_identifier',
   'user',
+  'task_type',
 ];
 
 /**
- * The providers of the OpenAI form, and the fake one. Sources of the differences: each provider's API reference, and what
+ * The providers of each form. Sources of the differences: each provider's API reference, and what
  * their recorded traffic shows.
  */
 export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
@@ -49,7 +55,36 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     keys: ['OPENAI_API_KEY'],
     prefixes: ['openai/'],
     securityLevel: 'medium',
-    unsupported: ['top_k'],
+    embeddings: 'base64',
+    unsupported: ['top_k', 'task_type'],
+  },
+  anthropic: {
+    form: 'anthropic',
+    baseUrl: 'https://api.anthropic.com',
+    apiPath: '',
+    keys: ['ANTHROPIC_API_KEY'],
+    prefixes: ['anthropic/'],
+    securityLevel: 'medium',
+    unsupported: [
+      'n',
+      'logprobs',
+      'top_logprobs',
+      'modalities',
+      'audio',
+      'web_search_options',
+      'moderation',
+      'presence_penalty',
+      'frequency_penalty',
+      'logit_bias',
+      'seed',
+      'prediction',
+      'verbosity',
+      'store',
+      'metadata',
+      'prompt_cache_key',
+      'prompt_cache_retention',
+      'prompt_cache_options',
+    ],
   },
   deepseek: {
     form: 'openai',
@@ -93,6 +128,7 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     keys: ['OPENROUTER_API_KEY'],
     prefixes: ['openrouter/'],
     securityLevel: 'medium',
+    embeddings: 'base64',
     dialect: {
       maxTokens: 'as-given',
       reasoningKey: 'reasoning',
@@ -101,6 +137,7 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
       cacheMarker: 'cache_control',
       reasoningBudget: 'reasoning.max_tokens',
     },
+    discovery: true,
     unsupported: ['n'],
   },
   xai: {
@@ -135,6 +172,7 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     prefixes: ['llamacpp/', 'llamacpp:', 'gguf/'],
     securityLevel: 'high',
     discovery: true,
+    embeddings: 'base64',
     dialect: {
       maxTokens: 'max_tokens',
       historyReasoning: 'send',
@@ -152,6 +190,7 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     prefixes: ['inference/', 'local/'],
     securityLevel: 'high',
     discovery: true,
+    embeddings: 'float',
     dialect: {
       maxTokens: 'max_tokens',
       historyReasoning: 'drop',
@@ -159,6 +198,42 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
       cacheMarker: 'none',
     },
     unsupported: unknownLocally,
+  },
+  ollama: {
+    form: 'ollama',
+    baseUrl: 'http://localhost:11434',
+    apiPath: '',
+    // Only the hosted one asks for it.
+    keys: ['OLLAMA_API_KEY'],
+    keyOptional: true,
+    urls: ['LLM_GATEWAY_OLLAMA_URL', 'OLLAMA_URL'],
+    prefixes: ['ollama/'],
+    securityLevel: 'high',
+    discovery: true,
+    unsupported: [...unknownLocally, 'n', 'logit_bias', 'parallel_tool_calls'],
+  },
+  google: {
+    form: 'google',
+    baseUrl: 'https://generativelanguage.googleapis.com/v1beta',
+    apiPath: '',
+    keys: ['GEMINI_API_KEY', 'GOOGLE_API_KEY'],
+    prefixes: ['google/', 'gemini/'],
+    securityLevel: 'medium',
+    unsupported: [
+      'web_search_options',
+      'moderation',
+      'logit_bias',
+      'parallel_tool_calls',
+      'prediction',
+      'verbosity',
+      'store',
+      'metadata',
+      'prompt_cache_key',
+      'prompt_cache_retention',
+      'prompt_cache_options',
+      'safety_identifier',
+      'user',
+    ],
   },
   fake: {
     form: 'fake',
@@ -184,10 +259,6 @@ export const namePatterns: readonly (readonly [beginning: string, provider: stri
 
 /** Prefixes of providers that this version does not have. */
 const laterPrefixes: Readonly<Record<string, string>> = {
-  'anthropic/': 'anthropic',
-  'google/': 'google',
-  'gemini/': 'google',
-  'ollama/': 'ollama',
   'bedrock/': 'bedrock',
   'cli/': 'cli',
 };
@@ -207,9 +278,6 @@ export const foreignPrefixes: Readonly<Record<string, string>> = {
 
 /** Providers that the catalogue may name whether they are there or not, with their levels of security. */
 export const knownProviders: Readonly<Record<string, 'low' | 'medium' | 'high'>> = {
-  anthropic: 'medium',
-  google: 'medium',
-  ollama: 'high',
   bedrock: 'high',
   cli: 'medium',
   ...Object.fromEntries(

@@ -65,13 +65,13 @@ export function describeSettings(): SettingDescription[] {
 function builtinRows(): SettingDescription[] {
   return Object.entries(builtinProviders)
     .filter(([, { form }]) => form !== 'fake')
-    .flatMap(([name, { baseUrl, keys }]) => [
+    .flatMap(([name, { baseUrl, keys, keyOptional = keys.length === 0 }]) => [
       row(`providers.${name}.base_url`, `Address of ${name}`, {
         env: addressVariables(name),
         fallback: baseUrl,
         allowed: allowedBy(providerFields.base_url),
       }),
-      row(`providers.${name}.api_key`, `Key of ${name}${keys.length === 0 ? ', if it wants one' : ''}`, {
+      row(`providers.${name}.api_key`, `Key of ${name}${keyOptional ? ', if it wants one' : ''}`, {
         env: keyVariables(name),
         allowed: 'printable ASCII without spaces',
         secret: true,

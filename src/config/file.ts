@@ -44,7 +44,13 @@ export function readYaml(source: string, name: string, env: Environment, problem
     return {};
   }
   const missing = new Set<string>();
-  const expanded = expand(value, env, missing, '') as YamlMap;
+  let expanded: YamlMap;
+  try {
+    expanded = expand(value, env, missing, '') as YamlMap;
+  } catch (error) {
+    problems.add(`${name}: ${(error as Error).message}`);
+    return {};
+  }
   for (const variable of missing) {
     problems.add(
       `${name}: \${${variable}} is used but ${variable} is not set; set it or write \${${variable}:-}`,
@@ -57,12 +63,16 @@ export function readYaml(source: string, name: string, env: Environment, problem
 /** The variable of a text that is just `${VAR}`; null for any other. */
 export const soleVariable = (text: string): string | null => /^\$\{([A-Za-z_]\w*)\}$/.exec(text)?.[1] ?? null;
 
-function expand(value: unknown, env: Environment, missing: Set<string>, key: string): unknown {
+/** Settings are not nested deeper; what is, refers to itself. */
+const maxDepth = 64;
+
+function expand(value: unknown, env: Environment, missing: Set<string>, key: string, depth = 0): unknown {
+  if (depth > maxDepth) throw new Error('is nested too deeply, or refers to itself');
   if (typeof value === 'string') return expandText(value, env, missing, key);
-  if (Array.isArray(value)) return value.map((item) => expand(item, env, missing, ''));
+  if (Array.isArray(value)) return value.map((item) => expand(item, env, missing, '', depth + 1));
   if (!isMap(value)) return value;
   return Object.fromEntries(
-    Object.entries(value).map(([name, item]) => [name, expand(item, env, missing, name)]),
+    Object.entries(value).map(([name, item]) => [name, expand(item, env, missing, name, depth + 1)]),
   );
 }
 

@@ -1,3 +1,4 @@
+import { wireForms } from './builtin-providers.ts';
 import { anyMap, type FieldsOf, readFields } from './fields.ts';
 import { isMap } from './file.ts';
 import type { Problems } from './problems.ts';
@@ -76,6 +77,8 @@ export const requestParameters = [
   'prompt_cache_options',
   'safety_identifier',
   'user',
+  'dimensions',
+  'task_type',
 ];
 
 const parameters: ValueReader<readonly string[]> = (raw) => {
@@ -87,7 +90,7 @@ const parameters: ValueReader<readonly string[]> = (raw) => {
 /** What a provider may have in the file. */
 export const providerFields = {
   enabled: flag,
-  form: oneOf(['openai']),
+  form: oneOf(wireForms),
   base_url: address,
   api_key: text,
   api_key_env: ((raw) =>
@@ -101,6 +104,7 @@ export const providerFields = {
   timeouts: anyMap,
   security_level: oneOf(securityLevels),
   discovery: flag,
+  embeddings: oneOf(['base64', 'float', 'none']),
   dialect: anyMap,
   unsupported: parameters,
 } as const;
@@ -110,8 +114,9 @@ export type ProviderFields = FieldsOf<typeof providerFields>;
 /** What these mean, for the documentation. */
 export const providerDocs: Readonly<Record<keyof typeof providerFields, string>> = {
   enabled: 'Whether it is there at all',
-  form: 'Wire form; only `openai` (chat completions) yet',
-  base_url: "Address in the meaning of the provider's own SDK: `/chat/completions` comes after it",
+  form: 'Wire form: `openai` (chat completions), or the own API of that provider: `anthropic` (messages), `google` (Gemini, also on Vertex AI), `ollama`',
+  base_url:
+    "Address in the meaning of the provider's own SDK; one of Claude on Vertex ends in `/publishers/anthropic/models`",
   api_key: 'Key, best as a variable to be expanded; an environment variable wins over it',
   api_key_env: 'Environment variable that holds the key',
   organization: 'Sent as `OpenAI-Organization`',
@@ -121,6 +126,7 @@ export const providerDocs: Readonly<Record<keyof typeof providerFields, string>>
   timeouts: '`connect`, `first_byte`, `idle`: its own limits instead of those under `upstream`',
   security_level: 'How far it may be trusted with sensitive text',
   discovery: 'Whether it is asked for its models',
+  embeddings: 'How it is asked for vectors; `none` when it has no `/embeddings`',
   dialect: "Differences from OpenAI's wire form",
   unsupported: 'Request parameters that it cannot take',
 };

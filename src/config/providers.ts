@@ -31,6 +31,8 @@ export interface ProviderConfig {
   readonly securityLevel: 'low' | 'medium' | 'high';
   /** Whether it is asked for its models. */
   readonly discovery: boolean;
+  /** How a provider of the OpenAI form is asked for vectors; `none`: it has no embeddings. */
+  readonly embeddings: 'base64' | 'float' | 'none';
   /** Differences from OpenAI's wire form; the codec knows the names. */
   readonly dialect: Readonly<Record<string, unknown>>;
   /** Request parameters that it cannot take. */
@@ -45,6 +47,8 @@ const custom: BuiltinProvider = {
   keys: [],
   prefixes: [],
   securityLevel: 'medium',
+  // What everyone understands who has embeddings at all.
+  embeddings: 'float',
   dialect: { maxTokens: 'as-given', historyReasoning: 'send', cacheMarker: 'none' },
 };
 
@@ -111,7 +115,10 @@ export function readProviders(
     }
     const fields = readFields(`providers.${name}`, file[name] ?? {}, providerFields, problems) ?? {};
     onVariables(providerVariables(name, fields.api_key_env));
-    if (fields.enabled !== false) providers.push(readProvider(name, fields, env, problems));
+    if (fields.enabled !== false)
+      providers.push(
+        readProvider(name, fields, env, problems, isMap(file[name]) && file[name]['base_url'] !== undefined),
+      );
   }
   checkPrefixes(providers, problems);
   return providers;
@@ -122,6 +129,7 @@ function readProvider(
   fields: ProviderFields,
   env: Environment,
   problems: Problems,
+  hasAddress: boolean,
 ): ProviderConfig {
   const place = `providers.${name}`;
   const builtin = Object.hasOwn(builtinProviders, name) ? builtinProviders[name] : undefined;
@@ -131,12 +139,12 @@ function readProvider(
   }
   if (base.form === 'fake') checkFake(place, fields, problems);
   const ownKey = fields.api_key_env ?? soleVariable(fields.api_key ?? '') ?? undefined;
-  const needsKey = ownKey !== undefined || base.keys.length > 0;
+  const needsKey = ownKey !== undefined || (base.keys.length > 0 && base.keyOptional !== true);
   const named = keyVariables(name, ownKey);
   return {
     name,
     form: base.form,
-    baseUrl: readAddress(name, fields, base, env, problems),
+    baseUrl: readAddress(name, fields, base, env, problems, hasAddress),
     apiKey: readKey(place, fields, named, env, problems),
     keyNames: needsKey
       ? [...named.filter((variable) => variable !== usual(base, ownKey)), usual(base, ownKey)]
@@ -147,6 +155,7 @@ function readProvider(
       fields.timeouts === undefined ? {} : readTimeouts(`${place}.timeouts`, fields.timeouts, problems),
     securityLevel: fields.security_level ?? base.securityLevel,
     discovery: fields.discovery ?? base.discovery ?? false,
+    embeddings: fields.embeddings ?? base.embeddings ?? 'none',
     dialect: { ...base.dialect, ...readDialect(`${place}.dialect`, fields.dialect ?? {}, problems) },
     unsupported: fields.unsupported ?? base.unsupported ?? [],
   };
@@ -161,6 +170,7 @@ function readAddress(
   base: BuiltinProvider,
   env: Environment,
   problems: Problems,
+  given: boolean,
 ): string {
   const variable = addressVariables(name).find((candidate) => isSet(env, candidate));
   let url = fields.base_url ?? base.baseUrl;
@@ -168,7 +178,7 @@ function readAddress(
     const read = address(env[variable]);
     if (read instanceof Wrong) problems.wrong(variable, env[variable], read.allowed);
     else url = read;
-  } else if (url === '' && base.form !== 'fake') {
+  } else if (url === '' && base.form !== 'fake' && !given) {
     problems.add(`providers.${name}.base_url: is missing; set it, or ${addressVariables(name)[0]}`);
   }
   return base.apiPath === '' || url.endsWith(base.apiPath) ? url : `${url}${base.apiPath}`;

@@ -204,7 +204,7 @@ export const settings = {
     'DISCOVERY_INTERVAL',
     [1_000, 24 * hour],
     60_000,
-    'How often local servers are asked for their models',
+    'How often providers that can be asked are asked for their models',
   ),
   reasoningStateBytes: setting(
     'reasoning_state.max_bytes',

@@ -33,7 +33,8 @@ export class GatewayError extends ConnectError {
   }
 
   constructor(reason: ErrorReason, message: string, facts: ErrorFacts = {}) {
-    super(message, codeOf(reason, facts), undefined, undefined, facts.cause);
+    // Providers' words may hold halves of characters, which headers and UTF-8 cannot.
+    super(message.toWellFormed(), codeOf(reason, facts), undefined, undefined, facts.cause);
     this.reason = reason;
     this.facts = facts;
   }

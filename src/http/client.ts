@@ -200,6 +200,7 @@ class PooledClient implements UpstreamClient {
       released: () => {
         origin.pending--;
       },
+      busy: () => origin.pool.stats.connected >= this.#connections,
     };
     this.#origins.set(url, origin);
     return origin;

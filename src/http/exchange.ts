@@ -24,6 +24,8 @@ export interface ExchangeContext {
   readonly highWaterBytes: number;
   /** Called once the pool has let go of the request. */
   readonly released: () => void;
+  /** Whether all connections that may be open are taken. */
+  readonly busy: () => boolean;
 }
 
 export interface ExchangeHead {
@@ -158,7 +160,13 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamBody, Deadl
     if (this.#phase === 'connect') {
       const ms = this.#timeouts.connectMs;
       this.#stop(
-        new UpstreamError('connect_timeout', 'connect', `no connection to ${origin} within ${ms} ms`),
+        this.#context.busy()
+          ? new UpstreamError(
+              'overloaded',
+              'connect',
+              `no connection to ${origin} became free within ${ms} ms`,
+            )
+          : new UpstreamError('connect_timeout', 'connect', `no connection to ${origin} within ${ms} ms`),
       );
     } else if (!this.#firstByte) {
       const ms = this.#timeouts.firstByteMs;

@@ -3,42 +3,89 @@ import type {
   CreateChatCompletionResponse,
 } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import type { CallReport } from '../../gen/llmgateway/v1/completion_pb.js';
+import type {
+  CreateEmbeddingsRequest,
+  CreateEmbeddingsResponse,
+} from '../../gen/llmgateway/v1/embeddings_service_pb.js';
 import type { EventStream } from '../model/events.ts';
 import type { Route } from './route.ts';
 
-/** One call of a client on its way through the stages. Stages may replace what is not readonly. */
-export interface Call {
+/** What calls of every kind have. */
+interface AnyCall {
   /** Id of the request, as in `x-request-id`. */
   readonly id: string;
-  /** Face by which it came, for logs and metrics: "openai.chat", "rpc". */
+  /** Face by which it came, for logs and metrics: "openai.chat", "anthropic.messages", "openai.embeddings", "rpc". */
   readonly face: string;
-  /** Whether the answer is streamed. */
-  readonly stream: boolean;
   /** Aborts with a GatewayError when the client leaves or its deadline passes. */
   readonly signal: AbortSignal;
-  /** What is asked. */
-  request: CreateChatCompletionRequest;
   /** Where it goes; set by the routing stage. */
   route: Route | null;
   /** What the client is told of the way. */
   readonly report: CallReport;
 }
 
-/** The answer, when it is whole. */
+/** Asks for a chat completion. */
+export interface ChatCall extends AnyCall {
+  readonly kind: 'chat';
+  /** Whether the answer is streamed. */
+  readonly stream: boolean;
+  /** What is asked. */
+  request: CreateChatCompletionRequest;
+}
+
+/** Asks for vectors. */
+export interface EmbeddingsCall extends AnyCall {
+  readonly kind: 'embeddings';
+  readonly stream: false;
+  /** What is asked. */
+  request: CreateEmbeddingsRequest;
+}
+
+/**
+ * One call of a client on its way through the stages. Stages may replace what is not readonly. A stage that concerns one kind of
+ * call only looks at `kind`; all others serve every kind.
+ */
+export type Call = ChatCall | EmbeddingsCall;
+export type CallKind = Call['kind'];
+
+/** The answer to a chat call, when it is whole. */
 export interface UnaryReply {
   readonly kind: 'unary';
   readonly response: CreateChatCompletionResponse;
 }
 
-/** The answer as it comes; the upstream has produced its first event. */
+/** The answer to a chat call as it comes; the upstream has produced its first event. */
 export interface StreamReply {
   readonly kind: 'stream';
   readonly events: EventStream;
 }
 
-export type Reply = UnaryReply | StreamReply;
+/** The answer to an embeddings call. */
+export interface EmbeddingsReply {
+  readonly kind: 'embeddings';
+  readonly response: CreateEmbeddingsResponse;
+}
 
-/** Answers a call. Rejects with a GatewayError before the first output, when another try is still allowed. */
+/** How many input tokens the request has: the answer to a call that asks only for that. */
+export interface CountReply {
+  readonly kind: 'count';
+  readonly count: TokenCount;
+}
+
+/** A number of input tokens, and how it was found. See CountTokensResponse. */
+export interface TokenCount {
+  readonly tokens: number;
+  /** The number is the gateway's, not the provider's own count. */
+  readonly estimated: boolean;
+  readonly method: string;
+}
+
+export type Reply = UnaryReply | StreamReply | CountReply | EmbeddingsReply;
+
+/**
+ * Answers a call with a reply of its kind. Rejects with a GatewayError before the first output, when another try is still
+ * allowed.
+ */
 export type Handler = (call: Call) => Promise<Reply>;
 
 /** Wraps the handler that comes after it. */

@@ -7,7 +7,7 @@ import type { Call, Stage } from './call.ts';
 
 /**
  * One line for every call when it is over: INFO when it succeeded, WARN when it failed, ERROR when the gateway is at fault.
- * Never the conversation.
+ * Never a text of the client's or the model's.
  */
 export function logStage(log: Logger): Stage {
   return (next) => async (call) => {
@@ -18,8 +18,8 @@ export function logStage(log: Logger): Stage {
     try {
       const reply = await next(call);
       firstOutput = performance.now();
-      if (reply.kind === 'unary') {
-        over(null, reply.response.usage);
+      if (reply.kind !== 'stream') {
+        over(null, reply.kind === 'count' ? undefined : reply.response.usage);
         return reply;
       }
       let usage: Usage | undefined;
@@ -45,6 +45,13 @@ const leaving = ({ signal }: Call): GatewayError =>
     ? toGatewayError(signal.reason)
     : new GatewayError(ErrorReason.CANCELLED, 'the client has left');
 
+/** What is logged of a failure. A provider's words may quote the conversation, so only its codes are. */
+function told({ rawMessage, facts }: GatewayError): Record<string, unknown> {
+  const { upstreamStatus, upstreamCode, upstreamType } = facts;
+  if (upstreamStatus === undefined) return { error: rawMessage };
+  return { upstream_status: upstreamStatus, upstream_code: upstreamCode, upstream_type: upstreamType };
+}
+
 interface Outcome {
   readonly began: number;
   readonly firstOutput: number | null;
@@ -57,6 +64,7 @@ function writeLine(log: Logger, call: Call, { began, firstOutput, error, usage }
   const fields = {
     request_id: call.id,
     face: call.face,
+    kind: call.kind,
     stream: call.stream,
     model: call.request.model,
     provider: call.report.provider,
@@ -71,5 +79,5 @@ function writeLine(log: Logger, call: Call, { began, firstOutput, error, usage }
   };
   if (error === null) log.info('call', fields);
   else if (error.reason === ErrorReason.INTERNAL) log.error('call', { ...fields, error });
-  else log.warn('call', { ...fields, error: error.rawMessage, upstream_status: error.facts.upstreamStatus });
+  else log.warn('call', { ...fields, ...told(error) });
 }

@@ -14,7 +14,7 @@ const unserved: Readonly<Record<string, (options: GatewayOptions) => boolean>> =
 
 /** Refuses what is asked of the gateway itself and would be ignored: an answer without it is not what the client wanted. */
 export const optionsStage: Stage = (next) => (call) => {
-  const { options } = call.request;
+  const options = call.kind === 'chat' ? call.request.options : undefined;
   if (options !== undefined) {
     for (const [name, isAsked] of Object.entries(unserved)) {
       if (!isAsked(options)) continue;

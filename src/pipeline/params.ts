@@ -1,22 +1,30 @@
 import type { CreateChatCompletionRequest } from '../../gen/llmgateway/v1/chat_service_pb.js';
+import type { CreateEmbeddingsRequest } from '../../gen/llmgateway/v1/embeddings_service_pb.js';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import type { GenerationParameters } from '../../gen/llmgateway/v1/generation_pb.js';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { Call, Stage } from './call.ts';
 
+type Parameters<Request> = Readonly<Record<string, Parameter<Request>>>;
+type ChatParameter = Parameter<CreateChatCompletionRequest>;
+
 /** One parameter of a request: how to see that it is asked for, and how to leave it out. */
-interface Parameter {
+interface Parameter<Request> {
   /** The answer's form or meaning hangs on it: refused, unless the client wants it dropped. Otherwise it is a hint. */
   readonly essential: boolean;
   /** Name on the RPC faces. */
   readonly rpcField: string;
-  readonly isSet: (request: CreateChatCompletionRequest) => boolean;
-  readonly without: (request: CreateChatCompletionRequest) => CreateChatCompletionRequest;
+  readonly isSet: (request: Request) => boolean;
+  /** It is there, but asks for nothing (`store: false`): left out without a word. */
+  readonly isNeutral?: (request: Request) => boolean;
+  readonly without: (request: Request) => Request;
 }
+
+const isEmpty = (value: object): boolean => Object.keys(value).length === 0;
 
 const isGiven = (value: unknown): boolean => {
   if (value === undefined || value === '' || value === false) return false;
-  if (typeof value === 'object' && value !== null) return Object.keys(value).length > 0;
+  if (typeof value === 'object' && value !== null) return !isEmpty(value);
   return true;
 };
 
@@ -40,11 +48,15 @@ const empty: Partial<Record<keyof GenerationParameters, unknown>> = {
 };
 
 /** A parameter that is a field of `parameters`. */
-function field(key: keyof GenerationParameters & string, rpcName: string, essential = false): Parameter {
+function field(key: keyof GenerationParameters & string, rpcName: string, essential = false): ChatParameter {
   return {
     essential,
     rpcField: `parameters.${rpcName}`,
     isSet: (request) => isGiven(request.parameters?.[key]),
+    isNeutral(request) {
+      const value = request.parameters?.[key];
+      return value !== undefined && value !== '' && !(typeof value === 'object' && isEmpty(value));
+    },
     without(request) {
       const { [key]: _left, ...rest } = request.parameters as GenerationParameters;
       const parameters = { ...rest, ...(key in empty ? { [key]: empty[key] } : {}) } as GenerationParameters;
@@ -53,26 +65,49 @@ function field(key: keyof GenerationParameters & string, rpcName: string, essent
   };
 }
 
-/** By their names on the REST face; a provider lists what it cannot take in these terms. */
-export const parameters: Readonly<Record<string, Parameter>> = {
+/** Members that OpenAI's API has for tools and the contract has no fields for: older names, choices of hosted tools. */
+const hasExtra = ({ extras }: CreateChatCompletionRequest, key: string): boolean =>
+  extras?.json.includes(`"${key}"`) === true && Object.hasOwn(JSON.parse(extras.json), key);
+
+function withoutExtras<Request extends Pick<CreateChatCompletionRequest, 'extras'>>(
+  request: Request,
+  keys: readonly string[],
+): Request {
+  if (request.extras === undefined) return request;
+  const json = JSON.parse(request.extras.json) as Record<string, unknown>;
+  for (const key of keys) delete json[key];
+  return { ...request, extras: { ...request.extras, json: JSON.stringify(json) } };
+}
+
+/** Those of chat calls by their names on the REST face; a provider lists what it cannot take in these terms. */
+export const parameters: Parameters<CreateChatCompletionRequest> = {
   tools: {
     essential: true,
     rpcField: 'tools',
-    isSet: (request) => request.tools.length > 0,
-    without: ({ toolChoice: _, ...request }) => ({ ...request, tools: [] }),
+    isSet: (request) => request.tools.length > 0 || hasExtra(request, 'functions'),
+    without: ({ toolChoice: _, ...request }) => ({
+      ...withoutExtras(request, ['tool_choice', 'functions', 'function_call']),
+      tools: [],
+    }),
   },
   tool_choice: {
     essential: true,
     rpcField: 'tool_choice',
-    isSet: (request) => request.toolChoice !== undefined,
-    without: ({ toolChoice: _, ...request }) => request,
+    isSet: (request) => request.toolChoice !== undefined || hasExtra(request, 'tool_choice'),
+    without: ({ toolChoice: _, ...request }) => withoutExtras(request, ['tool_choice']),
   },
   response_format: field('responseFormat', 'response_format', true),
   n: {
     ...field('n', 'n', true),
     isSet: (request) => (request.parameters?.n ?? 1) > 1,
   },
-  logprobs: field('logprobs', 'logprobs', true),
+  logprobs: {
+    ...field('logprobs', 'logprobs', true),
+    without: (request) => {
+      const { logprobs: _, topLogprobs: __, ...rest } = request.parameters as GenerationParameters;
+      return { ...request, parameters: rest };
+    },
+  },
   top_logprobs: field('topLogprobs', 'top_logprobs', true),
   stop: field('stop', 'stop', true),
   modalities: {
@@ -107,6 +142,28 @@ export const parameters: Readonly<Record<string, Parameter>> = {
   user: field('user', 'user'),
 };
 
+/** Those of embeddings calls. Without its task a vector is less apt, but still one. */
+export const embeddingsParameters: Parameters<CreateEmbeddingsRequest> = {
+  dimensions: {
+    essential: true,
+    rpcField: 'dimensions',
+    isSet: ({ dimensions }) => dimensions !== undefined,
+    without: ({ dimensions: _, ...request }) => request,
+  },
+  task_type: {
+    essential: false,
+    rpcField: 'task_type',
+    isSet: ({ taskType }) => taskType !== '',
+    without: (request) => ({ ...request, taskType: '' }),
+  },
+  user: {
+    essential: false,
+    rpcField: 'user',
+    isSet: ({ user }) => user !== '',
+    without: (request) => ({ ...request, user: '' }),
+  },
+};
+
 /**
  * Leaves out, or refuses, what the chosen provider cannot take, and says so in the call's report. A parameter on which the
  * answer's form hangs is refused, a hint is dropped; the request's `drop_params` sets one or the other for all.
@@ -115,25 +172,39 @@ export const paramsStage: Stage = (next) => (call) => {
   const { route } = call;
   if (route !== null) {
     const unsupported = route.provider.unsupported(route.upstreamModel);
-    if (unsupported.size > 0) call.request = withoutUnsupported(call, unsupported, route.provider.name);
+    if (unsupported.size > 0) {
+      if (call.kind === 'chat') {
+        const drop = call.request.options?.dropParams;
+        call.request = withoutUnsupported(call, call.request, parameters, unsupported, drop);
+      } else {
+        const drop = call.request.dropParams;
+        call.request = withoutUnsupported(call, call.request, embeddingsParameters, unsupported, drop);
+      }
+    }
   }
   return next(call);
 };
 
-function withoutUnsupported(
+function withoutUnsupported<Request>(
   call: Call,
+  given: Request,
+  table: Parameters<Request>,
   unsupported: ReadonlySet<string>,
-  provider: string,
-): CreateChatCompletionRequest {
-  let { request } = call;
-  const drop = request.options?.dropParams;
+  drop: boolean | undefined,
+): Request {
+  let request = given;
   for (const name of unsupported) {
-    const parameter = parameters[name];
-    if (parameter === undefined || !parameter.isSet(request)) continue;
+    const parameter = table[name];
+    if (parameter === undefined) continue;
+    if (!parameter.isSet(request)) {
+      if (parameter.isNeutral?.(request)) request = parameter.without(request);
+      continue;
+    }
     if (!(drop ?? !parameter.essential)) {
+      const provider = call.route?.provider.name ?? '';
       throw new GatewayError(
         ErrorReason.UNSUPPORTED_PARAMETER,
-        `provider ${provider} cannot take ${name} with model ${JSON.stringify(request.model)}`,
+        `provider ${provider} cannot take ${name} with model ${JSON.stringify(call.request.model)}`,
         { field: call.face === 'rpc' ? parameter.rpcField : name, provider },
       );
     }

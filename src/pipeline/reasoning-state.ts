@@ -2,7 +2,7 @@ import type { CreateChatCompletionRequest } from '../../gen/llmgateway/v1/chat_s
 import { type Message, type Part, Role } from '../../gen/llmgateway/v1/message_pb.js';
 import { type StreamEvent, tapEvents } from '../model/events.ts';
 import type { StateMemory } from '../reasoning/state-memory.ts';
-import type { Call, Stage } from './call.ts';
+import type { ChatCall, Stage } from './call.ts';
 
 /**
  * Keeps the state of answers with tool calls, and gives it back to the same provider where a client sends the calls without it:
@@ -10,6 +10,7 @@ import type { Call, Stage } from './call.ts';
  */
 export function reasoningStateStage(memory: StateMemory): Stage {
   return (next) => async (call) => {
+    if (call.kind !== 'chat') return next(call);
     const provider = call.route?.provider.name ?? '';
     call.request = restored(call.request, provider, memory);
     if (!mayCallTools(call)) return next(call);
@@ -18,6 +19,7 @@ export function reasoningStateStage(memory: StateMemory): Stage {
       for (const { message } of reply.response.choices) remember(message?.parts ?? [], provider, memory);
       return reply;
     }
+    if (reply.kind !== 'stream') return reply;
     const gathered: Part[][] = [];
     const events = tapEvents(reply.events, {
       events(batch) {
@@ -30,7 +32,7 @@ export function reasoningStateStage(memory: StateMemory): Stage {
   };
 }
 
-const mayCallTools = ({ request }: Call): boolean =>
+const mayCallTools = ({ request }: ChatCall): boolean =>
   request.tools.length > 0 || (request.options?.gatewayTools.length ?? 0) > 0;
 
 function remember(parts: readonly Part[], provider: string, memory: StateMemory): void {

@@ -1,9 +1,11 @@
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
+import { ModelCapability } from '../../gen/llmgateway/v1/models_service_pb.js';
+import type { CatalogueEntry } from '../catalogue/catalogue.ts';
 import type { Resolver } from '../catalogue/resolve.ts';
 import type { TimeoutOverrides } from '../config/providers.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { Provider, Timeouts } from '../providers/provider.ts';
-import type { Stage } from './call.ts';
+import type { CallKind, Stage } from './call.ts';
 import type { Route } from './route.ts';
 
 /** What routes are made of. */
@@ -22,19 +24,23 @@ const maxKeptLength = 256;
 /** Finds out where calls go. The latest results are kept. */
 export class Router {
   readonly #options: RoutingOptions;
-  readonly #kept = new Map<string, Route>();
+  readonly #kept: Readonly<Record<CallKind, Map<string, Route>>> = { chat: new Map(), embeddings: new Map() };
 
   constructor(options: RoutingOptions) {
     this.#options = options;
   }
 
-  /** @throws GatewayError that names what is missing: a call never goes to another provider than its name says */
-  route(name: string): Route {
-    const kept = this.#kept.get(name);
-    if (kept !== undefined) return kept;
-    const route = findRoute(name, this.#options);
-    if (this.#kept.size >= maxKept) this.#kept.clear();
-    if (name.length <= maxKeptLength) this.#kept.set(name, route);
+  /**
+   * @param kind what is asked of the model
+   * @throws GatewayError that names what is missing: a call never goes to another provider than its name says
+   */
+  route(name: string, kind: CallKind): Route {
+    const kept = this.#kept[kind];
+    const known = kept.get(name);
+    if (known !== undefined) return known;
+    const route = findRoute(name, kind, this.#options);
+    if (kept.size >= maxKept) kept.clear();
+    if (name.length <= maxKeptLength) kept.set(name, route);
     return route;
   }
 }
@@ -42,12 +48,12 @@ export class Router {
 /** Finds out where a call goes. @param router read anew for each call, since a reload replaces it */
 export function routingStage(router: () => Router): Stage {
   return (next) => (call) => {
-    call.route = router().route(call.request.model);
+    call.route = router().route(call.request.model, call.kind);
     return next(call);
   };
 }
 
-function findRoute(name: string, table: RoutingOptions): Route {
+function findRoute(name: string, kind: CallKind, table: RoutingOptions): Route {
   const { provider: providerName, upstreamModel, entry, exact } = table.resolver.resolve(name);
   const facts = { field: 'model', provider: providerName };
   const provider = table.providers.get(providerName);
@@ -58,12 +64,9 @@ function findRoute(name: string, table: RoutingOptions): Route {
       facts,
     );
   }
-  if (exact && entry?.responsesOnly) {
-    throw new GatewayError(
-      ErrorReason.MODEL_NOT_SUPPORTED,
-      `model ${shown(name)} has no chat completions; use POST /v1/responses`,
-      facts,
-    );
+  const lack = exact && entry !== null ? lackOf(entry, kind) : null;
+  if (lack !== null) {
+    throw new GatewayError(ErrorReason.MODEL_NOT_SUPPORTED, `model ${shown(name)} ${lack}`, facts);
   }
   if (provider.missing !== null) {
     throw new GatewayError(
@@ -78,6 +81,21 @@ function findRoute(name: string, table: RoutingOptions): Route {
     modelId: exact && entry !== null ? entry.model.id : null,
     timeouts: { ...table.timeouts, ...table.providerTimeouts.get(providerName), ...entry?.timeouts },
   };
+}
+
+/**
+ * Why a model of the catalogue cannot do what is asked; null when it may. A model that the catalogue does not say to have embeddings
+ * may have some: servers make vectors with chat models, too.
+ */
+function lackOf({ model, responsesOnly }: CatalogueEntry, kind: CallKind): string | null {
+  if (responsesOnly) {
+    return kind === 'chat' ? 'has no chat completions; use POST /v1/responses' : 'has no embeddings';
+  }
+  const { capabilities } = model;
+  if (kind === 'embeddings' || capabilities.includes(ModelCapability.CHAT)) return null;
+  return capabilities.includes(ModelCapability.EMBEDDINGS)
+    ? 'has no chat completions; use POST /v1/embeddings'
+    : null;
 }
 
 const shown = (name: string): string => JSON.stringify(name.length > 200 ? `${name.slice(0, 200)}…` : name);

@@ -1,3 +1,4 @@
+import { parseJson } from '../codec/json.ts';
 import type { ErrorReply } from '../codec/upstream-error.ts';
 import { notUnderstood } from '../codec/upstream-error.ts';
 import type { GatewayError } from '../errors/gateway-error.ts';
@@ -14,7 +15,7 @@ export interface HttpApiOptions {
   readonly headers: Readonly<Record<string, string>>;
   /** Headers that hang on the very request, such as its signature; they win. */
   readonly sign?: (request: SignedRequest) => Readonly<Record<string, string>>;
-  /** A reply whose status is not 200, as the error that the client is told of. */
+  /** A reply that did not succeed, as the error that the client is told of. */
   readonly decodeError: (reply: ErrorReply) => GatewayError;
 }
 
@@ -65,7 +66,7 @@ export class HttpApi {
     this.#root = pathname.replace(/\/+$/, '');
   }
 
-  /** Resolves when the head of a reply with status 200 is there. The body has to be read to its end or cancelled. */
+  /** Resolves when the head of a reply that succeeded is there. The body has to be read to its end or cancelled. */
   async send(request: ApiRequest): Promise<UpstreamResponse> {
     const { body, accept = 'application/json', signal, timeouts } = request;
     const { decodeError, sign } = this.#options;
@@ -86,7 +87,7 @@ export class HttpApi {
         signal,
         timeouts,
       });
-      if (response.status === 200) return response;
+      if (response.status >= 200 && response.status < 300) return response;
       const text = await response.body.text(maxErrorBytes);
       throw decodeError({
         status: response.status,
@@ -108,7 +109,7 @@ export class HttpApi {
       throw upstreamFault(this.name, error);
     }
     try {
-      return JSON.parse(text);
+      return parseJson(text);
     } catch {
       throw notUnderstood(this.name, 'it is not valid JSON');
     }

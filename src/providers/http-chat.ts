@@ -68,4 +68,4 @@ export function httpChat<F>(
 }
 
 const isPlainJson = ({ headers }: UpstreamResponse): boolean =>
-  headers['content-type']?.startsWith('application/json') ?? false;
+  /^application\/(?:[\w.-]+\+)?json\b/i.test(headers['content-type'] ?? '');

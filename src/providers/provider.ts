@@ -7,6 +7,7 @@ import type {
   CreateEmbeddingsRequest,
   CreateEmbeddingsResponse,
 } from '../../gen/llmgateway/v1/embeddings_service_pb.js';
+import type { ModelCapability } from '../../gen/llmgateway/v1/models_service_pb.js';
 import type { EventStream } from '../model/events.ts';
 
 /** How long each phase of an upstream call may take, in milliseconds. */
@@ -33,12 +34,35 @@ export interface ProviderCall<Request = CreateChatCompletionRequest> {
   warn(warnings: readonly Warning[]): void;
 }
 
-/** A model that a provider says it has. */
+/** More models than this are not taken from one provider. */
+export const maxDiscoveredModels = 10_000;
+/** Longer names are not taken, because with its provider's prefix a name has to be one that can be asked for. */
+export const maxModelName = 400;
+
+/** A model that a provider says it has. What is unset it does not say. */
 export interface DiscoveredModel {
   /** Its name at the provider. */
   readonly id: string;
+  /** Other names for it at the provider. */
+  readonly aliases?: readonly string[];
+  /** Tokens. */
   readonly contextWindow?: number;
   readonly maxOutputTokens?: number;
+  /** All that it can do. */
+  readonly capabilities?: readonly ModelCapability[];
+  readonly price?: DiscoveredPrice;
+  /** Unix seconds. */
+  readonly createdAt?: number;
+  /** It runs elsewhere: the provider hands calls of it on to somebody else. */
+  readonly remote?: boolean;
+}
+
+/** USD for a million tokens. */
+export interface DiscoveredPrice {
+  readonly input?: number;
+  readonly cachedInput?: number;
+  readonly cacheWrite?: number;
+  readonly output?: number;
 }
 
 /**
@@ -60,7 +84,7 @@ export interface Provider {
   createChat?(call: ProviderCall): Promise<CreateChatCompletionResponse>;
   /** Resolves at the first event. */
   streamChat?(call: ProviderCall): Promise<EventStream>;
-  /** One vector for every input, in order. */
+  /** One vector for every input; their number, order and length are checked afterwards. */
   createEmbeddings?(call: ProviderCall<CreateEmbeddingsRequest>): Promise<CreateEmbeddingsResponse>;
   /** The input tokens that the request would have, as the provider counts them. */
   countTokens?(call: ProviderCall): Promise<number>;

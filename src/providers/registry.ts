@@ -2,7 +2,10 @@ import { dialect } from '../codec/openai-chat/dialect.ts';
 import type { ProviderForm } from '../config/builtin-providers.ts';
 import type { ProviderConfig } from '../config/providers.ts';
 import type { UpstreamClient } from '../http/client.ts';
+import { anthropicProvider } from './anthropic/provider.ts';
 import { fakeProvider } from './fake/provider.ts';
+import { googleProvider } from './google/provider.ts';
+import { ollamaProvider } from './ollama/provider.ts';
 import { openAIFormProvider } from './openai-form/provider.ts';
 import type { Provider } from './provider.ts';
 
@@ -19,11 +22,24 @@ type Maker = (config: ProviderConfig, client: UpstreamClient) => Provider;
 /** How a provider of each form is made. */
 const makers: Readonly<Record<ProviderForm, Maker>> = {
   openai: openAIForm,
+  anthropic: anthropicForm,
+  google: googleForm,
+  ollama: ollamaForm,
   fake: () => fakeProvider(),
 };
 
+function ollamaForm(config: ProviderConfig, client: UpstreamClient): Provider {
+  const { name, baseUrl, apiKey, discovery, unsupported } = config;
+  const headers = {
+    ...(apiKey === null ? {} : { authorization: `Bearer ${apiKey.reveal()}` }),
+    ...config.headers,
+  };
+  const missing = missingKey(config, 'authorization');
+  return ollamaProvider({ name, baseUrl, headers, missing, unsupported, discovery }, client);
+}
+
 function openAIForm(config: ProviderConfig, client: UpstreamClient): Provider {
-  const { name, baseUrl, apiKey, discovery } = config;
+  const { name, baseUrl, apiKey, discovery, embeddings } = config;
   const unsupported: ReadonlySet<string> = new Set(config.unsupported);
   const headers = {
     ...(apiKey === null ? {} : { authorization: `Bearer ${apiKey.reveal()}` }),
@@ -37,15 +53,34 @@ function openAIForm(config: ProviderConfig, client: UpstreamClient): Provider {
       dialect: dialect(config.dialect),
       missing: missingKey(config, 'authorization'),
       unsupported: () => unsupported,
+      embeddings,
       discovery,
     },
     client,
   );
 }
 
+function googleForm(config: ProviderConfig, client: UpstreamClient): Provider {
+  const { name, baseUrl, apiKey, unsupported, discovery } = config;
+  const headers = {
+    ...(apiKey === null ? {} : { 'x-goog-api-key': apiKey.reveal() }),
+    ...config.headers,
+  };
+  const missing = missingKey(config, 'x-goog-api-key');
+  return googleProvider({ name, baseUrl, headers, missing, unsupported, discovery }, client);
+}
+
+/** The key goes into Anthropic's own header; hosts that want it elsewhere have it among their headers. */
+function anthropicForm(config: ProviderConfig, client: UpstreamClient): Provider {
+  const { name, baseUrl, apiKey, unsupported } = config;
+  const headers = { ...(apiKey === null ? {} : { 'x-api-key': apiKey.reveal() }), ...config.headers };
+  const missing = missingKey(config, 'x-api-key') === null ? null : missingKey(config, 'authorization');
+  return anthropicProvider({ name, baseUrl, headers, missing, unsupported }, client);
+}
+
 /** @param keyHeader header of the key: a provider whose configured headers have it needs no other */
 function missingKey({ name, apiKey, keyNames, headers }: ProviderConfig, keyHeader: string): string | null {
   if (apiKey !== null || keyNames.length === 0) return null;
   if (Object.keys(headers).some((header) => header.toLowerCase() === keyHeader)) return null;
-  return `provider ${name} has no key: set ${keyNames.find((key) => !key.startsWith('LLM_GATEWAY_')) ?? keyNames[0]}`;
+  return `provider ${name} has no key: set ${keyNames.at(-1)}`;
 }

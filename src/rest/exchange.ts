@@ -1,4 +1,6 @@
+import { isUtf8 } from 'node:buffer';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
+import { parseJson } from '../codec/json.ts';
 import { GatewayError, invalidRequest } from '../errors/gateway-error.ts';
 import type { ClientWatch } from '../pipeline/call-signal.ts';
 import { BodyError, readBody } from '../server/body.ts';
@@ -72,8 +74,9 @@ export async function readJson(exchange: Exchange, maxBytes: number): Promise<un
     if (!(error instanceof BodyError)) throw error;
     throw new GatewayError(bodyReasons[error.problem], error.message, { cause: error });
   }
+  if (!isUtf8(body)) throw invalidRequest('body', 'the body is not valid UTF-8');
   try {
-    return JSON.parse(body.toString('utf8'));
+    return parseJson(body.toString('utf8'));
   } catch {
     // The parser's own message quotes the body; it must not reach a log.
     throw invalidRequest('body', body.length === 0 ? 'the body is empty' : 'the body is not valid JSON');

@@ -1,9 +1,17 @@
-import type { Model } from '../../gen/llmgateway/v1/models_service_pb.js';
+import {
+  type Model,
+  ModelCapability,
+  type ModelPrice,
+  SecurityLevel,
+} from '../../gen/llmgateway/v1/models_service_pb.js';
 import { invalidRequest } from '../errors/gateway-error.ts';
 import type { ModelsApi } from '../rpc/models-api.ts';
 import { type RestHandler, sendJson } from './exchange.ts';
 
-/** A model in OpenAI's form, with what the gateway knows besides. */
+/**
+ * A model in OpenAI's form, with its sizes under the names that other servers of that form use for them, and what else the
+ * gateway knows in a member of its own.
+ */
 const modelJson = (model: Model): Record<string, unknown> => ({
   id: model.id,
   object: 'model',
@@ -11,7 +19,36 @@ const modelJson = (model: Model): Record<string, unknown> => ({
   owned_by: model.provider,
   ...(model.contextWindow > 0 ? { context_window: model.contextWindow } : {}),
   ...(model.maxOutputTokens > 0 ? { max_output_tokens: model.maxOutputTokens } : {}),
+  llm_gateway: {
+    upstream_id: model.upstreamId,
+    ...(model.aliases.length > 0 ? { aliases: model.aliases } : {}),
+    capabilities: model.capabilities.map((capability) => ModelCapability[capability]?.toLowerCase()),
+    ...(model.price === undefined ? {} : { price: priceJson(model.price) }),
+    security_level: SecurityLevel[model.securityLevel]?.toLowerCase(),
+    ...(model.fallbacks.length > 0 ? { fallbacks: model.fallbacks } : {}),
+    discovered: model.discovered,
+  },
 });
+
+/** USD for a million tokens. What is not known is not there. */
+const priceJson = ({ input, cachedInput, cacheWrite, output }: ModelPrice): Record<string, unknown> => ({
+  input,
+  cached_input: cachedInput,
+  cache_write: cacheWrite,
+  output,
+});
+
+/** Models stay the same objects until their provider reports anew: there may be thousands. */
+const texts = new WeakMap<Model, string>();
+
+function modelText(model: Model): string {
+  let text = texts.get(model);
+  if (text === undefined) {
+    text = JSON.stringify(modelJson(model));
+    texts.set(model, text);
+  }
+  return text;
+}
 
 /** GET /v1/models. */
 export const listModels =
@@ -22,7 +59,7 @@ export const listModels =
       provider: query.get('provider') ?? '',
       includeUnavailable: query.get('include_unavailable') === 'true',
     });
-    sendJson(exchange, 200, JSON.stringify({ object: 'list', data: models.map(modelJson) }));
+    sendJson(exchange, 200, `{"object":"list","data":[${models.map(modelText).join(',')}]}`);
   };
 
 /** GET /v1/models/{id}; the id may hold `/`, escaped or not. */
@@ -30,7 +67,7 @@ export const getModel =
   (api: ModelsApi): RestHandler =>
   (exchange) => {
     const id = exchange.path.replace(/^(\/v1)?\/models\//, '');
-    sendJson(exchange, 200, JSON.stringify(modelJson(api.getModel(unescaped(id)))));
+    sendJson(exchange, 200, modelText(api.getModel(unescaped(id))));
   };
 
 function unescaped(id: string): string {

@@ -1,9 +1,11 @@
-import { encodeChatError, errorHeaders } from '../codec/openai-chat/encode-error.ts';
 import type { GatewayError } from '../errors/gateway-error.ts';
-import type { Response } from '../server/types.ts';
+import type { Request, Response } from '../server/types.ts';
+import { errorReply } from './error-form.ts';
 
 /** Answers a REST request with an error without reading it: what is left to do when the gateway drains. */
-export function refuseRest(res: Response, error: GatewayError): void {
-  res.writeHead(error.status, { ...errorHeaders(error), 'content-type': 'application/json' });
-  res.end(encodeChatError(error));
+export function refuseRest(req: Request, res: Response, error: GatewayError, requestId: string): void {
+  const path = (req.url ?? '/').replace(/\?.*/s, '');
+  const { status, headers, body } = errorReply(error, path, requestId);
+  res.writeHead(status, { ...headers, 'content-type': 'application/json' });
+  res.end(body);
 }

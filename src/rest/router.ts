@@ -1,7 +1,7 @@
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
-import { encodeChatError, errorHeaders } from '../codec/openai-chat/encode-error.ts';
 import { GatewayError, toGatewayError } from '../errors/gateway-error.ts';
 import type { Request, Response } from '../server/types.ts';
+import { errorReply } from './error-form.ts';
 import { type Exchange, type RestHandler, sendJson } from './exchange.ts';
 
 /** The routes of the REST facade: path → method → handler. A path that ends in `/*` takes everything below it. */
@@ -49,7 +49,8 @@ export function restRouter(
     } catch (cause) {
       const error = toGatewayError(cause);
       onError(error, exchange);
-      sendJson(exchange, error.status, encodeChatError(error), errorHeaders(error));
+      const { status, headers, body } = errorReply(error, path, requestId);
+      sendJson(exchange, status, body, headers);
     }
   };
 }

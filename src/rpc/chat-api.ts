@@ -4,19 +4,10 @@ import type {
 } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import * as build from '../model/build.ts';
 import { type EventStream, tapEvents } from '../model/events.ts';
-import type { Call, Handler } from '../pipeline/call.ts';
-import { type CallSignal, type ClientWatch, callSignal } from '../pipeline/call-signal.ts';
+import type { ChatCall, Handler, TokenCount } from '../pipeline/call.ts';
+import { beginCall, type CallContext } from './call-context.ts';
 
-/** Who calls, and for how long. Every face makes one for each call. */
-export interface CallContext {
-  readonly requestId: string;
-  /** See Call.face. */
-  readonly face: string;
-  /** Tells when the client leaves. */
-  readonly client: ClientWatch;
-  /** The client's own limit for the whole call in milliseconds; null for none. */
-  readonly timeoutMs: number | null;
-}
+export type { CallContext } from './call-context.ts';
 
 /** ChatService as an object: RPC and REST call the same one. Rejects with GatewayError. */
 export interface ChatApi {
@@ -26,25 +17,28 @@ export interface ChatApi {
   ): Promise<CreateChatCompletionResponse>;
   /** Resolves at the first output. The stream has to be read to its end or returned. */
   streamChatCompletion(request: CreateChatCompletionRequest, context: CallContext): Promise<EventStream>;
+  countTokens(request: CreateChatCompletionRequest, context: CallContext): Promise<TokenCount>;
 }
 
-/** @param totalMs limit of every call, in milliseconds */
-export function chatApi(handle: Handler, totalMs: () => number): ChatApi {
-  const begin = (context: CallContext): CallSignal =>
-    callSignal(context.client, Math.min(context.timeoutMs ?? Number.POSITIVE_INFINITY, totalMs()));
+/**
+ * @param handle answers calls for completions
+ * @param count answers calls that only count tokens
+ * @param totalMs limit of every call, in milliseconds
+ */
+export function chatApi(handle: Handler, count: Handler, totalMs: () => number): ChatApi {
   return {
     async createChatCompletion(request, context) {
-      const { signal, release } = begin(context);
+      const { signal, release } = beginCall(context, totalMs());
       try {
         const reply = await handle(newCall(request, context, false, signal));
-        if (reply.kind !== 'unary') throw new Error('a unary call was answered with a stream');
+        if (reply.kind !== 'unary') throw new Error('a unary call was not answered with a completion');
         return reply.response;
       } finally {
         release();
       }
     },
     async streamChatCompletion(request, context) {
-      const { signal, release } = begin(context);
+      const { signal, release } = beginCall(context, totalMs());
       try {
         const reply = await handle(newCall(request, context, true, signal));
         if (reply.kind !== 'stream') throw new Error('a streaming call was answered without a stream');
@@ -52,6 +46,16 @@ export function chatApi(handle: Handler, totalMs: () => number): ChatApi {
       } catch (error) {
         release();
         throw error;
+      }
+    },
+    async countTokens(request, context) {
+      const { signal, release } = beginCall(context, totalMs());
+      try {
+        const reply = await count(newCall(request, context, false, signal));
+        if (reply.kind !== 'count') throw new Error('a call for a count was not answered with one');
+        return reply.count;
+      } finally {
+        release();
       }
     },
   };
@@ -62,7 +66,8 @@ const newCall = (
   context: CallContext,
   stream: boolean,
   signal: AbortSignal,
-): Call => ({
+): ChatCall => ({
+  kind: 'chat',
   id: context.requestId,
   face: context.face,
   stream,

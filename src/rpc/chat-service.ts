@@ -1,6 +1,9 @@
-import type { HandlerContext, ServiceImpl } from '@connectrpc/connect';
+import { create } from '@bufbuild/protobuf';
+import type { ServiceImpl } from '@connectrpc/connect';
 import {
   type ChatService,
+  CountTokensRequestSchema,
+  CountTokensResponseSchema,
   type CreateChatCompletionRequest,
   CreateChatCompletionRequestSchema,
   type StreamChatCompletionRequest,
@@ -10,17 +13,11 @@ import {
 import { validateJsonTexts } from '../codec/openai-chat/json-texts.ts';
 import { toGatewayError } from '../errors/gateway-error.ts';
 import type { EventStream } from '../model/events.ts';
-import { watchSignal } from '../pipeline/call-signal.ts';
-import type { CallContext, ChatApi } from './chat-api.ts';
+import { type CallContext, contextOf } from './call-context.ts';
+import type { ChatApi } from './chat-api.ts';
+import { checkChatRequest } from './check-request.ts';
 import { validateMessage } from './validate.ts';
-
-/** The context of an RPC. `x-request-id` was set by the port. */
-const contextOf = (context: HandlerContext): CallContext => ({
-  requestId: context.requestHeader.get('x-request-id') ?? '',
-  face: 'rpc',
-  client: watchSignal(context.signal),
-  timeoutMs: context.timeoutMs() ?? null,
-});
+import { makeWellFormed, WellFormedStream } from './well-formed.ts';
 
 /** ChatService for Connect, gRPC and gRPC-Web. */
 export function chatService(api: ChatApi): ServiceImpl<typeof ChatService> {
@@ -30,7 +27,10 @@ export function chatService(api: ChatApi): ServiceImpl<typeof ChatService> {
       try {
         validateMessage(CreateChatCompletionRequestSchema, request);
         validateJsonTexts(request);
-        return await api.createChatCompletion(request, context);
+        checkChatRequest(request);
+        const response = await api.createChatCompletion(request, context);
+        makeWellFormed(response);
+        return response;
       } catch (error) {
         throw toGatewayError(error).withDetails(context.requestId);
       }
@@ -38,6 +38,18 @@ export function chatService(api: ChatApi): ServiceImpl<typeof ChatService> {
     streamChatCompletion(request, handlerContext) {
       const context = contextOf(handlerContext);
       return singly(open(api, request, context), context.requestId);
+    },
+    async countTokens(message, handlerContext) {
+      const context = contextOf(handlerContext);
+      try {
+        validateMessage(CountTokensRequestSchema, message);
+        const request = message.request as CreateChatCompletionRequest;
+        validateJsonTexts(request);
+        const { tokens: inputTokens, estimated, method } = await api.countTokens(request, context);
+        return create(CountTokensResponseSchema, { inputTokens, estimated, method });
+      } catch (error) {
+        throw toGatewayError(error).withDetails(context.requestId);
+      }
     },
   };
 }
@@ -50,6 +62,7 @@ async function open(
   validateMessage(StreamChatCompletionRequestSchema, request);
   const same = { ...request, $typeName: 'llmgateway.v1.CreateChatCompletionRequest' } as const;
   validateJsonTexts(same satisfies CreateChatCompletionRequest);
+  checkChatRequest(same);
   return api.streamChatCompletion(same, context);
 }
 
@@ -59,6 +72,7 @@ function singly(
   requestId: string,
 ): AsyncIterableIterator<StreamChatCompletionResponse> {
   opening.catch(() => {}); // reported by the first next()
+  const texts = new WellFormedStream();
   let batch: readonly StreamChatCompletionResponse[] = [];
   let at = 0;
   return {
@@ -76,7 +90,9 @@ function singly(
       } catch (error) {
         throw toGatewayError(error).withDetails(requestId);
       }
-      return { done: false, value: batch[at++] as StreamChatCompletionResponse };
+      const value = batch[at++] as StreamChatCompletionResponse;
+      texts.mend(value);
+      return { done: false, value };
     },
     async return() {
       const stream = await opening.catch(() => null);

@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { errorBody } from './error-body.ts';
+import { newRequestId } from './request-id.ts';
 
 /** How long a client that sent nonsense has to take its answer. */
 const LINGER_MS = 1_000;
@@ -23,6 +24,7 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex, 
   const body = errorBody(message);
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-type: application/json\r\n` +
+      `x-request-id: ${newRequestId()}\r\n` +
       `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
   // Closing with unread bytes would make the kernel send RST, which can take the answer from the client.

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { connectNodeAdapter } from '@connectrpc/connect-node';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
@@ -8,6 +7,7 @@ import type { RestRouter } from '../rest/router.ts';
 import { refuseRpc } from '../rpc/refuse.ts';
 import type { Cors } from './cors.ts';
 import { closeIfUnread } from './discard.ts';
+import { newRequestId, requestIdHeader } from './request-id.ts';
 import { isHttp2, type Request, type RequestHandler } from './types.ts';
 
 /** Which handler serves which request: the faces of one port. */
@@ -39,34 +39,66 @@ export function createFaces({ rpc, rest, cors }: FacesOptions): Faces {
   return {
     handler(req, res) {
       const id = identify(req);
+      toOriginForm(req);
       if (cors(req, res)) return;
       if (!isRpc(req.url ?? '/')) return rest(req, res, id);
       // Connect makes the head of its replies, so this is how the id gets into them. REST writes it with the others, which is cheaper.
       res.setHeader(requestIdHeader, id);
+      boundTimeout(req);
       if (!isHttp2(req)) closeIfUnread(req, res as ServerResponse);
       return rpc(req, res);
     },
     onDraining(req, res) {
       const id = identify(req);
+      toOriginForm(req);
       if (cors(req, res)) return;
       res.setHeader(requestIdHeader, id);
       const error = new GatewayError(ErrorReason.DRAINING, 'the gateway is shutting down', {
         retryAfterMs: 1_000,
       });
       if (isRpc(req.url ?? '/')) refuseRpc(req, res, error, id);
-      else refuseRest(res, error);
+      else refuseRest(req, res, error, id);
     },
     servedWhileDraining: (req) => healthPaths.some((path) => req.url?.startsWith(path)),
   };
 }
 
-const requestIdHeader = 'x-request-id';
+/** Longest time in milliseconds that a timer holds. */
+const maxTimeoutMs = 2 ** 31 - 1;
+const unitMs: Readonly<Record<string, number>> = {
+  H: 3_600_000,
+  M: 60_000,
+  S: 1_000,
+  m: 1,
+  u: 1e-3,
+  n: 1e-6,
+};
+
+/** Deadlines of clients may be further away than a timer reaches; to them, 24 days is as good. */
+function boundTimeout({ headers }: Request): void {
+  const connect = headers['connect-timeout-ms'];
+  if (typeof connect === 'string' && /^\d{10}$/.test(connect) && Number(connect) > maxTimeoutMs) {
+    headers['connect-timeout-ms'] = String(maxTimeoutMs);
+  }
+  const grpc = /^(\d{1,8})([HMSmun])$/.exec(String(headers['grpc-timeout'] ?? ''));
+  if (grpc !== null && Number(grpc[1]) * (unitMs[grpc[2] as string] as number) > maxTimeoutMs) {
+    headers['grpc-timeout'] = `${Math.floor(maxTimeoutMs / 1_000)}S`;
+  }
+}
+
+/** Clients of proxies put the whole address into the request line (RFC 9112, 3.2.2). */
+function toOriginForm(req: Request): void {
+  const { url } = req;
+  if (url === undefined || url.startsWith('/') || !/^https?:\/\//i.test(url)) return;
+  const slash = url.indexOf('/', 8);
+  req.url = slash === -1 ? '/' : url.slice(slash);
+}
 
 /** Gives the request its id: the client's, or a new one. Handlers find it as a request header. */
 function identify(req: Request): string {
   const given = req.headers[requestIdHeader];
   if (typeof given === 'string' && plainRequestId.test(given)) return given;
-  const id = `req_${randomUUID()}`;
+  const id = newRequestId();
   req.headers[requestIdHeader] = id;
   return id;
 }

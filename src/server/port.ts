@@ -7,6 +7,7 @@ import { errorBody } from './error-body.ts';
 import { type Exchange, Exchanges } from './exchanges.ts';
 import { type PortLimits, resolveLimits } from './limits.ts';
 import { type Certificate, checkInterval, createListener, type Listener } from './listener.ts';
+import { newRequestId, requestIdHeader } from './request-id.ts';
 import { endSlowRequests } from './slow-requests.ts';
 import type { Request, RequestHandler, Response } from './types.ts';
 import { isHttp2 } from './types.ts';
@@ -147,6 +148,16 @@ class ListeningPort implements Port {
   }
 
   readonly #serve = (req: Request, res: Response): void => {
+    // Nothing that a request does may end the process.
+    try {
+      this.#begin(req, res);
+    } catch (error) {
+      res.destroy();
+      this.#report(error);
+    }
+  };
+
+  #begin(req: Request, res: Response): void {
     const { draining } = this;
     const exchange = this.#exchanges.start(req, res, !draining, this.#ended);
     if (exchange.session) this.#listener.sessions.requestStarted(exchange.session);
@@ -158,6 +169,7 @@ class ListeningPort implements Port {
         discardBody(req);
       }
     }
+    if (!isHttp2(req) && req.httpVersionMajor !== 1) handler = refuseVersion;
     if (req.httpVersion === '1.1' && req.headers.host === undefined) handler = refuseWithoutHost;
     // Until the client has acknowledged the settings, Node doesn't hold it to them.
     if (exchange.session?.pendingSettingsAck && headerBytes(req) > this.#maxHeaderBytes) {
@@ -169,7 +181,7 @@ class ListeningPort implements Port {
     } catch (error) {
       this.#failed(res, error);
     }
-  };
+  }
 
   readonly #ended = (exchange: Exchange): void => {
     if (exchange.session) this.#listener.sessions.requestEnded(exchange.session);
@@ -208,6 +220,11 @@ function refuseAsDraining(_req: Request, res: Response): void {
   answer(res, 503, errorBody('The server is shutting down', 'server_error'));
 }
 
+function refuseVersion(req: Request, res: Response): void {
+  discardBody(req);
+  answer(res, 505, errorBody('HTTP/1.1 and HTTP/2 are served here'));
+}
+
 function refuseWithoutHost(req: Request, res: Response): void {
   discardBody(req);
   answer(res, 400, errorBody('The request has no Host header'));
@@ -227,6 +244,7 @@ function headerBytes(req: Request): number {
 
 function answer(res: Response, status: number, body: string): void {
   res.statusCode = status;
+  if (!res.hasHeader(requestIdHeader)) res.setHeader(requestIdHeader, newRequestId());
   // A handler may have announced another body before it failed.
   res.removeHeader('content-encoding');
   res.setHeader('content-length', Buffer.byteLength(body));

@@ -2,6 +2,7 @@ import { constants } from 'node:http2';
 import { discardBody } from './discard.ts';
 import { errorBody } from './error-body.ts';
 import type { Exchange, Exchanges } from './exchanges.ts';
+import { newRequestId, requestIdHeader } from './request-id.ts';
 import { isHttp2 } from './types.ts';
 
 /**
@@ -29,6 +30,7 @@ function endIfSlow({ req, res }: Exchange): void {
     discardBody(req);
     res.statusCode = 408;
     res.setHeader('content-type', 'application/json');
+    res.setHeader(requestIdHeader, newRequestId());
     res.end(errorBody('The request did not arrive in time'));
   }
 }

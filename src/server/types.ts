@@ -24,5 +24,6 @@ export type RequestHandler = (req: Request, res: Response) => void | Promise<voi
 
 /** Whether the request came over HTTP/2; `req.stream` and `res.stream` exist then. */
 export function isHttp2(req: Request): req is Http2ServerRequest {
-  return req.httpVersionMajor === 2;
+  // Not by the version: a request line of HTTP/1 may say anything.
+  return 'stream' in req;
 }

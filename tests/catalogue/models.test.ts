@@ -45,7 +45,8 @@ test('every name leads to its own entry', () => {
 test('every model has a provider that is known, and says what it can do', () => {
   for (const { model, responsesOnly } of catalogue.entries) {
     expect(Object.keys(knownProviders)).toContain(model.provider);
-    expect(model.capabilities.includes(ModelCapability.CHAT), model.id).toBe(!responsesOnly);
+    const embeds = model.capabilities.includes(ModelCapability.EMBEDDINGS);
+    expect(model.capabilities.includes(ModelCapability.CHAT), model.id).toBe(!responsesOnly && !embeds);
     expect(model.capabilities.includes(ModelCapability.RESPONSES) || !responsesOnly, model.id).toBe(true);
   }
 });

@@ -130,7 +130,7 @@ describe('each mistake is one line that names the thing', () => {
       'a default provider that is not there',
       null,
       { LLM_GATEWAY_DEFAULT_PROVIDER: 'opnai' },
-      /^LLM_GATEWAY_DEFAULT_PROVIDER or default_provider: is "opnai", has to be one of openai, deepseek, /,
+      /^LLM_GATEWAY_DEFAULT_PROVIDER or default_provider: is "opnai", has to be one of openai, /,
     ],
     [
       'a default provider that is switched off',

@@ -59,7 +59,7 @@ describe('each mistake about a provider is one line that names the thing', () =>
       'an unknown form',
       mine('form: gemini'),
       {},
-      /^providers\.mine\.form: is "gemini", has to be one of openai$/,
+      /^providers\.mine\.form: is "gemini", has to be one of openai, /,
     ],
     [
       'a key that cannot be sent',

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { openaiDialect } from '../../src/codec/openai-chat/dialect.ts';
 import { builtinProviders, foreignPrefixes, namePatterns } from '../../src/config/builtin-providers.ts';
 import { camelCase, dialectFields, requestParameters } from '../../src/config/provider-fields.ts';
-import { parameters } from '../../src/pipeline/params.ts';
+import { embeddingsParameters, parameters } from '../../src/pipeline/params.ts';
 import { load, provider } from './support/load.ts';
 
 describe('built-in providers', () => {
@@ -52,6 +52,18 @@ describe('built-in providers', () => {
   });
 });
 
+test('the address of ollama: prefixed, older, oldest, file', () => {
+  const yaml = 'providers: { ollama: { base_url: "http://file" } }';
+  const url = (env: Record<string, string>) => provider(load(yaml, env), 'ollama')?.baseUrl;
+  const oldest = { OLLAMA_URL: 'http://oldest' };
+  const older = { ...oldest, LLM_GATEWAY_OLLAMA_URL: 'http://older' };
+  expect(provider(load(null), 'ollama')?.baseUrl).toBe('http://localhost:11434');
+  expect(url({})).toBe('http://file');
+  expect(url(oldest)).toBe('http://oldest');
+  expect(url(older)).toBe('http://older');
+  expect(url({ ...older, LLM_GATEWAY_OLLAMA_BASE_URL: 'http://new/' })).toBe('http://new');
+});
+
 describe('keys', () => {
   test.each([
     ['openai', ['LLM_GATEWAY_OPENAI_API_KEY', 'OPENAI_API_KEY']],
@@ -60,6 +72,7 @@ describe('keys', () => {
     ['xai', ['LLM_GATEWAY_XAI_API_KEY', 'LLM_GATEWAY_GROK_API_KEY', 'XAI_API_KEY', 'GROK_API_KEY']],
     ['inference', ['LLM_GATEWAY_INFERENCE_API_KEY']],
     ['llamacpp', ['LLM_GATEWAY_LLAMACPP_API_KEY']],
+    ['ollama', ['LLM_GATEWAY_OLLAMA_API_KEY', 'OLLAMA_API_KEY']],
   ])('of %s: prefixed before plain, each by itself, all before the file', (name, variables) => {
     const yaml = `providers: { ${name}: { api_key: from-the-file } }`;
     const key = (env: Record<string, string>) => provider(load(yaml, env), name)?.apiKey?.reveal();
@@ -75,7 +88,7 @@ describe('keys', () => {
     const config = load(null);
     expect(provider(config, 'openai')?.keyNames.at(-1)).toBe('OPENAI_API_KEY');
     expect(provider(config, 'xai')?.keyNames.at(-1)).toBe('XAI_API_KEY');
-    for (const name of ['inference', 'llamacpp', 'fake'])
+    for (const name of ['inference', 'llamacpp', 'ollama', 'fake'])
       expect(provider(config, name)?.keyNames).toEqual([]);
   });
 });
@@ -152,6 +165,15 @@ providers:
   });
 });
 
+test('how vectors are asked for', () => {
+  const embeddings = (yaml: string | null, name: string) => provider(load(yaml), name)?.embeddings;
+  for (const name of ['openai', 'openrouter', 'llamacpp']) expect(embeddings(null, name)).toBe('base64');
+  for (const name of ['deepseek', 'xai']) expect(embeddings(null, name)).toBe('none');
+  expect(embeddings('providers: { mine: { base_url: http://x } }', 'mine')).toBe('float');
+  expect(embeddings('providers: { mine: { base_url: http://x, embeddings: none } }', 'mine')).toBe('none');
+  expect(embeddings('providers: { openai: { embeddings: float } }', 'openai')).toBe('float');
+});
+
 describe('tables that have to agree', () => {
   test('dialects', () => {
     expect(Object.keys(dialectFields).map(camelCase).sort()).toEqual(Object.keys(openaiDialect).sort());
@@ -162,7 +184,9 @@ describe('tables that have to agree', () => {
   });
 
   test('request parameters', () => {
-    expect([...requestParameters].sort()).toEqual(Object.keys(parameters).sort());
+    expect([...requestParameters].sort()).toEqual(
+      [...new Set([...Object.keys(parameters), ...Object.keys(embeddingsParameters)])].sort(),
+    );
   });
 
   test('prefixes and patterns', () => {

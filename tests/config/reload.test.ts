@@ -33,6 +33,7 @@ async function start(yaml: string, env: Record<string, string> = {}): Promise<st
   const quiet = {
     LLM_GATEWAY_INFERENCE_BASE_URL: 'http://127.0.0.1:9',
     LLM_GATEWAY_LLAMACPP_BASE_URL: 'http://127.0.0.1:9/v1',
+    LLM_GATEWAY_OLLAMA_BASE_URL: 'http://127.0.0.1:9',
   };
   const own = { LLM_GATEWAY_CONFIG: file, LLM_GATEWAY_HOST: '127.0.0.1', LLM_GATEWAY_PORT: '0' };
   child = spawn(process.execPath, [main], { cwd: folder, env: { ...quiet, ...own, ...env } });

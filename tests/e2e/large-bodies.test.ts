@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { chunked, type ScriptedUpstream, STREAM_HEAD, startUpstream } from '../http/support/upstream.ts';
-import { callFace, faces } from '../support/faces.ts';
+import { callFace, faces, isRest } from '../support/faces.ts';
 import { type RunningGateway, startGateway } from '../support/gateway.ts';
 
 const size = 10 * 1024 * 1024;
@@ -54,7 +54,7 @@ describe.each(faces)('%s', (face) => {
     for (let i = 0; i < 3; i++) {
       const text = 'x'.repeat(3 * 1024 * 1024);
       const { failure } = await callFace(face, small.url, 'fake/echo', { stream: i === 1, text });
-      expect(failure?.status).toBe(face === 'REST' ? 413 : 'ResourceExhausted');
+      expect(failure?.status).toBe(isRest(face) ? 413 : 'ResourceExhausted');
       expect(await callFace(face, small.url, 'fake/echo', { stream: false })).toMatchObject({
         text: 'Hello',
       });

@@ -12,6 +12,8 @@ let message: Record<string, unknown>;
 beforeAll(async () => {
   upstream = await startUpstream();
   upstream.answerAll(({ socket, body }) => {
+    // A list of models is asked for, too.
+    if (body === '') return void socket.end('HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n');
     asked = JSON.parse(body);
     const { stream } = asked as { stream?: boolean };
     const choice = { index: 0, finish_reason: 'tool_calls' };

@@ -49,6 +49,7 @@ test.each([
   const [list, file, missing, extensions] = answers;
   expect(list?.case === 'listServicesResponse' && list.value.service.map(({ name }) => name)).toEqual([
     'llmgateway.v1.ChatService',
+    'llmgateway.v1.EmbeddingsService',
     'llmgateway.v1.ModelsService',
     'grpc.health.v1.Health',
     'grpc.reflection.v1.ServerReflection',
@@ -67,5 +68,6 @@ test.each([
   expect(registry.getService('llmgateway.v1.ChatService')?.methods.map(({ name }) => name)).toEqual([
     'CreateChatCompletion',
     'StreamChatCompletion',
+    'CountTokens',
   ]);
 });

@@ -49,7 +49,7 @@ describe('bad requests', () => {
     ['a number as text', { ...echo, temperature: 'hot' }, 400, 'temperature', null],
     ['a temperature too high', { ...echo, temperature: 3 }, 400, 'temperature', null],
     ['n of 0', { ...echo, n: 0 }, 400, 'n', null],
-    ['a model of no provider here', { ...echo, model: 'claude-opus-4.5' }, 404, 'model', 'model_not_found'],
+    ['a model of no provider here', { ...echo, model: 'cli/claude' }, 404, 'model', 'model_not_found'],
     ['a model without key', { ...echo, model: 'gpt-4o-mini' }, 400, 'model', 'provider_not_configured'],
     ['a prefix without name', { ...echo, model: 'openai/' }, 400, 'model', null],
     ['a model without chat completions', { ...echo, model: 'o3' }, 404, 'model', 'model_not_supported'],
@@ -182,4 +182,25 @@ test('a failure after such a comment comes inside the stream', async () => {
   expect(response.status).toBe(200);
   expect(text).toMatch(/data: \{"error":\{.*"code":"upstream_failed".*\}\}\n\n$/);
   expect(text).not.toContain('[DONE]');
+});
+
+test('a body that is not UTF-8 is refused', async () => {
+  const response = await fetch(`${gateway.url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: Buffer.from('{"model":"fake/echo","messages":[{"role":"user","content":"\xff"}]}', 'latin1'),
+  });
+  expect(response.status).toBe(400);
+  expect(await response.json()).toMatchObject({
+    error: { param: 'body', message: expect.stringContaining('UTF-8') },
+  });
+});
+
+test('a fake model that does not exist is not found', async () => {
+  const response = await fetch(`${gateway.url}/v1/chat/completions`, {
+    method: 'POST',
+    body: JSON.stringify({ model: 'fake/zzz', messages: [{ role: 'user', content: 'x' }] }),
+  });
+  expect(response.status).toBe(404);
+  expect(await response.json()).toMatchObject({ error: { code: 'model_not_found', param: 'model' } });
 });

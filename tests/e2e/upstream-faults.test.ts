@@ -7,7 +7,7 @@ import {
   STREAM_HEAD,
   startUpstream,
 } from '../http/support/upstream.ts';
-import { callFace, faces } from '../support/faces.ts';
+import { callFace, faces, isRest } from '../support/faces.ts';
 import { type RunningGateway, startGateway } from '../support/gateway.ts';
 
 const chunk = (delta: object, finish: string | null = null): string =>
@@ -210,6 +210,16 @@ const truncated: Record<string, Expected> = {
   },
 };
 
+/** Statuses and types on Anthropic's routes, by the status on OpenAI's. */
+const anthropics: Readonly<Record<number, readonly [status: number, type: string]>> = {
+  400: [400, 'invalid_request_error'],
+  404: [404, 'not_found_error'],
+  429: [429, 'rate_limit_error'],
+  502: [502, 'api_error'],
+  503: [529, 'overloaded_error'],
+  504: [504, 'timeout_error'],
+};
+
 let upstream: ScriptedUpstream;
 let gateway: RunningGateway;
 const asked: Record<string, number> = {};
@@ -243,7 +253,10 @@ describe.each(faces)('%s', (face) => {
   ) => {
     if (face === 'REST')
       expect(failure).toMatchObject({ status: began ? 200 : want.rest, reason: want.restReason });
-    else expect(failure).toMatchObject({ status: want.rpc, reason: want.rpcReason });
+    else if (isRest(face)) {
+      const [status, reason] = anthropics[want.rest] ?? [];
+      expect(failure).toMatchObject({ status: began ? 200 : status, reason });
+    } else expect(failure).toMatchObject({ status: want.rpc, reason: want.rpcReason });
   };
 
   test('a good answer, whole and streamed', async () => {

@@ -71,7 +71,7 @@ describe('no connection', () => {
     const timeouts = { ...NO_TIMEOUTS, connectMs: 3_000 };
     const waiting = rejection(client.send(post(upstream.origin, { body: 'never', timeouts })));
     vi.advanceTimersByTime(3_020);
-    expect(await waiting).toMatchObject({ kind: 'connect_timeout', phase: 'connect' });
+    expect(await waiting).toMatchObject({ kind: 'overloaded', phase: 'connect' });
 
     first.socket.write(answered('ok'));
     await (await busy).body.text();

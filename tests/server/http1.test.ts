@@ -19,6 +19,7 @@ const ERROR = {
 function only(client: RawClient): { status: number; body: unknown } {
   const [head, body] = client.text.split('\r\n\r\n') as [string, string];
   expect(head.toLowerCase()).toContain('\r\nconnection: close');
+  expect(head).toMatch(/\r\nx-request-id: req_[\w-]{36}\r\n/);
   expect(head.toLowerCase()).toContain(`\r\ncontent-length: ${Buffer.byteLength(body)}`);
   return { status: Number(head.slice(9, 12)), body: JSON.parse(body) };
 }
@@ -242,4 +243,12 @@ test.runIf(hasCurl).each([
   const child = run('curl', ['-sS', flag, '-H', 'expect: 100-continue', '--data-binary', '@-', url]);
   child.child.stdin?.end(body);
   expect((await child).stdout).toBe(`${version} ${body.length}`);
+});
+
+test('a request line that names another version of HTTP is refused, and harms nobody', async () => {
+  const { number, url } = await openPort({ handler: (_req, res) => void res.end('served') });
+  const client = new RawClient(number);
+  await client.write('GET / HTTP/2.0\r\nhost: a\r\n\r\n');
+  await client.until(/^HTTP\/1\.1 (?:400|505) /);
+  expect((await get1(url)).text).toBe('served');
 });

@@ -48,14 +48,17 @@ const folder =
 /** Headers that matter to a client; the others are of the hop that was recorded. */
 const kept = /^(?:retry-after|x-ratelimit-|x-should-retry)/;
 
-/** All recorded chat exchanges, from `GATEWAY_RECORDINGS`; none, with a message, where the folder is missing. */
-export function recordedChats(): Exchange[] {
+/**
+ * All recorded chat exchanges, or those of another endpoint, from `GATEWAY_RECORDINGS`; none, with a message, where the folder is
+ * missing.
+ */
+export function recordedChats(endpoint = 'chat'): Exchange[] {
   if (!existsSync(folder)) {
     console.warn(`skipped: no recordings in ${folder} (set GATEWAY_RECORDINGS)`);
     return [];
   }
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.json') && file.split(path.sep)[1] === 'chat')
+    .filter((file) => file.endsWith('.json') && file.split(path.sep)[1] === endpoint)
     .sort()
     .flatMap((file) => {
       const [provider = '', , kind] = file.split(path.sep);

@@ -18,14 +18,21 @@ export interface Outcome {
 export interface Failure {
   /** HTTP status on REST (200 when the failure came inside a stream), code on RPC. */
   readonly status: number | string;
-  /** ErrorReason as a word; on REST OpenAI's code, or type when that is null. */
+  /** ErrorReason as a word; on REST OpenAI's code, or type when that is null; on Anthropic's routes its type. */
   readonly reason: string;
   readonly message: string;
   readonly field: string;
 }
 
-export type Face = 'REST' | RpcFace;
-export const faces: readonly Face[] = ['REST', ...(Object.keys(rpcTransports) as RpcFace[])];
+export type RestFace = 'REST' | "Anthropic's messages";
+export type Face = RestFace | RpcFace;
+export const faces: readonly Face[] = [
+  'REST',
+  "Anthropic's messages",
+  ...(Object.keys(rpcTransports) as RpcFace[]),
+];
+
+export const isRest = (face: Face): face is RestFace => face === 'REST' || face === "Anthropic's messages";
 
 export interface CallOptions {
   readonly stream: boolean;
@@ -43,9 +50,9 @@ export async function callFace(
   model: string,
   options: CallOptions,
 ): Promise<Outcome> {
-  if (face !== 'REST') return callRpc(face, url, model, options);
+  if (!isRest(face)) return callRpc(face, url, model, options);
   try {
-    return await callRest(url, model, options);
+    return await (face === 'REST' ? callRest : callMessages)(url, model, options);
   } catch (error) {
     return { ...nothing, failure: { status: 'client', reason: 'client', message: String(error), field: '' } };
   }
@@ -84,6 +91,46 @@ async function callRest(url: string, model: string, options: CallOptions): Promi
         if (json.error) outcome.failure = failureOf(status, json.error);
         outcome.text += json.choices?.[0]?.delta?.content ?? '';
       }
+    }
+    if (outcome.text !== '') options.onText?.(outcome.text);
+  }
+  return outcome;
+}
+
+async function callMessages(url: string, model: string, options: CallOptions): Promise<Outcome> {
+  const { stream, signal, timeoutMs, text = 'Hello' } = options;
+  const response = await fetch(`${url}/v1/messages`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      ...(timeoutMs === undefined ? {} : { 'x-request-timeout-ms': String(timeoutMs) }),
+    },
+    body: JSON.stringify({ model, stream, max_tokens: 100, messages: [{ role: 'user', content: text }] }),
+    signal: signal ?? null,
+  });
+  const { status, headers } = response;
+  const failed = ({ type, message }: { type: string; message: string }): Failure => ({
+    status,
+    reason: type,
+    message,
+    field: '',
+  });
+  if (!stream || status !== 200) {
+    const json = JSON.parse(await response.text());
+    if (status !== 200) return { ...nothing, headers, failure: failed(json.error) };
+    const said = json.content.map((block: { text?: string }) => block.text ?? '').join('');
+    return { text: said, complete: true, failure: null, headers };
+  }
+  const outcome = { text: '', complete: false, failure: null as Failure | null, headers };
+  let rest = '';
+  for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+    const frames = `${rest}${chunk}`.split('\n\n');
+    rest = frames.pop() ?? '';
+    for (const frame of frames) {
+      const json = JSON.parse(frame.slice(frame.indexOf('\ndata: ') + 7));
+      if (json.type === 'message_stop') outcome.complete = true;
+      if (json.type === 'error') outcome.failure = failed(json.error);
+      outcome.text += json.delta?.text ?? '';
     }
     if (outcome.text !== '') options.onText?.(outcome.text);
   }

@@ -1,3 +1,4 @@
+import Anthropic from '@anthropic-ai/sdk';
 import { createClient } from '@connectrpc/connect';
 import {
   createConnectTransport,
@@ -27,6 +28,7 @@ export async function startGateway(env: Record<string, string> = {}): Promise<Ru
     env: {
       LLM_GATEWAY_INFERENCE_BASE_URL: 'http://127.0.0.1:9',
       LLM_GATEWAY_LLAMACPP_BASE_URL: 'http://127.0.0.1:9/v1',
+      LLM_GATEWAY_OLLAMA_BASE_URL: 'http://127.0.0.1:9',
       ...env,
     },
     cwd: import.meta.dirname,
@@ -40,6 +42,10 @@ export async function startGateway(env: Record<string, string> = {}): Promise<Ru
 /** The official SDK, pointed at a gateway. */
 export const openaiClient = (url: string, options: Record<string, unknown> = {}): OpenAI =>
   new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none', maxRetries: 0, ...options });
+
+/** Anthropic's SDK, pointed at a gateway. */
+export const anthropicClient = (url: string, options: Record<string, unknown> = {}): Anthropic =>
+  new Anthropic({ baseURL: url, apiKey: 'none', maxRetries: 0, ...options });
 
 /** Every way to call ChatService with the generated client. */
 export const rpcTransports = {

@@ -305,7 +305,62 @@ export declare type StreamChatCompletionResponse = Message<"llmgateway.v1.Stream
 export declare const StreamChatCompletionResponseSchema: GenMessage<StreamChatCompletionResponse>;
 
 /**
- * Chat completions with any model of any provider. REST: POST /v1/chat/completions.
+ * A request whose input tokens are to be counted.
+ *
+ * @generated from message llmgateway.v1.CountTokensRequest
+ */
+export declare type CountTokensRequest = Message<"llmgateway.v1.CountTokensRequest"> & {
+  /**
+   * The request, as it would be sent for an answer. Required. What concerns only the answer does not matter.
+   *
+   * @generated from field: llmgateway.v1.CreateChatCompletionRequest request = 1;
+   */
+  request?: CreateChatCompletionRequest | undefined;
+};
+
+/**
+ * Describes the message llmgateway.v1.CountTokensRequest.
+ * Use `create(CountTokensRequestSchema)` to create a new message.
+ */
+export declare const CountTokensRequestSchema: GenMessage<CountTokensRequest>;
+
+/**
+ * How many input tokens the request has.
+ *
+ * @generated from message llmgateway.v1.CountTokensResponse
+ */
+export declare type CountTokensResponse = Message<"llmgateway.v1.CountTokensResponse"> & {
+  /**
+   * Tokens of instructions, messages, tools and everything else that the model reads.
+   *
+   * @generated from field: uint32 input_tokens = 1;
+   */
+  inputTokens: number;
+
+  /**
+   * The number is the gateway's, not the provider's own count.
+   *
+   * @generated from field: bool estimated = 2;
+   */
+  estimated: boolean;
+
+  /**
+   * Who counted, or how: "provider", or the gateway's method, for example "estimate".
+   *
+   * @generated from field: string method = 3;
+   */
+  method: string;
+};
+
+/**
+ * Describes the message llmgateway.v1.CountTokensResponse.
+ * Use `create(CountTokensResponseSchema)` to create a new message.
+ */
+export declare const CountTokensResponseSchema: GenMessage<CountTokensResponse>;
+
+/**
+ * Chat completions with any model of any provider. REST: POST /v1/chat/completions, and in Anthropic's form POST
+ * /v1/messages.
  *
  * @generated from service llmgateway.v1.ChatService
  */
@@ -335,6 +390,18 @@ export declare const ChatService: GenService<{
     methodKind: "server_streaming";
     input: typeof StreamChatCompletionRequestSchema;
     output: typeof StreamChatCompletionResponseSchema;
+  },
+  /**
+   * Counts the input tokens that a request would have, without asking the model. REST: POST /v1/messages/count_tokens.
+   *
+   * The provider counts where it can; otherwise, and when it fails for another reason than the request, the gateway does.
+   *
+   * @generated from rpc llmgateway.v1.ChatService.CountTokens
+   */
+  countTokens: {
+    methodKind: "unary";
+    input: typeof CountTokensRequestSchema;
+    output: typeof CountTokensResponseSchema;
   },
 }>;
 

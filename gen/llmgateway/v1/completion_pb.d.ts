@@ -128,6 +128,13 @@ export declare type TokenLogprob = Message<"llmgateway.v1.TokenLogprob"> & {
    * @generated from field: repeated llmgateway.v1.TokenLogprob top_logprobs = 4;
    */
   topLogprobs: TokenLogprob[];
+
+  /**
+   * Keys that the dialect has and this message does not.
+   *
+   * @generated from field: llmgateway.v1.Extras extras = 15;
+   */
+  extras?: Extras | undefined;
 };
 
 /**

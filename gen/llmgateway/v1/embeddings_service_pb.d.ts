@@ -19,7 +19,7 @@ export declare const file_llmgateway_v1_embeddings_service: GenFile;
  */
 export declare type TokenIds = Message<"llmgateway.v1.TokenIds"> & {
   /**
-   * The ids. At least one.
+   * The ids. 1 to 131,072.
    *
    * @generated from field: repeated uint32 ids = 1;
    */
@@ -80,7 +80,7 @@ export declare type CreateEmbeddingsRequest = Message<"llmgateway.v1.CreateEmbed
   model: string;
 
   /**
-   * The texts. 1 to 2,048.
+   * The texts. 1 to 2,048, of one kind: providers take either texts or token ids in one request.
    *
    * @generated from field: repeated llmgateway.v1.EmbeddingInput inputs = 2;
    */
@@ -101,14 +101,15 @@ export declare type CreateEmbeddingsRequest = Message<"llmgateway.v1.CreateEmbed
   taskType: string;
 
   /**
-   * Stable id of the end user.
+   * Stable id of the end user, for the provider's abuse detection.
    *
    * @generated from field: string user = 5;
    */
   user: string;
 
   /**
-   * See GatewayOptions.drop_params.
+   * What to do with a parameter that the chosen provider cannot take: see GatewayOptions.drop_params. `dimensions` is refused by
+   * default, since the answer's form hangs on it; the others are hints.
    *
    * @generated from field: optional bool drop_params = 6;
    */
@@ -142,11 +143,18 @@ export declare type Embedding = Message<"llmgateway.v1.Embedding"> & {
   index: number;
 
   /**
-   * The vector.
+   * The vector: at least one number, none of them NaN or infinite.
    *
    * @generated from field: repeated float values = 2;
    */
   values: number[];
+
+  /**
+   * Keys that the dialect has and this message does not.
+   *
+   * @generated from field: llmgateway.v1.Extras extras = 15;
+   */
+  extras?: Extras | undefined;
 };
 
 /**
@@ -211,6 +219,8 @@ export declare const CreateEmbeddingsResponseSchema: GenMessage<CreateEmbeddings
 export declare const EmbeddingsService: GenService<{
   /**
    * One vector for every input, in order.
+   *
+   * Errors carry ErrorDetail (error.proto), with the codes of ChatService. A model whose provider has no embeddings is NOT_FOUND.
    *
    * @generated from rpc llmgateway.v1.EmbeddingsService.CreateEmbeddings
    */

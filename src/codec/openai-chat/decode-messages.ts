@@ -144,12 +144,8 @@ function decodeAssistant(json: Json, at: string, markers: CacheMarkers): Message
   if (audio !== undefined) parts.push(audio);
   for (const image of images) parts.push(image);
   for (const call of calls) parts.push(call);
-  if (parts.length === 0 && !content.multipart && (json['function_call'] ?? null) === null) {
-    throw invalid(
-      `${at}.content`,
-      "a string or an array of parts, as there are no 'tool_calls'",
-      json['content'],
-    );
+  if (parts.length === 0 && json['content'] === undefined && (json['function_call'] ?? null) === null) {
+    throw invalid(`${at}.content`, "a string or an array of parts, as there are no 'tool_calls'", undefined);
   }
   message.parts = details.length > 0 ? attachCallSignatures(parts) : parts;
   message.multipart = content.multipart;

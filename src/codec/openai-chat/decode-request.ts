@@ -2,15 +2,8 @@ import type { CreateChatCompletionRequest } from '../../../gen/llmgateway/v1/cha
 import type { GatewayOptions, GenerationParameters } from '../../../gen/llmgateway/v1/generation_pb.js';
 import type { Message } from '../../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../model/build.ts';
-import {
-  invalid,
-  keepMember,
-  readBoolean,
-  readName,
-  readObject,
-  readOptionalString,
-  readStrings,
-} from '../fields.ts';
+import { invalid, keepMember, readBoolean, readName, readObject } from '../fields.ts';
+import { decodeOption } from '../gateway-options.ts';
 import { addNested } from '../json.ts';
 import { CacheMarkers } from './cache-markers.ts';
 import { decodeMessages } from './decode-messages.ts';
@@ -88,35 +81,6 @@ export function decodeChatRequest(json: unknown): DecodedChatRequest {
 }
 
 const noMessages: Message[] = [];
-
-/** What is asked of the gateway itself; null is unset. @returns false when it is none of that */
-function decodeOption(into: GatewayOptions, key: string, value: unknown): boolean {
-  switch (key) {
-    case 'session_id':
-      into.sessionId = readOptionalString(value, key, 256);
-      return true;
-    case 'gateway_tools':
-      if (value !== null) into.gatewayTools = readStrings(value, key, 128, 128);
-      return true;
-    case 'tool_approval':
-      if (value !== null) into.toolApproval = readBoolean(value, key);
-      return true;
-    case 'fallbacks':
-      if (value !== null) into.fallbacks = readStrings(value, key, 16, 512);
-      return true;
-    case 'drop_params':
-      if (value !== null) into.dropParams = readBoolean(value, key);
-      return true;
-    case 'force_refresh':
-      if (value !== null) into.forceRefresh = readBoolean(value, key);
-      return true;
-    case 'finish_when_abandoned':
-      if (value !== null) into.finishWhenAbandoned = readBoolean(value, key);
-      return true;
-    default:
-      return false;
-  }
-}
 
 function checkLogprobs(parameters: GenerationParameters): void {
   if ((parameters.topLogprobs ?? 0) > 0 && parameters.logprobs !== true) {

@@ -132,7 +132,8 @@ function decodeMessage(json: Json, idOf: (call: number) => string): Message {
         multipart = Array.isArray(value);
         if (typeof value === 'string') said.push(build.textPart(value));
         else if (Array.isArray(value)) for (const item of value) said.push(decodePart(item));
-        else unknown = addMember(unknown, key, value);
+        // Some give the object that they were asked for instead of its text.
+        else said.push(build.textPart(JSON.stringify(value)));
         break;
       case 'refusal':
         said.push(build.part({ case: 'refusal', value: build.refusal(String(value)) }));
@@ -176,7 +177,13 @@ function decodeMessage(json: Json, idOf: (call: number) => string): Message {
 /** One of the parts of an answer that comes as a list. */
 function decodePart(json: unknown): Part {
   if (isObject(json) && json['type'] === 'text' && typeof json['text'] === 'string') {
-    return build.textPart(json['text']);
+    const part = build.textPart(json['text']);
+    let unknown = '';
+    for (const key in json) {
+      if (key !== 'type' && key !== 'text') unknown = addMember(unknown, key, json[key]);
+    }
+    if (unknown !== '') part.extras = toExtras(unknown);
+    return part;
   }
   const type = isObject(json) ? textOr(json['type'], '') : '';
   return build.part({ case: 'opaque', value: build.opaque(dialectName, type, JSON.stringify(json)) });

@@ -69,6 +69,11 @@ export class ChoiceDecoder {
         case 'delta':
           if (isObject(value)) unknownDelta = this.#delta(value, out);
           break;
+        case 'message':
+          // Some tell the whole answer at once, in the form of an answer that is not streamed.
+          if (isObject(value) && !isObject(json['delta'])) unknownDelta = this.#delta(value, out);
+          else if (value !== null) unknown = addMember(unknown, key, value);
+          break;
         default:
           if (value !== null) unknown = addMember(unknown, key, value);
       }

@@ -15,15 +15,3 @@ export function encodeChatError(error: GatewayError): string {
 
 /** An error inside a stream that has begun: the last frame, without `[DONE]`. */
 export const encodeStreamError = (error: GatewayError): string => `data: ${encodeChatError(error)}\n\n`;
-
-/** Headers that go with an error: when and whether another try makes sense. */
-export function errorHeaders({ reason, facts }: GatewayError): Record<string, string> {
-  const headers: Record<string, string> = {};
-  if (facts.retryAfterMs !== undefined) {
-    headers['retry-after'] = String(Math.ceil(facts.retryAfterMs / 1000));
-    headers['retry-after-ms'] = String(facts.retryAfterMs);
-  }
-  const retryable = facts.retryable ?? reasonForms[reason].retryable;
-  if (retryable !== undefined) headers['x-should-retry'] = String(retryable);
-  return headers;
-}

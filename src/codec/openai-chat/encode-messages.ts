@@ -4,6 +4,7 @@ import { encodeAnnotations } from './annotations.ts';
 import { encodeAnswerImage } from './answer-images.ts';
 import type { EncodeContext } from './encode-context.ts';
 import { encodeContent, encodePart } from './encode-parts.ts';
+import { ownMembers } from './extras.ts';
 import { encodeDetails, isOpaqueDetail, reasoningText } from './reasoning.ts';
 
 /** The `messages` of a request as JSON text. */
@@ -85,7 +86,7 @@ class MessagesEncoder {
     );
     if (!inline) {
       for (const part of parts) {
-        const item = isMedia(part) ? encodePart(part, this.#context, at) : '';
+        const item = isMedia(part) ? encodePart(part, this.#context, at, false) : '';
         if (item !== '') this.#media += this.#media === '' ? item : `,${item}`;
       }
     }
@@ -167,7 +168,7 @@ function encodeAssistant(message: Message, context: EncodeContext, at: string): 
   }
   const content =
     said.length === 0 && !message.multipart
-      ? 'null'
+      ? nothingSaid(message)
       : encodeContent(said, message.multipart, true, context, at);
   let json = `{"role":"assistant","content":${content}`;
   if (refusal !== '') json += `,"refusal":${quote(refusal)}`;
@@ -179,6 +180,10 @@ function encodeAssistant(message: Message, context: EncodeContext, at: string): 
   if (calls !== '') json += `,"tool_calls":[${calls}]`;
   return `${json}${rest(context.members(message.extras, at))}}`;
 }
+
+/** An answer without any content is refused by OpenAI, where nothing stands in for it. */
+const nothingSaid = ({ parts, extras }: Message): string =>
+  parts.length === 0 && !ownMembers(extras).includes('"function_call"') ? '""' : 'null';
 
 /** The reasoning of an earlier answer, as far as the provider takes it back. */
 function encodeHistory(

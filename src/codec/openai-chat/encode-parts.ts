@@ -6,6 +6,7 @@ import type {
   ImagePart,
   Part,
 } from '../../../gen/llmgateway/v1/message_pb.js';
+import { invalidRequest } from '../../errors/gateway-error.ts';
 import { quote, rest, splitMembers } from '../json.ts';
 import { encodeCacheMarker } from './cache-markers.ts';
 import { dialectName } from './dialect.ts';
@@ -37,7 +38,7 @@ export function encodeContent(
   }
   let list = '';
   for (const part of parts) {
-    const item = encodePart(part, context, at);
+    const item = encodePart(part, context, at, asText);
     if (item !== '') list += list === '' ? item : `,${item}`;
   }
   return `[${list}]`;
@@ -48,8 +49,12 @@ const textOf = ({ content }: Part): string => (content.case === 'text' ? content
 const isPlainText = (part: Part): boolean =>
   part.content.case === 'text' && part.cacheBreakpoint === undefined && part.extras === undefined;
 
-/** One part of a list; '' when this form has no place for it, which is reported. */
-export function encodePart(part: Part, context: EncodeContext, at: string): string {
+/**
+ * One part of a list; '' when this form has no place for it, which is reported.
+ * @param answered it is of an earlier answer: what cannot be said again of those is left out. What the client says has to arrive.
+ * @throws GatewayError INVALID_REQUEST
+ */
+export function encodePart(part: Part, context: EncodeContext, at: string, answered: boolean): string {
   const { content } = part;
   const members = context.members(part.extras, at);
   const marker = cacheMarker(part.cacheBreakpoint, context, at);
@@ -62,15 +67,13 @@ export function encodePart(part: Part, context: EncodeContext, at: string): stri
       const { inner, outer } = splitMembers(members, 'image_url');
       const image = encodeImage(content.value, inner);
       if (image !== '') return `{"type":"image_url","image_url":${image}${marker}${rest(outer)}}`;
-      context.warn('dropped_part', at, 'a picture by file id has no place in openai.chat');
-      return '';
+      return lost(context, at, answered, 'a picture by file id has no place in openai.chat');
     }
     case 'audio': {
       const { inner, outer } = splitMembers(members, 'input_audio');
       const audio = encodeAudio(content.value, inner);
       if (audio !== '') return `{"type":"input_audio","input_audio":${audio}${marker}${rest(outer)}}`;
-      context.warn('dropped_part', at, 'sound by id has no place in a message of this role');
-      return '';
+      return lost(context, at, answered, 'sound by id has no place in a message of this role');
     }
     case 'file': {
       const { inner, outer } = splitMembers(members, 'file');
@@ -78,12 +81,16 @@ export function encodePart(part: Part, context: EncodeContext, at: string): stri
     }
     case 'opaque':
       if (content.value.dialect === dialectName) return content.value.json;
-      context.warn('dropped_part', at, `a part of ${content.value.dialect} has no place in openai.chat`);
-      return '';
+      return lost(context, at, answered, `a part of ${content.value.dialect} has no place in openai.chat`);
     default:
-      context.warn('dropped_part', at, `a part of kind ${content.case ?? 'unknown'} has no place here`);
-      return '';
+      return lost(context, at, answered, `a part of kind ${content.case ?? 'unknown'} has no place here`);
   }
+}
+
+function lost(context: EncodeContext, at: string, answered: boolean, why: string): '' {
+  if (!answered) throw invalidRequest(at, `Invalid '${at}': ${why}.`);
+  context.warn('dropped_part', at, why);
+  return '';
 }
 
 /** `,` and the marker, or nothing. */

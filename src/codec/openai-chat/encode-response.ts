@@ -93,7 +93,10 @@ function addPart(said: Said, part: Part): void {
         said.citations = joined(said.citations, encodeAnnotations(annotations, said.text?.length ?? 0));
       }
       said.text = said.text === null ? text : said.text + text;
-      said.items = joined(said.items, `{"type":"text","text":${quote(text)}}`);
+      said.items = joined(
+        said.items,
+        `{"type":"text","text":${quote(text)}${rest(ownMembers(part.extras))}}`,
+      );
       return;
     }
     case 'refusal':

@@ -43,6 +43,8 @@ class ChoiceState {
 export class ChatStreamEncoder {
   readonly #includeUsage: boolean;
   readonly #choices: ChoiceState[] = [];
+  /** Unknown members of the provider's chunks, for the next one that is written. */
+  #members = '';
   /** The same in every chunk of a stream, so made once. */
   #prefix = '';
   readonly #suffix: string;
@@ -110,7 +112,7 @@ export class ChatStreamEncoder {
           : ',"content":""';
       members = `"role":"assistant"${content}${rest(delta)}`;
     }
-    return `${this.#prefix},"choices":[{"index":${index},"delta":{${members}}${more}}]${this.#suffix}`;
+    return `${this.#prefix},"choices":[{"index":${index},"delta":{${members}}${more}}]${this.#takeMembers()}${this.#suffix}`;
   }
 
   #partStarted({ choice: index, part, content: started }: PartStarted): string {
@@ -172,7 +174,7 @@ export class ChatStreamEncoder {
       case 'toolCall': {
         const { custom } = open.content.value;
         const body = custom ? `"custom":{"input":${quote(text)}}` : `"function":{"arguments":${quote(text)}}`;
-        return this.#chunk(index, `"tool_calls":[{"index":${open.toolIndex},${body}}]`);
+        return this.#chunk(index, `"tool_calls":[{"index":${open.toolIndex},${body}}]`, more);
       }
       case 'reasoning':
         open.reasoning += text;
@@ -182,7 +184,7 @@ export class ChatStreamEncoder {
       case 'audio': {
         const sound = text === '' ? '' : `"data":${quote(text)}`;
         const spoken = transcript === '' ? '' : `${sound === '' ? '' : ','}"transcript":${quote(transcript)}`;
-        return this.#chunk(index, `"audio":{${sound}${spoken}}`);
+        return this.#chunk(index, `"audio":{${sound}${spoken}}`, more);
       }
       default:
         return '';
@@ -226,23 +228,42 @@ export class ChatStreamEncoder {
   }
 
   #finished(usage: Usage | undefined): string {
+    const counted = this.#includeUsage && usage !== undefined;
+    // Clients that did not ask for usage expect a choice in every chunk; only what comes after all of them has none.
     const last =
-      this.#includeUsage && usage !== undefined
-        ? `${this.#prefix},"choices":[],"usage":${encodeUsage(usage)}}\n\n`
+      counted || this.#members !== ''
+        ? `${this.#prefix},"choices":[]${this.#takeMembers()}${counted ? `,"usage":${encodeUsage(usage)}` : ''}}\n\n`
         : '';
     return `${last}data: [DONE]\n\n`;
   }
 
-  /** A frame of the provider's with what has no event, under this stream's id: members of the chunk, then those of choices. */
+  /** `,` and the members that wait, or nothing. */
+  #takeMembers(): string {
+    if (this.#members === '') return '';
+    const members = `,${this.#members}`;
+    this.#members = '';
+    return members;
+  }
+
+  #keepMembers(members: string): void {
+    if (members === '' || this.#members === '') this.#members += members;
+    else {
+      const both = { ...JSON.parse(`{${this.#members}}`), ...JSON.parse(`{${members}}`) };
+      this.#members = JSON.stringify(both).slice(1, -1);
+    }
+  }
+
+  /** What of a frame of the provider's has no event: members of the chunk go along with the next one, those of choices in their own. */
   #opaque(text: string): string {
     if (!text.includes('"choices"')) {
-      const members = text.trim().slice(1, -1).trim();
-      return members === '' ? '' : `${this.#prefix},"choices":[],${members}${this.#suffix}`;
+      this.#keepMembers(text.trim().slice(1, -1).trim());
+      return '';
     }
     const json = JSON.parse(text) as Json;
     let members = '';
     for (const key in json) if (key !== 'choices') members = addMember(members, key, json[key]);
-    let frames = members === '' ? '' : `${this.#prefix},"choices":[],${members}${this.#suffix}`;
+    this.#keepMembers(members);
+    let frames = '';
     const choices = Array.isArray(json['choices']) ? json['choices'] : [];
     for (const choice of choices) if (isObject(choice)) frames += this.#opaqueChoice(choice);
     return frames;

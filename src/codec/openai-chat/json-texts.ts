@@ -50,6 +50,7 @@ const bodyKeys: ReadonlySet<string> = new Set([
   'force_refresh',
   'finish_when_abandoned',
 ]);
+const bodyKeysAndChoice: ReadonlySet<string> = new Set([...bodyKeys, 'tool_choice']);
 const messageKeys: ReadonlySet<string> = new Set(['role', 'content', 'tool_calls', 'tool_call_id', 'name']);
 const partKeys: ReadonlySet<string> = new Set(['type', 'text', 'refusal']);
 const noKeys: ReadonlySet<string> = new Set();
@@ -60,7 +61,7 @@ const toolKeys: ReadonlySet<string> = new Set(['type']);
  * @throws GatewayError INVALID_REQUEST that names the field in the contract's terms
  */
 export function validateJsonTexts(request: CreateChatCompletionRequest): void {
-  checkExtras(request.extras, 'extras', bodyKeys);
+  checkExtras(request.extras, 'extras', request.toolChoice === undefined ? bodyKeys : bodyKeysAndChoice);
   request.messages.forEach((message, i) => {
     checkExtras(message.extras, `messages[${i}].extras`, messageKeys);
     checkParts(message.parts, `messages[${i}].parts`);

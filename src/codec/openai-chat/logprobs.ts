@@ -1,5 +1,6 @@
 import type { Logprobs, TokenLogprob } from '../../../gen/llmgateway/v1/completion_pb.js';
-import { isObject, number, quote } from '../json.ts';
+import { addMember, isObject, number, quote, rest } from '../json.ts';
+import { ownMembers, toExtras } from './extras.ts';
 
 /** Log probabilities of a choice or a chunk; undefined where there are none. */
 export function decodeLogprobs(json: unknown): Logprobs | undefined {
@@ -11,6 +12,8 @@ export function decodeLogprobs(json: unknown): Logprobs | undefined {
   };
 }
 
+const tokenKeys: ReadonlySet<string> = new Set(['token', 'logprob', 'bytes', 'top_logprobs']);
+
 function decodeTokens(list: unknown): TokenLogprob[] {
   if (!Array.isArray(list)) return [];
   return list.filter(isObject).map((json) => {
@@ -21,6 +24,9 @@ function decodeTokens(list: unknown): TokenLogprob[] {
       topLogprobs: decodeTokens(json['top_logprobs']),
     };
     if (Array.isArray(json['bytes'])) token.bytes = Uint8Array.from(json['bytes'] as number[]);
+    let unknown = '';
+    for (const key in json) if (!tokenKeys.has(key)) unknown = addMember(unknown, key, json[key]);
+    if (unknown !== '') token.extras = toExtras(unknown);
     return token;
   });
 }
@@ -39,5 +45,5 @@ const encodeToken = (token: TokenLogprob): string =>
   `${encodeAlternative(token)},"top_logprobs":[${token.topLogprobs.map((top) => `${encodeAlternative(top)}}`).join(',')}]}`;
 
 /** One without its closing brace. */
-const encodeAlternative = ({ token, logprob, bytes }: TokenLogprob): string =>
-  `{"token":${quote(token)},"logprob":${number(logprob)},"bytes":${bytes === undefined ? 'null' : `[${bytes.join(',')}]`}`;
+const encodeAlternative = ({ token, logprob, bytes, extras }: TokenLogprob): string =>
+  `{"token":${quote(token)},"logprob":${number(logprob)},"bytes":${bytes === undefined ? 'null' : `[${bytes.join(',')}]`}${extras === undefined ? '' : rest(ownMembers(extras))}`;

@@ -14,7 +14,7 @@ export interface Answer {
 export function answerTo(request: CreateChatCompletionRequest, behaviour: Behaviour): Answer {
   const asked = textOf(request.messages.findLast((message) => message.role === Role.USER));
   const said = stretch(asked === '' ? 'Hello.' : asked, behaviour.words);
-  const toolAnswered = request.messages.at(-1)?.role === Role.TOOL;
+  const toolAnswered = request.messages.at(-1)?.parts.some(({ content }) => content.case === 'toolResult');
   switch (behaviour.kind) {
     case 'tools':
       if (toolAnswered) return spoken(`The tool said: ${textOf(request.messages.at(-1))}`, behaviour);

@@ -1,5 +1,6 @@
 import { FinishReason } from '../../../gen/llmgateway/v1/completion_pb.js';
-import { invalidRequest } from '../../errors/gateway-error.ts';
+import { ErrorReason } from '../../../gen/llmgateway/v1/error_pb.js';
+import { GatewayError, invalidRequest } from '../../errors/gateway-error.ts';
 
 /**
  * What a fake model does, as its name says: `fake/<kind>?<option>=<value>&…`, for example
@@ -27,8 +28,9 @@ export interface Behaviour {
 }
 
 /** `echo`: the last user message. `slow`: many words, slowly. `tools`: calls of the request's tools. `reasoning`: thinks
- * first. `json`: an object that follows the request's schema by name only. `refuse`: declines. `error`: fails. */
-export const fakeKinds = ['echo', 'slow', 'tools', 'reasoning', 'json', 'refuse', 'error'] as const;
+ * first. `json`: an object that follows the request's schema by name only. `refuse`: declines. `error`: fails. `embed`: makes
+ * vectors, as every other kind does when it is asked for some. */
+export const fakeKinds = ['echo', 'slow', 'tools', 'reasoning', 'json', 'refuse', 'error', 'embed'] as const;
 export type FakeKind = (typeof fakeKinds)[number];
 
 const finishes: Readonly<Record<string, FinishReason>> = {
@@ -47,11 +49,19 @@ const bounds: Readonly<Record<string, readonly [number, number]>> = {
   cut_after: [0, 100_000],
 };
 
+const noSuchModel = (name: string): GatewayError =>
+  new GatewayError(
+    ErrorReason.MODEL_NOT_FOUND,
+    `there is no fake model ${JSON.stringify(name.slice(0, 100))}; there are ${fakeKinds.join(', ')}`,
+    { field: 'model', provider: 'fake' },
+  );
+
 /** Reads a fake model's name. @throws GatewayError that names `model` when it says nothing that is known */
 export function parseBehaviour(model: string): Behaviour {
   const cut = model.indexOf('?');
   const name = cut < 0 ? model : model.slice(0, cut);
-  const kind = fakeKinds.find((known) => known === name) ?? 'echo';
+  const kind = fakeKinds.find((known) => known === name);
+  if (kind === undefined) throw noSuchModel(name);
   const options = new URLSearchParams(cut < 0 ? '' : model.slice(cut + 1));
   const number = (option: string): number | null => {
     const given = options.get(option);

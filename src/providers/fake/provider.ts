@@ -1,13 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CreateChatCompletionResponse } from '../../../gen/llmgateway/v1/chat_service_pb.js';
+import type { CreateEmbeddingsResponse } from '../../../gen/llmgateway/v1/embeddings_service_pb.js';
 import { ErrorReason } from '../../../gen/llmgateway/v1/error_pb.js';
 import { type Part, Role } from '../../../gen/llmgateway/v1/message_pb.js';
-import { GatewayError } from '../../errors/gateway-error.ts';
+import { GatewayError, invalidRequest } from '../../errors/gateway-error.ts';
 import * as build from '../../model/build.ts';
 import { type EventStream, endOfEvents, primed, type StreamEvent } from '../../model/events.ts';
 import type { Provider, ProviderCall } from '../provider.ts';
 import { type Answer, answerTo, countWords } from './answer.ts';
 import { type Behaviour, parseBehaviour } from './behaviour.ts';
+import { embeddingsOf, maxFakeDimensions } from './embeddings.ts';
 
 const nothing: ReadonlySet<string> = new Set();
 
@@ -36,6 +38,16 @@ export function fakeProvider(): Provider {
     },
     streamChat(call): Promise<EventStream> {
       return primed(play(call, parseBehaviour(call.upstreamModel)));
+    },
+    async createEmbeddings({ request, upstreamModel, signal }): Promise<CreateEmbeddingsResponse> {
+      const behaviour = parseBehaviour(upstreamModel);
+      const { dimensions } = request;
+      if (dimensions !== undefined && dimensions > maxFakeDimensions) {
+        throw invalidRequest('dimensions', `dimensions of a fake model are at most ${maxFakeDimensions}`);
+      }
+      await begin(behaviour, signal);
+      if (behaviour.cutAfter !== null) throw cutOff();
+      return embeddingsOf(request, `fake/${upstreamModel}`);
     },
   };
 }
@@ -71,7 +83,7 @@ function failure(status: number, retryAfterMs: number | null): GatewayError {
 }
 
 const cutOff = (): GatewayError =>
-  new GatewayError(ErrorReason.UPSTREAM_INTERRUPTED, 'the stream of provider fake broke off, as asked', {
+  new GatewayError(ErrorReason.UPSTREAM_INTERRUPTED, 'the answer of provider fake broke off, as asked', {
     provider: 'fake',
   });
 

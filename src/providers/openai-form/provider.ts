@@ -3,11 +3,13 @@ import { decodeChatResponse, unknownOfChoice } from '../../codec/openai-chat/dec
 import { ChatStreamDecoder } from '../../codec/openai-chat/decode-stream.ts';
 import type { OpenAIChatDialect } from '../../codec/openai-chat/dialect.ts';
 import { encodeChatRequest } from '../../codec/openai-chat/encode-request.ts';
+import type { EmbeddingEncoding } from '../../codec/openai-embeddings/dialect.ts';
 import type { UpstreamClient } from '../../http/client.ts';
 import { SseFraming } from '../framed-event-stream.ts';
 import { backgroundTimeouts, HttpApi } from '../http-api.ts';
 import { httpChat } from '../http-chat.ts';
 import type { Provider } from '../provider.ts';
+import { createEmbeddings } from './embeddings.ts';
 import { decodeModelList } from './model-list.ts';
 
 /** Where a provider of the OpenAI form is and how it differs from OpenAI. */
@@ -20,6 +22,8 @@ export interface OpenAIFormOptions {
   readonly dialect: OpenAIChatDialect;
   readonly missing: string | null;
   readonly unsupported: (upstreamModel: string) => ReadonlySet<string>;
+  /** How vectors are asked for; `none` when it has no embeddings. */
+  readonly embeddings: EmbeddingEncoding | 'none';
   /** Whether the provider is asked for its models. */
   readonly discovery: boolean;
 }
@@ -27,7 +31,7 @@ export interface OpenAIFormOptions {
 /** A model list is small; a larger one is not a model list. */
 const maxModelListBytes = 16 * 1024 * 1024;
 
-/** A provider that speaks OpenAI's chat completions. */
+/** A provider that speaks OpenAI's chat completions, and its embeddings where it has some. */
 export function openAIFormProvider(options: OpenAIFormOptions, client: UpstreamClient): Provider {
   const { name, baseUrl, headers, dialect, missing, unsupported } = options;
   const api = new HttpApi({ name, baseUrl, headers, decodeError: decodeChatError }, client);
@@ -47,10 +51,13 @@ export function openAIFormProvider(options: OpenAIFormOptions, client: UpstreamC
       decoder: () => new ChatStreamDecoder({ provider: name }),
     }),
   };
+  if (options.embeddings !== 'none') {
+    provider.createEmbeddings = createEmbeddings(api, options.embeddings);
+  }
   if (options.discovery) {
     provider.listModels = async (signal) => {
       const request = { path: '/models', body: null, signal, timeouts: backgroundTimeouts };
-      return decodeModelList(await api.json(request, maxModelListBytes));
+      return decodeModelList(await api.json(request, maxModelListBytes), name);
     };
   }
   return provider;

@@ -149,3 +149,36 @@ describe("a provider's state", () => {
     expect(choices.find(({ delta }) => 'mood' in delta)).toMatchObject({ delta: { mood: 'good' }, score: 3 });
   });
 });
+
+describe('what else answers may hold', () => {
+  const token = { token: 'a', logprob: -1, bytes: [97], rank: 3, top_logprobs: [] };
+
+  test('unknown members of log probabilities and of parts stay', () => {
+    const logprobs = {
+      content: [{ ...token, top_logprobs: [{ token: 'b', logprob: -2, bytes: null, rank: 4 }] }],
+    };
+    const content = [{ type: 'text', text: 'Here', mood: 'good' }];
+    const json = completion({ content }, { logprobs: { ...logprobs, refusal: null } });
+    expect(JSON.parse(encodeChatResponse(decodeChatResponse(json, upstream)))).toEqual(json);
+  });
+
+  test('log probabilities of tool calls stream along', () => {
+    const decoder = new ChatStreamDecoder(upstream);
+    const events: StreamEvent[] = [];
+    const call = { index: 0, id: 'call_1', type: 'function', function: { name: 'f', arguments: '{}' } };
+    const choice = { index: 0, delta: { tool_calls: [call] }, logprobs: { content: [token] } };
+    for (const one of [choice, { index: 0, delta: {}, finish_reason: 'tool_calls' }]) {
+      decoder.push(JSON.stringify({ id: 'c1', created: 1, model: 'm', choices: [one] }), events);
+    }
+    decoder.push('[DONE]', events);
+    const told = (
+      encodeStream(events) as { choices: { logprobs?: { content: unknown[] } | null }[] }[]
+    ).flatMap(({ choices }) => choices[0]?.logprobs?.content ?? []);
+    expect(told).toEqual([token]);
+  });
+
+  test('an object in place of the text is its text', () => {
+    const response = decodeChatResponse(completion({ content: { city: 'Bern' } }), upstream);
+    expect(JSON.parse(encodeChatResponse(response)).choices[0].message.content).toBe('{"city":"Bern"}');
+  });
+});

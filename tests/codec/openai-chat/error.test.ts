@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { ErrorReason } from '../../../gen/llmgateway/v1/error_pb.js';
+import { errorHeaders } from '../../../src/codec/error-headers.ts';
 import { decodeChatError } from '../../../src/codec/openai-chat/decode-error.ts';
-import { encodeChatError, errorHeaders } from '../../../src/codec/openai-chat/encode-error.ts';
+import { encodeChatError } from '../../../src/codec/openai-chat/encode-error.ts';
 
 const decode = (status: number, body: unknown, headers: Record<string, string> = {}) =>
   decodeChatError({

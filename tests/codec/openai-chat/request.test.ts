@@ -336,9 +336,14 @@ describe('messages of other dialects', () => {
       value: build.opaque('anthropic.messages', 'x', '{"type":"x"}'),
     });
     const marked = { ...build.textPart('a'), extras: build.extras('anthropic.messages', '{"k":1}') };
-    const { messages, warnings } = roundOf(Role.USER, [marked, foreign]);
-    expect(messages).toEqual([{ role: 'user', content: [{ type: 'text', text: 'a' }] }]);
+    const { messages, warnings } = roundOf(Role.ASSISTANT, [marked, foreign]);
+    expect(messages).toEqual([{ role: 'assistant', content: [{ type: 'text', text: 'a' }] }]);
     expect(warnings.map(({ code }) => code).sort()).toEqual(['dropped_extras', 'dropped_part']);
+  });
+
+  test('what a client says and the form cannot carry is refused', () => {
+    const picture = build.part({ case: 'image', value: build.image({ case: 'fileId', value: 'file_1' }) });
+    expect(() => roundOf(Role.USER, [picture])).toThrow("Invalid 'messages[0]'");
   });
 });
 
@@ -469,4 +474,16 @@ test('nesting without end is no fault of the gateway', () => {
   } catch (error) {
     expect(error).toMatchObject({ reason: ErrorReason.INVALID_REQUEST, facts: { field: 'x' } });
   }
+});
+
+test('an answer without content may come back in the history', () => {
+  const { request } = decodeChatRequest({
+    model: 'm',
+    messages: [
+      { role: 'user', content: 'x' },
+      { role: 'assistant', content: null },
+    ],
+  });
+  const { body } = encodeChatRequest(request, { model: 'm', stream: false, dialect: dialect({}) });
+  expect(JSON.parse(body).messages[1]).toEqual({ role: 'assistant', content: '' });
 });

@@ -596,3 +596,35 @@ test.skipIf(streams.length === 0).each(streams.map((exchange) => [exchange.title
     expect(collect(out).finish).not.toBeNull();
   },
 );
+
+describe('what only some providers send', () => {
+  const head = { id: 'c1', created: 1, model: 'm' };
+  const encode = (chunks: readonly object[], includeUsage = false) => {
+    const decoder = new ChatStreamDecoder({ provider: 'p' });
+    const events: StreamEvent[] = [];
+    for (const chunk of chunks) decoder.push(JSON.stringify({ ...head, ...chunk }), events);
+    decoder.push('[DONE]', events);
+    return new ChatStreamEncoder({ includeUsage })
+      .encode(events)
+      .split('\n\n')
+      .filter((frame) => frame.startsWith('data: {'))
+      .map((frame) => JSON.parse(frame.slice(6)));
+  };
+
+  test('a whole message instead of a delta is the answer', () => {
+    const message = { role: 'assistant', content: 'Hello' };
+    const chunks = encode([{ choices: [{ index: 0, message, finish_reason: 'stop' }] }]);
+    expect(chunks.map(({ choices }) => choices[0].delta.content ?? '').join('')).toBe('Hello');
+    expect(chunks.at(-1).choices[0].finish_reason).toBe('stop');
+  });
+
+  test('unknown members of chunks come with chunks that have a choice', () => {
+    const chunks = encode([
+      { choices: [{ index: 0, delta: { role: 'assistant', content: 'Hello' } }], host: 'a' },
+      { choices: [{ index: 0, delta: { content: ' you' } }], host: 'a' },
+      { choices: [{ index: 0, delta: {}, finish_reason: 'stop' }], host: 'b', cost: 3 },
+    ]);
+    for (const { choices } of chunks) expect(choices).toHaveLength(1);
+    expect(Object.assign({}, ...chunks)).toMatchObject({ host: 'b', cost: 3 });
+  });
+});

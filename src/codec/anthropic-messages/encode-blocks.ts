@@ -1,0 +1,143 @@
+import type { Annotation, Part, ReasoningPart, ToolResult } from '../../../gen/llmgateway/v1/message_pb.js';
+import { invalidRequest } from '../../errors/gateway-error.ts';
+import { quote, rest } from '../json.ts';
+import { encodeCitations } from './citations.ts';
+import { dialectName, reasoningFormat } from './dialect.ts';
+import type { EncodeContext } from './encode-context.ts';
+import { encodeDocument, encodeImage } from './encode-media.ts';
+import { ownMembers } from './extras.ts';
+import { inputText } from './tool-input.ts';
+
+/** A part that is nothing but text, so that it can be said without a list. */
+export const isPlainText = ({ content, cacheBreakpoint, extras }: Part): boolean =>
+  content.case === 'text' &&
+  cacheBreakpoint === undefined &&
+  extras === undefined &&
+  content.value.annotations.length === 0;
+
+export const textOf = ({ content }: Part): string => (content.case === 'text' ? content.value.text : '');
+
+/** Content blocks as items of a JSON list, without brackets. Empty texts among others, which Anthropic refuses, are left out. */
+export function encodeBlocks(parts: readonly Part[], context: EncodeContext, at: string): string {
+  let items = '';
+  for (let i = 0; i < parts.length; i++) {
+    const part = parts[i] as Part;
+    if (parts.length > 1 && isPlainText(part) && textOf(part) === '') continue;
+    const item = encodeBlock(part, context, `${at}[${i}]`);
+    if (item !== '') items += items === '' ? item : `,${item}`;
+  }
+  return items;
+}
+
+/**
+ * A part of a request as a content block; '' when this form has no place for it, which is reported.
+ * @param at place in the request, such as `messages[0].content[1]`
+ * @throws GatewayError INVALID_REQUEST for what the request would mean nothing without
+ */
+export function encodeBlock(part: Part, context: EncodeContext, at: string): string {
+  const { content } = part;
+  if (content.case === 'opaque') {
+    // It has its marker and all its members within.
+    if (content.value.dialect === dialectName) return content.value.json;
+    context.warn('dropped_part', at, `a part of ${content.value.dialect} has no place in ${dialectName}`);
+    return '';
+  }
+  const members = context.members(part.extras, at);
+  if (content.case === 'reasoning') {
+    if (part.cacheBreakpoint !== undefined) {
+      context.warn('dropped_cache_breakpoint', at, 'thinking cannot be marked');
+    }
+    return encodeReasoning(content.value, members, context, at);
+  }
+  const marker = context.marker(part.cacheBreakpoint, at);
+  switch (content.case) {
+    case 'text': {
+      const { text, annotations } = content.value;
+      const items = encodeCitations(ownCitations(annotations, context, at), text);
+      const citations = items === '' ? '' : `,"citations":[${items}]`;
+      return `{"type":"text","text":${quote(text)}${citations}${marker}${rest(members)}}`;
+    }
+    case 'refusal':
+      return `{"type":"text","text":${quote(content.value.text)}${marker}${rest(members)}}`;
+    case 'image':
+      return encodeImage(content.value, marker, members, context, at);
+    case 'file':
+      return encodeDocument(content.value, marker, members, at);
+    case 'toolCall': {
+      const { id, name, signature } = content.value;
+      if (signature !== '') {
+        context.warn(
+          'dropped_reasoning_state',
+          at,
+          "Anthropic does not take another provider's signature of a call",
+        );
+      }
+      return (
+        `{"type":"tool_use","id":${quote(context.callId(id))},"name":${quote(name)},` +
+        `"input":${inputText(content.value)}${marker}${rest(members)}}`
+      );
+    }
+    case 'toolResult':
+      return encodeToolResult(content.value, marker, members, context, at);
+    case 'audio': {
+      // What was said in an earlier answer is known as text.
+      const { transcript } = content.value;
+      if (transcript === '') throw invalidRequest(at, `Invalid '${at}': Anthropic takes no sound.`);
+      context.warn('dropped_part', at, 'Anthropic takes no sound; its transcript is sent');
+      return `{"type":"text","text":${quote(transcript)}${marker}}`;
+    }
+    default:
+      context.warn('dropped_part', at, 'a part without content');
+      return '';
+  }
+}
+
+/** Thoughts come back to Claude with its own signature or not at all. */
+function encodeReasoning(value: ReasoningPart, members: string, context: EncodeContext, at: string): string {
+  const { text, signature, encrypted, format } = value;
+  if (format === reasoningFormat) {
+    if (encrypted !== '') return `{"type":"redacted_thinking","data":${quote(encrypted)}${rest(members)}}`;
+    if (signature !== '') {
+      return `{"type":"thinking","thinking":${quote(text)},"signature":${quote(signature)}${rest(members)}}`;
+    }
+  }
+  context.warn('dropped_reasoning', at, 'Anthropic takes back only reasoning that Claude has signed');
+  return '';
+}
+
+/** Whether thinking in the history will be sent. */
+export const isSigned = ({ content }: Part): boolean =>
+  content.case === 'reasoning' &&
+  content.value.format === reasoningFormat &&
+  (content.value.encrypted !== '' || content.value.signature !== '');
+
+/** Citations with what Anthropic wants back of them. */
+function ownCitations(annotations: readonly Annotation[], context: EncodeContext, at: string): Annotation[] {
+  const own = annotations.filter(({ kind, extras }) =>
+    kind.case === 'opaque' ? kind.value.dialect === dialectName : ownMembers(extras) !== '',
+  );
+  if (own.length < annotations.length) {
+    context.warn('dropped_annotations', at, 'Anthropic takes back only sources that it cited itself');
+  }
+  return own;
+}
+
+function encodeToolResult(
+  result: ToolResult,
+  marker: string,
+  members: string,
+  context: EncodeContext,
+  at: string,
+): string {
+  const { toolCallId, parts, isError, multipart } = result;
+  let content = '';
+  const [only] = parts;
+  if (only === undefined) content = multipart ? ',"content":[]' : '';
+  else if (!multipart && parts.length === 1 && isPlainText(only))
+    content = `,"content":${quote(textOf(only))}`;
+  else content = `,"content":[${encodeBlocks(parts, context, `${at}.content`)}]`;
+  return (
+    `{"type":"tool_result","tool_use_id":${quote(context.callId(toolCallId))}${content}` +
+    `${isError ? ',"is_error":true' : ''}${marker}${rest(members)}}`
+  );
+}

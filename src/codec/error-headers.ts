@@ -1,0 +1,14 @@
+import type { GatewayError } from '../errors/gateway-error.ts';
+import { reasonForms } from '../errors/reasons.ts';
+
+/** Headers that go with an error: when and whether another try makes sense. */
+export function errorHeaders({ reason, facts }: GatewayError): Record<string, string> {
+  const headers: Record<string, string> = {};
+  if (facts.retryAfterMs !== undefined) {
+    headers['retry-after'] = String(Math.ceil(facts.retryAfterMs / 1000));
+    headers['retry-after-ms'] = String(facts.retryAfterMs);
+  }
+  const retryable = facts.retryable ?? reasonForms[reason].retryable;
+  if (retryable !== undefined) headers['x-should-retry'] = String(retryable);
+  return headers;
+}

@@ -1,0 +1,94 @@
+import type { CreateChatCompletionRequest } from '../../../gen/llmgateway/v1/chat_service_pb.js';
+import type { Warning } from '../../../gen/llmgateway/v1/completion_pb.js';
+import { ToolChoice_Mode } from '../../../gen/llmgateway/v1/generation_pb.js';
+import { invalidRequest } from '../../errors/gateway-error.ts';
+import { quote } from '../json.ts';
+import type { GeminiDialect } from './dialect.ts';
+import { encodeConfig } from './encode-config.ts';
+import { encodeMessages } from './encode-contents.ts';
+import { EncodeContext } from './encode-context.ts';
+import { encodeToolChoice, encodeTools } from './encode-tools.ts';
+import { Members } from './members.ts';
+
+export interface EncodeRequestOptions {
+  /** The model's name at the provider: what it can take hangs on it. */
+  readonly model: string;
+  readonly dialect: GeminiDialect;
+}
+
+export interface EncodedGeminiRequest {
+  /** JSON text. The same request gives the same bytes; the arguments of calls within it stay as they were. */
+  readonly body: string;
+  /** What the form could not carry. */
+  readonly warnings: Warning[];
+}
+
+/**
+ * Writes the body of models.generateContent and streamGenerateContent. Members in Gemini's own words (`safetySettings`,
+ * `cachedContent`, `labels`, parts of `generationConfig`, …) come from the request's extras and win over typed fields.
+ * @throws GatewayError INVALID_REQUEST for what the model cannot take and the request would make no sense without
+ */
+export function encodeGeminiRequest(
+  request: CreateChatCompletionRequest,
+  { model, dialect }: EncodeRequestOptions,
+): EncodedGeminiRequest {
+  const context = new EncodeContext(dialect, model);
+  const own = new Members().addAll(context.members(request.extras, 'extras'));
+  const { system, contents } = encodeMessages(request.messages, context);
+  const config = encodeConfig(request.parameters, context, own.takeObject('generationConfig'));
+  const body = new Members();
+  if (system !== '') body.set('systemInstruction', system);
+  body.set('contents', contents);
+  const tools = toolsOf(request, context, config);
+  if (tools !== '') {
+    body.set('tools', `[${tools}]`);
+    const toolConfig = new Members();
+    if (request.toolChoice !== undefined) {
+      toolConfig.set('functionCallingConfig', encodeToolChoice(request.toolChoice));
+    }
+    toolConfig.addAll(own.takeObject('toolConfig'));
+    if (toolConfig.size > 0) body.set('toolConfig', toolConfig.toString());
+  }
+  if (config !== '') body.set('generationConfig', config);
+  const tier = tierOf(request.parameters?.serviceTier ?? '', context);
+  if (tier !== '') body.set('serviceTier', quote(tier));
+  body.addAll(own.toString().slice(1, -1));
+  return { body: body.toString(), warnings: context.warnings };
+}
+
+/**
+ * Models before Gemini 3 refuse tools together with an answer in JSON. Where no tool may be called, leaving the tools out says
+ * the same by Google's own word.
+ */
+function toolsOf(request: CreateChatCompletionRequest, context: EncodeContext, config: string): string {
+  const tools = encodeTools(request.tools, context);
+  if (
+    tools === '' ||
+    context.family.toolsWithJson ||
+    !config.includes('"responseMimeType":"application/json"')
+  )
+    return tools;
+  if (request.toolChoice?.mode === ToolChoice_Mode.NONE) return '';
+  throw invalidRequest(
+    'response_format',
+    "Invalid 'response_format': this model takes no tools together with an answer in JSON; Gemini 3 and later do.",
+  );
+}
+
+/** Names of the tiers. Source: the SDK's ServiceTier. */
+function tierOf(tier: string, context: EncodeContext): string {
+  switch (tier) {
+    case '':
+    case 'auto':
+      return '';
+    case 'default':
+      return 'standard';
+    case 'flex':
+    case 'priority':
+    case 'standard':
+      return tier;
+    default:
+      context.warn('dropped_service_tier', 'parameters.service_tier', 'Gemini has no such tier');
+      return '';
+  }
+}

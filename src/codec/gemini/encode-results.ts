@@ -1,0 +1,89 @@
+import type { Part, ToolResult } from '../../../gen/llmgateway/v1/message_pb.js';
+import { invalidRequest } from '../../errors/gateway-error.ts';
+import { isObject, quote, rest } from '../json.ts';
+import type { EncodeContext } from './encode-context.ts';
+import { encodeAudio, encodeFile, encodeImage, type Media } from './encode-media.ts';
+
+/** A result of a tool that is written, and the pictures and files of it that have to follow as parts of the user's. */
+export interface EncodedResult {
+  /** One part, as JSON text. */
+  readonly part: string;
+  readonly media: readonly Part[];
+}
+
+/**
+ * A tool's result as a functionResponse.
+ * @param name the tool's name
+ * @param members further members of the functionResponse
+ * @throws GatewayError INVALID_REQUEST when the name is not known
+ */
+export function encodeResult(
+  result: ToolResult,
+  name: string,
+  members: string,
+  context: EncodeContext,
+  at: string,
+): EncodedResult {
+  if (name === '') {
+    throw invalidRequest(
+      at,
+      `Invalid '${at}': Gemini matches results by the tool's name, and no earlier call has the id ${JSON.stringify(result.toolCallId)}.`,
+    );
+  }
+  const texts: string[] = [];
+  const media: Part[] = [];
+  for (const part of result.parts) {
+    const { content } = part;
+    if (content.case === 'text') texts.push(content.value.text);
+    else if (content.case === 'refusal') texts.push(content.value.text);
+    else if (isMedia(part)) media.push(part);
+    else {
+      const kind = content.case ?? 'unknown';
+      context.warn('dropped_part', at, `a part of kind ${kind} has no place in a result`);
+    }
+  }
+  const { callIds } = context.dialect;
+  const id = callIds === 'send' && result.toolCallId !== '' ? `"id":${quote(result.toolCallId)},` : '';
+  const response = responseText(texts.join('\n'), result.isError);
+  const inline = context.family.mediaInResults;
+  const parts =
+    inline && media.length > 0
+      ? `,"parts":[${media.map((part) => mediaPart(part, context, at)).join(',')}]`
+      : '';
+  return {
+    part: `{"functionResponse":{${id}"name":${quote(name)},"response":${response}${parts}${rest(members)}}}`,
+    media: inline ? [] : media,
+  };
+}
+
+/** Pictures, files, and sound that is at hand. */
+const isMedia = ({ content }: Part): boolean =>
+  content.case === 'image' ||
+  content.case === 'file' ||
+  (content.case === 'audio' && content.value.source.case !== 'id');
+
+/** A JSON object stays as it is; anything else becomes the member `result`, or `error` of a tool that failed. */
+function responseText(text: string, isError: boolean): string {
+  const object = text.trimStart().startsWith('{') && isJsonObject(text);
+  if (isError) return `{"error":${object ? text : quote(text)}}`;
+  return object ? text : `{"result":${quote(text)}}`;
+}
+
+function isJsonObject(text: string): boolean {
+  try {
+    return isObject(JSON.parse(text));
+  } catch {
+    return false;
+  }
+}
+
+function mediaPart({ content }: Part, context: EncodeContext, at: string): string {
+  const media = mediaOf(content, context, at);
+  return media === undefined ? '{}' : `{"${media.key}":{${media.members}}}`;
+}
+
+function mediaOf(content: Part['content'], context: EncodeContext, at: string): Media | undefined {
+  if (content.case === 'image') return encodeImage(content.value, context, at);
+  if (content.case === 'file') return encodeFile(content.value, context, at);
+  return content.case === 'audio' ? encodeAudio(content.value) : undefined;
+}

@@ -1,0 +1,106 @@
+import { Buffer } from 'node:buffer';
+import type { FilePart, ImagePart, Part } from '../../../gen/llmgateway/v1/message_pb.js';
+import { invalidRequest } from '../../errors/gateway-error.ts';
+import { quote } from '../json.ts';
+import type { EncodeContext } from './encode-context.ts';
+
+/** What a message says: one text, and its pictures as items of a JSON list. */
+export interface Content {
+  readonly text: string;
+  readonly images: string;
+}
+
+/**
+ * The content of a message. Ollama knows one text and a list of pictures for each; several texts become one.
+ * @param glue what stands between two texts
+ * @param at place of the message in the request
+ * @throws GatewayError INVALID_REQUEST when there is something in it that Ollama cannot take and the answer hangs on
+ */
+export function encodeContent(
+  parts: readonly Part[],
+  glue: string,
+  context: EncodeContext,
+  at: string,
+): Content {
+  const texts: string[] = [];
+  let images = '';
+  for (const part of parts) {
+    const { content } = part;
+    if (part.extras !== undefined) context.members(part.extras, at);
+    if (part.cacheBreakpoint !== undefined) {
+      context.warn(
+        'dropped_cache_breakpoint',
+        at,
+        'Ollama caches prompts by itself and takes no breakpoints',
+      );
+    }
+    switch (content.case) {
+      case 'text':
+        if (content.value.annotations.length > 0) {
+          context.warn('dropped_annotations', at, 'Ollama does not take cited sources back');
+        }
+        texts.push(content.value.text);
+        break;
+      case 'refusal':
+        texts.push(content.value.text);
+        break;
+      case 'image':
+        images += `${images === '' ? '' : ','}${encodeImage(content.value, context, at)}`;
+        break;
+      case 'file':
+        texts.push(textOfFile(content.value, at));
+        break;
+      case 'audio': {
+        const { transcript } = content.value;
+        if (transcript === '') {
+          throw invalidRequest(`${at}.content`, `Invalid '${at}.content': Ollama takes no sound.`);
+        }
+        context.warn('dropped_part', at, 'Ollama takes no sound; it gets the transcript');
+        texts.push(transcript);
+        break;
+      }
+      default:
+        context.warn('dropped_part', at, `a part of kind ${content.case ?? 'unknown'} has no place here`);
+    }
+  }
+  return { text: texts.join(glue), images };
+}
+
+/** Head of a data: URL whose data is base64. */
+const base64Head = /^data:[^,]*;base64,/i;
+
+/** A picture as base64: what is in a data: URL already stays as it is. */
+function encodeImage({ source, detail }: ImagePart, context: EncodeContext, at: string): string {
+  if (detail !== '' && detail !== 'auto') {
+    context.warn('dropped_image_detail', at, 'Ollama does not take the detail of a picture');
+  }
+  if (source.case === 'data') return quote(base64(source.value));
+  const head = source.case === 'url' ? base64Head.exec(source.value)?.[0] : undefined;
+  if (source.case === 'url' && head !== undefined) return quote(source.value.slice(head.length));
+  const what = source.case === 'url' ? 'a picture by URL' : 'a picture by file id';
+  throw invalidRequest(
+    `${at}.content`,
+    `Invalid '${at}.content': Ollama does not take ${what}; send it as a data: URL in base64.`,
+  );
+}
+
+const base64 = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+
+const isText = (mediaType: string): boolean => mediaType.toLowerCase().startsWith('text/');
+
+/** A document that is plain text; Ollama takes no other. */
+function textOfFile({ source, mediaType }: FilePart, at: string): string {
+  if (source.case === 'text') return source.value;
+  if (source.case === 'data' && isText(mediaType)) return Buffer.from(source.value).toString('utf8');
+  if (source.case === 'url') {
+    const head = base64Head.exec(source.value)?.[0];
+    if (head !== undefined && isText(head.slice('data:'.length))) {
+      return Buffer.from(source.value.slice(head.length), 'base64').toString('utf8');
+    }
+  }
+  throw invalidRequest(
+    `${at}.content`,
+    `Invalid '${at}.content': Ollama takes no documents other than plain text.`,
+  );
+}

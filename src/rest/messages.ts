@@ -1,0 +1,73 @@
+import { decodeMessagesRequest } from '../codec/anthropic-messages/decode-request.ts';
+import { encodeMessagesStreamError } from '../codec/anthropic-messages/encode-error.ts';
+import { encodeMessagesResponse } from '../codec/anthropic-messages/encode-response.ts';
+import { MessagesStreamEncoder } from '../codec/anthropic-messages/encode-stream.ts';
+import type { CallContext, ChatApi } from '../rpc/chat-api.ts';
+import type { ChatRouteOptions } from './chat.ts';
+import { messagesIdHeader } from './error-form.ts';
+import { clientOf, type Exchange, header, type RestHandler, readJson, sendJson } from './exchange.ts';
+import { applyHeaders } from './gateway-headers.ts';
+import { reportHeaders } from './report.ts';
+import { type StreamForm, sendStream } from './stream.ts';
+
+/** Name of this face in logs and metrics. */
+const face = 'anthropic.messages';
+
+/** POST /v1/messages: Anthropic's form, over any model of any provider. */
+export function createMessage(api: ChatApi, options: () => ChatRouteOptions): RestHandler {
+  return async (exchange) => {
+    const { maxBodyBytes, sseKeepAliveMs } = options();
+    const context = contextOf(exchange);
+    const body = await readJson(exchange, maxBodyBytes);
+    const { request, stream } = decodeMessagesRequest(body, { betas: betasOf(exchange) });
+    applyHeaders(exchange, request);
+    if (stream) {
+      return sendStream(
+        exchange,
+        api.streamChatCompletion(request, context),
+        streamForm(exchange),
+        sseKeepAliveMs,
+      );
+    }
+    const response = await api.createChatCompletion(request, context);
+    const headers = { ...reportHeaders(response.callReport), ...messagesIdHeader(exchange.requestId) };
+    sendJson(exchange, 200, encodeMessagesResponse(response), headers);
+  };
+}
+
+/** POST /v1/messages/count_tokens. */
+export function countMessageTokens(api: ChatApi, options: () => ChatRouteOptions): RestHandler {
+  return async (exchange) => {
+    const context = contextOf(exchange);
+    const body = await readJson(exchange, options().maxBodyBytes);
+    const { request } = decodeMessagesRequest(body, { betas: betasOf(exchange), counting: true });
+    applyHeaders(exchange, request);
+    const { tokens } = await api.countTokens(request, context);
+    sendJson(exchange, 200, `{"input_tokens":${tokens}}`, messagesIdHeader(exchange.requestId));
+  };
+}
+
+const contextOf = (exchange: Exchange): CallContext => ({
+  requestId: exchange.requestId,
+  face,
+  ...clientOf(exchange),
+});
+
+function streamForm({ requestId }: Exchange): StreamForm {
+  const encoder = new MessagesStreamEncoder();
+  return {
+    encode: encoder.encode.bind(encoder),
+    encodeError: (error) => encodeMessagesStreamError(error, requestId),
+    keepAliveFrame: 'event: ping\ndata: {"type":"ping"}\n\n',
+    headers: messagesIdHeader(requestId),
+  };
+}
+
+/** Values of `anthropic-beta`: a list by commas, or several headers, which Node joins. */
+function betasOf(exchange: Exchange): string[] {
+  const given = header(exchange, 'anthropic-beta') ?? '';
+  return given
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+}

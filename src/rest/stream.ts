@@ -1,0 +1,87 @@
+import { type GatewayError, toGatewayError } from '../errors/gateway-error.ts';
+import { ClientGoneError, openSse, type SseWriter } from '../http/sse-writer.ts';
+import type { EventStream, StreamEvent } from '../model/events.ts';
+import type { Exchange } from './exchange.ts';
+import { reportHeaders } from './report.ts';
+
+/** How a face writes a streamed answer. */
+export interface StreamForm {
+  /** Whole frames for a batch of events; '' for none. */
+  encode(batch: readonly StreamEvent[]): string;
+  /** The last frames of a stream that fails after it has begun. */
+  encodeError(error: GatewayError): string;
+  /** Written when nothing else was for a while, a whole frame. */
+  readonly keepAliveFrame: string;
+  /** More reply headers. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/**
+ * Writes a streamed answer. The head waits for the first output, so that a failure before it keeps its status; but no
+ * longer than the keep-alive interval, after which proxies would give up: from then on a failure comes in the stream.
+ * @param keepAliveMs after how much silence a keep-alive is written, in milliseconds
+ */
+export async function sendStream(
+  exchange: Exchange,
+  opening: Promise<EventStream>,
+  form: StreamForm,
+  keepAliveMs: number,
+): Promise<void> {
+  const { keepAliveFrame } = form;
+  const open = (more?: Record<string, string>): SseWriter => {
+    const headers = { 'x-request-id': exchange.requestId, ...form.headers, ...more };
+    return openSse(exchange.res, { keepAliveMs, keepAliveFrame, headers });
+  };
+  let writer: SseWriter | null = null;
+  const early = setTimeout(() => {
+    writer = open();
+    if (!writer.gone) writer.write(keepAliveFrame);
+  }, keepAliveMs);
+  let events: EventStream;
+  try {
+    events = await opening;
+  } catch (error) {
+    if (writer === null) throw error;
+    return endWithError(writer, form, error);
+  } finally {
+    clearTimeout(early);
+  }
+  await pump(events, form, writer, open);
+}
+
+async function pump(
+  events: EventStream,
+  form: StreamForm,
+  early: SseWriter | null,
+  open: (headers: Record<string, string>) => SseWriter,
+): Promise<void> {
+  let writer = early;
+  try {
+    for (;;) {
+      const result = await events.next();
+      if (result.done) break;
+      writer ??= open(headersOf(result.value));
+      const frames = form.encode(result.value);
+      if (frames === '') continue;
+      if (result.value[result.value.length - 1]?.event.case === 'finished') writer.end(frames);
+      else {
+        const drained = writer.write(frames);
+        if (drained !== undefined) await drained;
+      }
+    }
+    writer?.end();
+  } catch (error) {
+    await events.return();
+    if (writer === null) throw error;
+    if (!(error instanceof ClientGoneError)) endWithError(writer, form, error);
+  }
+}
+
+function headersOf(batch: readonly StreamEvent[]): Record<string, string> {
+  const first = batch[0]?.event;
+  return reportHeaders(first?.case === 'started' ? first.value.callReport : undefined);
+}
+
+function endWithError(writer: SseWriter, form: StreamForm, error: unknown): void {
+  writer.end(form.encodeError(toGatewayError(error)));
+}

@@ -1,0 +1,37 @@
+import type {
+  CreateEmbeddingsRequest,
+  CreateEmbeddingsResponse,
+} from '../../gen/llmgateway/v1/embeddings_service_pb.js';
+import * as build from '../model/build.ts';
+import type { Handler } from '../pipeline/call.ts';
+import { beginCall, type CallContext } from './call-context.ts';
+
+/** EmbeddingsService as an object: RPC and REST call the same one. Rejects with GatewayError. */
+export interface EmbeddingsApi {
+  createEmbeddings(request: CreateEmbeddingsRequest, context: CallContext): Promise<CreateEmbeddingsResponse>;
+}
+
+/** @param totalMs limit of every call, in milliseconds */
+export function embeddingsApi(handle: Handler, totalMs: () => number): EmbeddingsApi {
+  return {
+    async createEmbeddings(request, context) {
+      const { signal, release } = beginCall(context, totalMs());
+      try {
+        const reply = await handle({
+          kind: 'embeddings',
+          id: context.requestId,
+          face: context.face,
+          stream: false,
+          signal,
+          request,
+          route: null,
+          report: build.callReport('', ''),
+        });
+        if (reply.kind !== 'embeddings') throw new Error('an embeddings call was answered with no vectors');
+        return reply.response;
+      } finally {
+        release();
+      }
+    },
+  };
+}
