@@ -10,6 +10,7 @@ import { runLatency } from './suites/latency.ts';
 import { runMemory } from './suites/memory.ts';
 import { runRest } from './suites/rest.ts';
 import { runRpc } from './suites/rpc.ts';
+import { runTranslated } from './suites/translated.ts';
 import { installPortkey } from './systems/portkey.ts';
 
 /** Time beyond the budget after which something hangs, in seconds. */
@@ -49,6 +50,7 @@ async function runSuites(bench: Bench): Promise<Results> {
   // The targets first, for the case that time runs out.
   const results: Results = { cases: [], latency: [], memory: undefined, notes: [] };
   if (wants(options, 'rest')) results.cases.push(...(await runRest(bench)));
+  if (wants(options, 'translated')) results.cases.push(...(await runTranslated(bench)));
   if (wants(options, 'rpc')) results.cases.push(...(await runRpc(bench)));
   if (wants(options, 'latency')) results.latency = await runLatency(bench);
   if (wants(options, 'memory')) results.memory = await runMemory(bench);

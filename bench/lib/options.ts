@@ -2,7 +2,7 @@
 
 import { parseArgs } from 'node:util';
 
-export const SUITES = ['rest', 'rpc', 'latency', 'memory'] as const;
+export const SUITES = ['rest', 'translated', 'rpc', 'latency', 'memory'] as const;
 export type Suite = (typeof SUITES)[number];
 
 export interface Options {

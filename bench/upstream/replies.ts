@@ -22,12 +22,15 @@ const usage = {
   },
 };
 
-const STREAM_HEAD = Buffer.from(
+export const STREAM_HEAD: Buffer = Buffer.from(
   'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n' +
     'openai-processing-ms: 12\r\nx-request-id: req_bench\r\ntransfer-encoding: chunked\r\n\r\n',
 );
 
-/** A whole HTTP reply with a completion of about 600 characters. */
+/** A text of about 600 characters. */
+export const ANSWER: string = Array.from({ length: 100 }, (_, i) => `word${i}`).join(' ');
+
+/** A whole HTTP reply with that as completion. */
 export const unaryReply: Buffer = jsonReply({
   id: ID,
   object: 'chat.completion',
@@ -38,7 +41,7 @@ export const unaryReply: Buffer = jsonReply({
       index: 0,
       message: {
         role: 'assistant',
-        content: Array.from({ length: 100 }, (_, i) => `word${i}`).join(' '),
+        content: ANSWER,
         refusal: null,
         annotations: [],
       },
@@ -99,16 +102,19 @@ function chunk(delta: object, finishReason: string | null): object {
   };
 }
 
-function event(data: object): Buffer {
+export function event(data: object): Buffer {
   return httpChunk(`data: ${JSON.stringify(data)}\n\n`);
 }
 
+/** The end of a body in HTTP chunks. */
+export const LAST_HTTP_CHUNK: Buffer = Buffer.from('0\r\n\r\n');
+
 // Real upstreams flush every event, so that each is an HTTP chunk of its own also when many arrive in one read.
-function httpChunk(text: string): Buffer {
+export function httpChunk(text: string): Buffer {
   return Buffer.from(`${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`);
 }
 
-function jsonReply(body: object): Buffer {
+export function jsonReply(body: object): Buffer {
   const text = JSON.stringify(body);
   return Buffer.from(
     'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nopenai-processing-ms: 12\r\nx-request-id: req_bench\r\n' +

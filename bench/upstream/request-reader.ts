@@ -1,8 +1,11 @@
 // Reads just enough of HTTP/1.1 requests to answer them from a table.
 
+/** OpenAI's chat completions, Anthropic's messages, Gemini's generateContent. */
+export type Api = 'openai' | 'anthropic' | 'gemini';
+
 export interface UpstreamRequest {
-  /** POST to the chat completions path; anything else gets an empty list. */
-  chat: boolean;
+  /** Whose chat is asked for, by the path; null for anything else, which gets an empty list. */
+  api: Api | null;
   stream: boolean;
   includeUsage: boolean;
 }
@@ -27,8 +30,8 @@ export class RequestReader {
       if (end === -1 || end > buffer.length) break;
       const body = buffer.toString('latin1', headEnd + 4, end);
       requests.push({
-        chat: head.startsWith('POST ') && head.includes('/chat/completions '),
-        stream: /"stream" ?: ?true/.test(body),
+        api: head.startsWith('POST ') ? apiOf(head) : null,
+        stream: /"stream" ?: ?true/.test(body) || head.includes(':streamGenerateContent'),
         includeUsage: /"include_usage" ?: ?true/.test(body),
       });
       buffer = buffer.subarray(end);
@@ -37,6 +40,12 @@ export class RequestReader {
     this.#rest = buffer.length > 0 ? buffer : undefined;
     return requests;
   }
+}
+
+function apiOf(head: string): Api | null {
+  if (head.includes('/chat/completions ')) return 'openai';
+  if (head.includes('/messages ')) return 'anthropic';
+  return /:(?:stream)?generateContent/i.test(head) ? 'gemini' : null;
 }
 
 function bodyEnd(head: string, buffer: Buffer, start: number): number {

@@ -1,9 +1,11 @@
-// An OpenAI look-alike that costs almost nothing: raw TCP, replies prepared as bytes.
+// A look-alike of three providers that costs almost nothing: raw TCP, replies prepared as bytes.
 
 import { createServer, type Server, type Socket } from 'node:net';
+import { anthropicBurst, anthropicUnary } from './anthropic-replies.ts';
+import { geminiBurst, geminiUnary } from './gemini-replies.ts';
 import { Pacer } from './pacer.ts';
 import { burstReply, contentChunk, emptyListReply, openingReply, unaryReply } from './replies.ts';
-import { RequestReader, type UpstreamRequest } from './request-reader.ts';
+import { type Api, RequestReader, type UpstreamRequest } from './request-reader.ts';
 
 export interface StreamShape {
   /** Content chunks of a streamed reply. */
@@ -20,11 +22,25 @@ export interface UpstreamStats {
 // Role and first token come together, as from a real model. A gateway may hold a stream back until its first token.
 const pacedOpening = Buffer.concat([openingReply, contentChunk(0)]);
 
+const unaryReplies: Readonly<Record<Api, Buffer>> = {
+  openai: unaryReply,
+  anthropic: anthropicUnary,
+  gemini: geminiUnary,
+};
+
+/** Whole streams of so many content chunks; only OpenAI's are paced as well. */
+const burstsOf = (chunks: number): Readonly<Record<Api | 'withUsage', Buffer>> => ({
+  openai: burstReply(chunks, false),
+  withUsage: burstReply(chunks, true),
+  anthropic: anthropicBurst(chunks),
+  gemini: geminiBurst(chunks),
+});
+
 export class Upstream {
   readonly server: Server;
   readonly #pacer = new Pacer();
   #shape: StreamShape = { chunks: 100, delayMs: 0 };
-  #bursts = { plain: burstReply(100, false), withUsage: burstReply(100, true) };
+  #bursts = burstsOf(100);
 
   constructor() {
     this.server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
@@ -33,7 +49,7 @@ export class Upstream {
   /** Holds for the streams that begin from now on. */
   shape(shape: StreamShape): void {
     this.#shape = shape;
-    this.#bursts = { plain: burstReply(shape.chunks, false), withUsage: burstReply(shape.chunks, true) };
+    this.#bursts = burstsOf(shape.chunks);
   }
 
   stats(): UpstreamStats {
@@ -55,10 +71,11 @@ export class Upstream {
   }
 
   #answer(socket: Socket, request: UpstreamRequest): void {
-    if (!request.chat) socket.write(emptyListReply);
-    else if (!request.stream) socket.write(unaryReply);
-    else if (this.#shape.delayMs === 0) {
-      socket.write(request.includeUsage ? this.#bursts.withUsage : this.#bursts.plain);
+    const { api } = request;
+    if (api === null) socket.write(emptyListReply);
+    else if (!request.stream) socket.write(unaryReplies[api]);
+    else if (api !== 'openai' || this.#shape.delayMs === 0) {
+      socket.write(this.#bursts[api === 'openai' && request.includeUsage ? 'withUsage' : api]);
     } else {
       socket.write(pacedOpening);
       this.#pacer.add(socket, this.#shape.chunks, this.#shape.delayMs, request.includeUsage);

@@ -65,15 +65,21 @@ describe('what the load sends', () => {
       Buffer.from(restCall({ port: 1, model: 'm' }).request),
       Buffer.from(restCall({ port: 1, model: 'm', stream: true }).request),
       Buffer.from('GET /v1/models HTTP/1.1\r\nhost: a\r\n\r\n'),
+      Buffer.from('POST /v1/messages HTTP/1.1\r\ncontent-length: 15\r\n\r\n{"stream":true}'),
+      Buffer.from(
+        'POST /v1beta/models/m:streamGenerateContent?alt=sse HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}',
+      ),
       Buffer.from(
         'POST /v1/chat/completions HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nd\r\n{"stream":true\r\n1\r\n}\r\n0\r\n\r\n',
       ),
     ];
     const expected = [
-      { chat: true, stream: false, includeUsage: false },
-      { chat: true, stream: true, includeUsage: true },
-      { chat: false, stream: false, includeUsage: false },
-      { chat: true, stream: true, includeUsage: false },
+      { api: 'openai', stream: false, includeUsage: false },
+      { api: 'openai', stream: true, includeUsage: true },
+      { api: null, stream: false, includeUsage: false },
+      { api: 'anthropic', stream: true, includeUsage: false },
+      { api: 'gemini', stream: true, includeUsage: false },
+      { api: 'openai', stream: true, includeUsage: false },
     ];
     const bytes = Buffer.concat(calls);
     for (let cut = 0; cut <= bytes.length; cut++) {

@@ -1,23 +1,54 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FinishReason, type Usage } from '../../gen/llmgateway/v1/completion_pb.js';
 import type { Part } from '../../gen/llmgateway/v1/message_pb.js';
 import { decodeChatRequest } from '../../src/codec/openai-chat/decode-request.ts';
 import { type ScriptedUpstream, startUpstream } from '../http/support/upstream.ts';
-import { type Exchange, recordedChats } from '../support/chat-recordings.ts';
 import { chatClient, openaiClient, type RunningGateway, startGateway } from '../support/gateway.ts';
+import {
+  expectedOf,
+  pieces,
+  type Recording,
+  recordings,
+  type Seen,
+  type SeenUsage,
+} from '../support/recordings.ts';
 
-const chats = recordedChats();
-const providers = ['openai', 'azure', 'groq', 'deepseek', 'openrouter', 'xai', 'llamacpp'];
+// Every recorded answer of every provider, replayed to a gateway and read by clients of every face.
+
+const all = recordings();
+
+/** Why recordings of an API are not replayed here. */
+const elsewhere: Readonly<Record<string, string>> = {
+  responses: 'not chat: the Responses API',
+  completions: 'text completions, which the gateway does not serve',
+  api_generate: 'text completions, which the gateway does not serve',
+  embeddings: 'not chat: see embeddings.test.ts',
+  embed: 'not chat: see embeddings.test.ts',
+  api_embed: 'not chat: see embeddings.test.ts',
+  models: 'not chat: a list of models',
+};
+
+/** The provider of the gateway that plays a recording: another's wire form is a few lines of configuration. */
+const playedBy = ({ provider, endpoint }: Recording): string =>
+  provider === 'vertex'
+    ? `vertex-${endpoint === 'messages' ? 'anthropic' : 'google'}`
+    : (names[provider] ?? provider);
+const names: Readonly<Record<string, string>> = { gemini: 'google' };
+
+const replayed = all.filter(({ endpoint }) => elsewhere[endpoint] === undefined);
+const good = replayed.filter(({ derived }) => derived.error === undefined);
+const bad = replayed.filter(({ derived }) => derived.error !== undefined);
 
 let upstream: ScriptedUpstream;
 let gateway: RunningGateway;
 let folder: string;
 /** What the upstream answers next, and what it was asked. */
-let playing: Exchange;
+let playing: Recording;
 let asked: Record<string, unknown>;
 
 beforeAll(async () => {
@@ -25,35 +56,42 @@ beforeAll(async () => {
   upstream.answerAll(async ({ socket, body }) => {
     if (body === '') return void socket.end('HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n');
     asked = JSON.parse(body);
-    const { status, headers, text } = playing.response;
+    const { status, headers, bytes } = playing.response;
     const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-    socket.write(
-      `HTTP/1.1 ${status} Replayed\r\n${head.join('')}content-length: ${Buffer.byteLength(text)}\r\n\r\n`,
-    );
-    for (const piece of pieces(Buffer.from(text))) {
+    socket.write(`HTTP/1.1 ${status} Replayed\r\n${head.join('')}content-length: ${bytes.length}\r\n\r\n`);
+    for (const piece of pieces(bytes)) {
       socket.write(piece);
       await new Promise((resolve) => setImmediate(resolve));
     }
   });
   folder = mkdtempSync(path.join(tmpdir(), 'replay-'));
   const file = path.join(folder, 'gateway.yaml');
-  const entry = (name: string, more = '') =>
-    `  ${name}:\n    base_url: ${upstream.origin}/v1\n    api_key: k\n${more}`;
-  const yaml = [
-    'providers:',
-    ...providers.map((name) =>
-      entry(
-        name,
-        name === 'groq' ? '    dialect: { history_annotations: drop, developer_role: system }\n' : '',
-      ),
-    ),
-  ];
-  writeFileSync(file, yaml.join('\n'));
+  const { origin } = upstream;
+  writeFileSync(
+    file,
+    `providers:
+  ${['openai', 'azure', 'deepseek', 'openrouter', 'xai']
+    .map((name) => `${name}: { base_url: "${origin}/v1", api_key: k }`)
+    .join('\n  ')}
+  groq: { base_url: "${origin}/v1", api_key: k, dialect: { history_annotations: drop, developer_role: system } }
+  llamacpp: { base_url: "${origin}/v1" }
+  anthropic: { base_url: "${origin}", api_key: k }
+  vertex-anthropic: { form: anthropic, base_url: "${origin}", headers: { authorization: Bearer k } }
+  google: { base_url: "${origin}/v1beta", api_key: k }
+  vertex-google: { form: google, base_url: "${origin}/v1", headers: { authorization: Bearer k } }
+  ollama: { base_url: "${origin}" }
+  bedrock: { base_url: "${origin}" }
+`,
+  );
   gateway = await startGateway({
     LLM_GATEWAY_CONFIG: file,
+    LLM_GATEWAY_LLAMACPP_BASE_URL: `${origin}/v1`,
+    LLM_GATEWAY_OLLAMA_BASE_URL: origin,
+    AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
+    AWS_SECRET_ACCESS_KEY: 'k',
+    AWS_REGION: 'us-east-1',
     // What is sent is compared with what was recorded, where nothing had been added to the client's words.
     LLM_GATEWAY_REASONING_STATE_MAX_BYTES: '0',
-    LLM_GATEWAY_LLAMACPP_BASE_URL: `${upstream.origin}/v1`,
   });
 });
 afterAll(async () => {
@@ -62,70 +100,32 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** A body cut at places that look random and are the same in every run, in the middle of characters, too. */
-function* pieces(bytes: Buffer): Generator<Buffer> {
-  let state = bytes.length;
-  for (let at = 0; at < bytes.length; ) {
-    state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
-    const size = 1 + (state % 97);
-    yield bytes.subarray(at, at + size);
-    at += size;
-  }
-}
-
-/** An answer reduced to what a recording tells of it. */
-interface Seen {
-  text: string;
-  thinking: string;
-  toolCalls: { id: string; name: string; args: unknown }[];
-  finish: string | null;
-  usage: { prompt: number; completion: number; total: number; cached: number; reasoning: number } | null;
-}
-
-function expectedOf({ derived, provider }: Exchange): Seen {
-  const { usage } = derived;
-  const reasoning = usage?.completion_tokens_details?.reasoning_tokens ?? 0;
-  const prompt = usage?.prompt_tokens ?? 0;
-  // xAI counts reasoning beside the completion; ours is OpenAI's meaning, in which it is a part.
-  const beside =
-    provider === 'xai' &&
-    usage !== undefined &&
-    usage.total_tokens === prompt + usage.completion_tokens + reasoning;
-  const completion = (usage?.completion_tokens ?? 0) + (beside ? reasoning : 0);
-  return {
-    text: derived.text ?? '',
-    thinking: derived.thinking ?? '',
-    toolCalls: (derived.tool_calls ?? []).map(({ id, name, args }) => ({ id, name, args })),
-    finish:
-      (derived.tool_calls ?? []).length > 0 && derived.finish === 'stop'
-        ? 'tool_calls'
-        : (derived.finish ?? null),
-    usage:
-      usage === undefined
-        ? null
-        : {
-            prompt,
-            completion,
-            total: usage.total_tokens,
-            cached: usage.prompt_tokens_details?.cached_tokens ?? 0,
-            reasoning,
-          },
-  };
-}
-
-const parsed = (args: string): unknown => JSON.parse(args);
-
 /** Model by which the gateway sends a recorded request to its provider. */
-const modelOf = ({ provider, request }: Exchange): string =>
-  `${provider}/${request?.['model'] ?? 'recorded-model'}`;
+function modelOf(recording: Recording): string {
+  const { url, json } = recording.request;
+  const inPath = /\/models?\/([^/:]+(?:%3A[^/:]+)?)/.exec(url)?.[1];
+  const model = json?.['model'] ?? (inPath === undefined ? 'recorded-model' : decodeURIComponent(inPath));
+  return `${playedBy(recording)}/${model}`;
+}
 
-function requestOf(exchange: Exchange): Record<string, unknown> {
-  const { request, sse } = exchange;
-  const { model: _model, ...rest } = request ?? { messages: [{ role: 'user', content: 'Hello' }] };
+const tools = [
+  { type: 'function' as const, function: { name: 'f', parameters: { type: 'object', properties: {} } } },
+];
+
+/** What is asked to get a recorded answer: the recorded request itself where a client of OpenAI's API wrote it. */
+function requestOf(recording: Recording): Record<string, unknown> {
+  const { stream, endpoint, request, derived } = recording;
+  const { model: _model, ...said } =
+    endpoint === 'chat' && request.json !== null
+      ? request.json
+      : {
+          messages: [{ role: 'user', content: 'Hello' }],
+          ...(derived.tool_calls === undefined ? {} : { tools }),
+        };
   return {
-    ...rest,
-    model: modelOf(exchange),
-    ...(sse
+    ...said,
+    model: modelOf(recording),
+    ...(stream
       ? { stream: true, stream_options: { include_usage: true } }
       : { stream: undefined, stream_options: undefined }),
   };
@@ -135,18 +135,18 @@ interface ReasoningMessage {
   reasoning_content?: string;
 }
 
-async function overRest(exchange: Exchange): Promise<Seen> {
+async function overRest(recording: Recording): Promise<Seen> {
   const client = openaiClient(gateway.url);
   let thinking = '';
   let completion: OpenAI.ChatCompletion;
-  if (exchange.sse) {
-    const stream = client.chat.completions.stream(requestOf(exchange) as never);
+  if (recording.stream) {
+    const stream = client.chat.completions.stream(requestOf(recording) as never);
     stream.on('chunk', (chunk) => {
       thinking += (chunk.choices[0]?.delta as ReasoningMessage | undefined)?.reasoning_content ?? '';
     });
     completion = await stream.finalChatCompletion();
   } else {
-    completion = await client.chat.completions.create(requestOf(exchange) as never);
+    completion = await client.chat.completions.create(requestOf(recording) as never);
     thinking = (completion.choices[0]?.message as ReasoningMessage | undefined)?.reasoning_content ?? '';
   }
   const [choice] = completion.choices;
@@ -156,7 +156,7 @@ async function overRest(exchange: Exchange): Promise<Seen> {
     thinking,
     toolCalls: (choice?.message.tool_calls ?? []).map((call) => {
       if (call.type !== 'function') throw new Error('not a function');
-      return { id: call.id, name: call.function.name, args: parsed(call.function.arguments) };
+      return { id: call.id, name: call.function.name, args: JSON.parse(call.function.arguments) };
     }),
     finish: choice?.finish_reason ?? null,
     usage: usage
@@ -171,8 +171,49 @@ async function overRest(exchange: Exchange): Promise<Seen> {
   };
 }
 
+const openaiWords: Readonly<Record<string, string>> = {
+  end_turn: 'stop',
+  stop_sequence: 'stop',
+  max_tokens: 'length',
+  tool_use: 'tool_calls',
+  refusal: 'content_filter',
+};
+
+async function overMessages(recording: Recording): Promise<Seen> {
+  const client = new Anthropic({ baseURL: gateway.url, apiKey: 'none', maxRetries: 0 });
+  const request = {
+    model: modelOf(recording),
+    max_tokens: 1000,
+    messages: [{ role: 'user' as const, content: 'Hello' }],
+    ...(recording.derived.tool_calls === undefined
+      ? {}
+      : { tools: [{ name: 'f', input_schema: { type: 'object' as const, properties: {} } }] }),
+  };
+  const message = recording.stream
+    ? await client.messages.stream(request).finalMessage()
+    : await client.messages.create(request);
+  const seen: Seen = { text: '', thinking: '', toolCalls: [], finish: null, usage: null };
+  for (const block of message.content) {
+    if (block.type === 'text') seen.text += block.text;
+    if (block.type === 'thinking') seen.thinking += block.thinking;
+    if (block.type === 'tool_use') seen.toolCalls.push({ id: block.id, name: block.name, args: block.input });
+  }
+  seen.finish = openaiWords[message.stop_reason ?? ''] ?? message.stop_reason;
+  const { usage } = message;
+  const cached = usage.cache_read_input_tokens ?? 0;
+  const prompt = usage.input_tokens + cached + (usage.cache_creation_input_tokens ?? 0);
+  seen.usage = {
+    prompt,
+    completion: usage.output_tokens,
+    total: prompt + usage.output_tokens,
+    cached,
+    reasoning: usage.output_tokens_details?.thinking_tokens ?? 0,
+  };
+  return seen;
+}
+
 const finishName = (reason: FinishReason): string => FinishReason[reason].toLowerCase();
-const usageOf = (usage: Usage | undefined): Seen['usage'] =>
+const usageOf = (usage: Usage | undefined): SeenUsage | null =>
   usage === undefined
     ? null
     : {
@@ -183,13 +224,13 @@ const usageOf = (usage: Usage | undefined): Seen['usage'] =>
         reasoning: usage.reasoningTokens ?? 0,
       };
 
-async function overGrpc(exchange: Exchange): Promise<Seen> {
+async function overGrpc(recording: Recording): Promise<Seen> {
   const client = chatClient('gRPC', gateway.url);
-  const { request } = decodeChatRequest(requestOf(exchange));
+  const { request } = decodeChatRequest(requestOf(recording));
   const { $typeName: _name, ...fields } = request;
   const seen: Seen = { text: '', thinking: '', toolCalls: [], finish: null, usage: null };
   const parts: Part[] = [];
-  if (exchange.sse) {
+  if (recording.stream) {
     for await (const { event } of client.streamChatCompletion(fields)) {
       if (event.case === 'partStarted') parts[event.value.part] = event.value.content as Part;
       else if (event.case === 'delta') grow(parts[event.value.part], event.value.text);
@@ -208,7 +249,7 @@ async function overGrpc(exchange: Exchange): Promise<Seen> {
     if (content.case === 'reasoning') seen.thinking += content.value.text;
     if (content.case === 'toolCall') {
       const { id, name, arguments: args } = content.value;
-      seen.toolCalls.push({ id, name, args: parsed(args) });
+      seen.toolCalls.push({ id, name, args: JSON.parse(args) });
     }
   }
   return seen;
@@ -222,6 +263,19 @@ function grow(part: Part | undefined, text: string): void {
   }
 }
 
+/** An answer in which the ids that the gateway made are as in the recording: ''. They have to be there, and differ. */
+function asRecorded(seen: Seen, expected: Seen): Seen {
+  const ids = seen.toolCalls.map(({ id }) => id);
+  expect(new Set(ids).size).toBe(ids.length);
+  expect(ids).not.toContain('');
+  return {
+    ...seen,
+    toolCalls: seen.toolCalls.map((call, i) =>
+      expected.toolCalls[i]?.id === '' ? { ...call, id: '' } : call,
+    ),
+  };
+}
+
 /** A request without what is the gateway's own business, and without nulls, which say nothing. */
 function meaning(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(meaning);
@@ -231,51 +285,103 @@ function meaning(value: unknown): unknown {
 }
 
 /** Members of a recorded request that go upstream in another form, by the provider's dialect. */
-function adjusted(exchange: Exchange): Record<string, unknown> {
+function adjusted(json: unknown): Record<string, unknown> {
   const {
     model: _model,
     stream: _stream,
     stream_options: _options,
     ...request
-  } = meaning(exchange.request) as Record<string, unknown>;
+  } = meaning(json) as Record<string, unknown>;
   const limit = request['max_tokens'] ?? request['max_completion_tokens'];
   delete request['max_tokens'];
   delete request['max_completion_tokens'];
   return limit === undefined ? request : { ...request, limit };
 }
 
-describe.skipIf(chats.length === 0)('recorded chats', () => {
-  const good = chats.filter(({ derived }) => derived.error === undefined);
-  const bad = chats.filter(({ derived }) => derived.error !== undefined);
+/** Passed and all, by face, provider and kind. */
+const table = new Map<string, { passed: number; total: number }>();
+function tally(face: string, { provider, endpoint, kind }: Recording): { passed: number; total: number } {
+  const key = `${`${provider}/${endpoint}`.padEnd(24)} ${kind.padEnd(28)} ${face}`;
+  const row = table.get(key) ?? { passed: 0, total: 0 };
+  table.set(key, row);
+  row.total++;
+  return row;
+}
+
+describe.skipIf(all.length === 0)('recorded answers', () => {
+  afterAll(() => {
+    const rows = [...table]
+      .sort()
+      .map(([key, { passed, total }]) => `${key.padEnd(64)} ${passed} / ${total}`);
+    const left = Map.groupBy(
+      all.filter(({ endpoint }) => elsewhere[endpoint] !== undefined),
+      ({ provider, endpoint }) => `${provider}/${endpoint}`,
+    );
+    for (const [name, { length, 0: first }] of left) {
+      rows.push(`${name.padEnd(24)} ${length} not replayed: ${elsewhere[first?.endpoint ?? '']}`);
+    }
+    console.log(rows.join('\n'));
+  });
 
   test('there are some of every provider', () => {
-    expect(new Set(chats.map(({ provider }) => provider))).toEqual(new Set(providers));
+    const providers = new Set(replayed.map(({ provider }) => provider));
+    expect([...providers].sort()).toEqual([
+      'anthropic',
+      'azure',
+      'bedrock',
+      'deepseek',
+      'gemini',
+      'groq',
+      'llamacpp',
+      'ollama',
+      'openai',
+      'openrouter',
+      'vertex',
+      'xai',
+    ]);
   });
 
   describe.each([
-    ['REST', overRest],
+    ['chat completions', overRest],
+    ['messages', overMessages],
     ['gRPC', overGrpc],
-  ] as const)('over %s', (_face, call) => {
-    test.each(good.map((exchange) => [exchange.title, exchange] as const))('%s', async (_title, exchange) => {
-      playing = exchange;
-      expect(await call(exchange)).toEqual(expectedOf(exchange));
-      if (exchange.request === null) return;
-      expect(adjusted({ ...exchange, request: asked })).toEqual(adjusted(exchange));
-      expect(asked['model']).toBe(exchange.request['model']);
-    });
+  ] as const)('over %s', (face, call) => {
+    test.each(good.map((recording) => [recording.title, recording] as const))(
+      '%s',
+      async (_title, recording) => {
+        const row = tally(face, recording);
+        playing = recording;
+        const expected = expectedOf(recording);
+        if (call === overMessages && expected.usage !== null) {
+          // What was not reported is 0 there; reasoning is only told by those who have a name for it.
+          expected.usage.reasoning = expect.any(Number) as unknown as number;
+        }
+        expect(asRecorded(await call(recording), expected)).toEqual(expected);
+        if (recording.endpoint === 'chat' && recording.request.json !== null && call !== overMessages) {
+          expect(adjusted(asked)).toEqual(adjusted(recording.request.json));
+          expect(asked['model']).toBe(recording.request.json['model']);
+        }
+        row.passed++;
+      },
+    );
   });
 
-  test.each(bad.map((exchange) => [exchange.title, exchange] as const))(
+  test.each(bad.map((recording) => [recording.title, recording] as const))(
     'error: %s',
-    async (_title, exchange) => {
-      playing = exchange;
-      const error = await overRest(exchange).catch((cause: unknown) => cause);
+    async (_title, recording) => {
+      const row = tally('errors', recording);
+      playing = recording;
+      const error = await overRest(recording).catch((cause: unknown) => cause);
       expect(error).toBeInstanceOf(OpenAI.APIError);
       const { status, message } = error as InstanceType<typeof OpenAI.APIError>;
-      // The key is the gateway's, so that its refusal is not the client's 401.
-      const told = exchange.response.status === 401 ? 502 : exchange.response.status;
+      // The key is the gateway's, so that its refusal is not the client's 401 or 403.
+      const told = [401, 403].includes(recording.response.status) ? 502 : recording.response.status;
       expect(status).toBe(told);
-      if (told !== 502) expect(message).toContain(String(exchange.derived.error?.message).slice(0, 40));
+      if (told !== 502) expect(message).toContain(String(recording.derived.error?.message).slice(0, 40));
+      const anthropic = await overMessages(recording).catch((cause: unknown) => cause);
+      expect(anthropic).toBeInstanceOf(Anthropic.APIError);
+      expect((anthropic as InstanceType<typeof Anthropic.APIError>).status).toBe(told);
+      row.passed++;
     },
   );
 });
