@@ -104,6 +104,7 @@ export const providerFields = {
   secret_access_key: text,
   session_token: text,
   endpoint: text,
+  claude_api: oneOf(['converse', 'invoke']),
   prefixes,
   headers,
   timeouts: anyMap,
@@ -132,6 +133,8 @@ export const providerDocs: Readonly<Record<keyof typeof providerFields, string>>
   session_token: 'Form `bedrock`: token of temporary credentials',
   endpoint:
     'Form `bedrock`: a proxy that takes `{prompt, model, max_tokens, system}`, instead of AWS; nothing is signed for it',
+  claude_api:
+    'Form `bedrock`: how Claude is spoken to, by Converse (the default) or, as `invoke`, in its own form',
   prefixes: 'Prefixes of model names that mean this provider and are stripped; `<name>/` when not given',
   headers: 'Sent with every request',
   timeouts: '`connect`, `first_byte`, `idle`: its own limits instead of those under `upstream`',

@@ -26,6 +26,8 @@ export interface ProviderConfig {
   readonly apiKey: Secret | null;
   /** Region and credentials of a provider of form `bedrock`; null for others. */
   readonly aws: AwsConfig | null;
+  /** How a provider of form `bedrock` speaks to Claude. */
+  readonly claudeApi: 'converse' | 'invoke';
   /** Variables that set the key, the usual one last; empty for a provider that needs no key. */
   readonly keyNames: readonly string[];
   /** What is stripped from a model's name to get the provider's own; lower case. */
@@ -156,6 +158,7 @@ function readProvider(
     baseUrl: inRegion(readAddress(name, fields, base, env, problems, hasAddress), aws),
     apiKey: readKey(place, fields, named, env, problems),
     aws,
+    claudeApi: fields.claude_api ?? 'converse',
     keyNames: needsKey
       ? [...named.filter((variable) => variable !== usual(base, ownKey)), usual(base, ownKey)]
       : [],
@@ -178,7 +181,7 @@ function inRegion(url: string, aws: AwsConfig | null): string {
 }
 
 function checkNotAws(place: string, fields: ProviderFields, problems: Problems): void {
-  for (const field of awsFields) {
+  for (const field of [...awsFields, 'claude_api'] as const) {
     if (fields[field] !== undefined) {
       problems.add(`${place}.${field}: has a meaning for providers of form bedrock only`);
     }

@@ -32,11 +32,11 @@ export interface HttpChatForm<F> {
   decoder(call: ProviderCall): FrameDecoder<F>;
 }
 
+/** What a provider that chats over HTTP has. */
+export type HttpChat = Required<Pick<Provider, 'createChat' | 'streamChat'>>;
+
 /** Chat with a provider over HTTP, in the form of its dialect. */
-export function httpChat<F>(
-  api: HttpApi,
-  form: HttpChatForm<F>,
-): Required<Pick<Provider, 'createChat' | 'streamChat'>> {
+export function httpChat<F>(api: HttpApi, form: HttpChatForm<F>): HttpChat {
   const { name } = api;
 
   function post(call: ProviderCall, stream: boolean): Promise<UpstreamResponse> {

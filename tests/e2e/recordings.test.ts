@@ -34,11 +34,13 @@ const elsewhere: Readonly<Record<string, string>> = {
 };
 
 /** The provider of the gateway that plays a recording: another's wire form is a few lines of configuration. */
-const playedBy = ({ provider, endpoint }: Recording): string =>
-  provider === 'vertex'
-    ? `vertex-${endpoint === 'messages' ? 'anthropic' : 'google'}`
-    : (names[provider] ?? provider);
-const names: Readonly<Record<string, string>> = { gemini: 'google' };
+const playedBy = ({ provider, endpoint }: Recording): string => names[`${provider}/${endpoint}`] ?? provider;
+const names: Readonly<Record<string, string>> = {
+  'gemini/generateContent': 'google',
+  'vertex/generateContent': 'vertex-google',
+  'vertex/messages': 'vertex-anthropic',
+  'bedrock/invoke': 'bedrock-claude',
+};
 
 const replayed = all.filter(({ endpoint }) => elsewhere[endpoint] === undefined);
 const good = replayed.filter(({ derived }) => derived.error === undefined);
@@ -81,6 +83,7 @@ beforeAll(async () => {
   vertex-google: { form: google, base_url: "${origin}/v1", headers: { authorization: Bearer k } }
   ollama: { base_url: "${origin}" }
   bedrock: { base_url: "${origin}" }
+  bedrock-claude: { form: bedrock, claude_api: invoke, base_url: "${origin}" }
 `,
   );
   gateway = await startGateway({

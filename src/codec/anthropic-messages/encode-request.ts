@@ -16,10 +16,11 @@ export interface EncodeRequestOptions {
   /** Only the input tokens are to be counted: what is about the answer is left out. Default false. */
   readonly counting?: boolean;
   /**
-   * Where the body goes: Anthropic's own API and those like it name the model in it; Google's Vertex names it in the path, and the
-   * form's version in the body. Default `anthropic`.
+   * Where the body goes: Anthropic's own API and those like it name the model in it; Google's Vertex and Amazon's Bedrock name it in the
+   * path, and the form's version in the body; at Bedrock, betas are in the body, too, and streams have a path of their own. Default
+   * `anthropic`.
    */
-  readonly host?: 'anthropic' | 'vertex';
+  readonly host?: 'anthropic' | 'vertex' | 'bedrock';
   /** Most tokens that the model can give, sent where the client sets no limit. Default: by the model's name, else 4,096. */
   readonly defaultMaxTokens?: number;
 }
@@ -46,7 +47,7 @@ const countedMembers: ReadonlySet<string> = new Set([
 /** Members that are the gateway's: as extras they would override what it has decided. */
 const reserved = ['model', 'messages', 'system', 'tools', 'stream'];
 
-const vertexVersion = 'vertex-2023-10-16';
+const versions = { vertex: 'vertex-2023-10-16', bedrock: 'bedrock-2023-05-31' } as const;
 
 /**
  * Writes the body of POST /v1/messages, or of /v1/messages/count_tokens. What is asked of the gateway itself is not in it.
@@ -90,7 +91,8 @@ export function encodeMessagesRequest(
     context,
   );
 
-  let body = host === 'vertex' && !counting ? vertexHead(own) : `{"model":${quote(model)}`;
+  let body = host === 'anthropic' || counting ? `{"model":${quote(model)}` : versionHead(own, versions[host]);
+  if (host === 'bedrock' && betas.length > 0) body += `,"anthropic_beta":${JSON.stringify(betas)}`;
   if (!counting) body += `,"max_tokens":${limitText(request, own, known, thinking)}`;
   if (system !== '') body += `,"system":${system}`;
   if (tools !== '') body += `,"tools":[${tools}]`;
@@ -100,15 +102,15 @@ export function encodeMessagesRequest(
   if (!counting) {
     if (parameters !== undefined) body += encodeSampling(parameters, thinking, context);
     body += encodeSettings(parameters, own, context);
-    if (stream) body += ',"stream":true';
+    if (stream && host !== 'bedrock') body += ',"stream":true';
   }
   body += `,"messages":${messages}${rest(own.rest(counting ? countedMembers : undefined))}}`;
   return { body, betas, warnings: context.warnings };
 }
 
-function vertexHead(own: OwnMembers): string {
+function versionHead(own: OwnMembers, version: string): string {
   const given = own.take('anthropic_version');
-  return `{"anthropic_version":${quote(typeof given === 'string' ? given : vertexVersion)}`;
+  return `{"anthropic_version":${quote(typeof given === 'string' ? given : version)}`;
 }
 
 /** The limit as it was written, where it is one that the model has no field for: 0 only fills the prompt cache. */

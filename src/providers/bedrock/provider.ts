@@ -7,8 +7,9 @@ import type { ProviderConfig } from '../../config/providers.ts';
 import { type AwsEventStreamMessage, AwsEventStreamReader } from '../../http/aws-event-stream-reader.ts';
 import type { UpstreamClient } from '../../http/client.ts';
 import { HttpApi } from '../http-api.ts';
-import { httpChat } from '../http-chat.ts';
+import { type HttpChat, httpChat } from '../http-chat.ts';
 import type { Provider } from '../provider.ts';
+import { claudeByInvoke } from './claude.ts';
 import { bedrockEmbeddings } from './embeddings.ts';
 import { modelPath } from './paths.ts';
 import { bedrockProxy } from './proxy.ts';
@@ -25,22 +26,31 @@ export function bedrockProvider(config: ProviderConfig, client: UpstreamClient):
     { name, baseUrl, ...authorization(config, baseUrl), decodeError: decodeConverseError },
     client,
   );
+  const converse = byConverse(api);
+  const claude = config.claudeApi === 'invoke' ? claudeByInvoke(api) : converse;
+  const chatOf = (model: string): HttpChat => (modelTraits(model).vendor === 'anthropic' ? claude : converse);
   return {
     name,
     missing,
     unsupported: unsupportedBy(config.unsupported),
-    ...httpChat<AwsEventStreamMessage>(api, {
-      streamType: 'application/vnd.amazon.eventstream',
-      encode: ({ request, upstreamModel: model }, stream) => ({
-        path: modelPath(model, stream ? 'converse-stream' : 'converse'),
-        ...encodeConverseRequest(request, model),
-      }),
-      decode: (json, { upstreamModel: model }) => decodeConverseResponse(json, { provider: name, model }),
-      framing: () => new AwsEventStreamReader(),
-      decoder: ({ upstreamModel: model }) => new ConverseStreamDecoder({ provider: name, model }),
-    }),
+    createChat: (call) => chatOf(call.upstreamModel).createChat(call),
+    streamChat: (call) => chatOf(call.upstreamModel).streamChat(call),
     createEmbeddings: bedrockEmbeddings(api),
   };
+}
+
+function byConverse(api: HttpApi): HttpChat {
+  const { name } = api;
+  return httpChat<AwsEventStreamMessage>(api, {
+    streamType: 'application/vnd.amazon.eventstream',
+    encode: ({ request, upstreamModel: model }, stream) => ({
+      path: modelPath(model, stream ? 'converse-stream' : 'converse'),
+      ...encodeConverseRequest(request, model),
+    }),
+    decode: (json, { upstreamModel: model }) => decodeConverseResponse(json, { provider: name, model }),
+    framing: () => new AwsEventStreamReader(),
+    decoder: ({ upstreamModel: model }) => new ConverseStreamDecoder({ provider: name, model }),
+  });
 }
 
 /** A key of Bedrock's own goes as it is, and wins, as in AWS's SDKs; other credentials sign. */

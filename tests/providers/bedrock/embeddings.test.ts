@@ -49,6 +49,7 @@ const config = (): ProviderConfig => ({
   dialect: {},
   unsupported: [],
   embeddings: 'none',
+  claudeApi: 'converse',
 });
 
 const request = (texts: string[], more: Partial<CreateEmbeddingsRequest> = {}): CreateEmbeddingsRequest => ({
