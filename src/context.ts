@@ -12,13 +12,14 @@ import { foreignPrefixes, namePatterns } from './config/builtin-providers.ts';
 import { parseYaml } from './config/file.ts';
 import type { Config } from './config/load.ts';
 import { ConfigError, Problems } from './config/problems.ts';
-import { toGatewayError } from './errors/gateway-error.ts';
+import { GatewayError, toGatewayError } from './errors/gateway-error.ts';
 import { createUpstreamClient } from './http/client.ts';
 import type { Logger } from './observability/log.ts';
 import { pipeline } from './pipeline/call.ts';
 import { countTokens } from './pipeline/count-tokens.ts';
 import { dispatch } from './pipeline/dispatch.ts';
-import { logStage } from './pipeline/log.ts';
+import { isLogged, logStage } from './pipeline/log.ts';
+import { OpenCalls } from './pipeline/open-calls.ts';
 import { optionsStage } from './pipeline/options.ts';
 import { paramsStage } from './pipeline/params.ts';
 import { reasoningStateStage } from './pipeline/reasoning-state.ts';
@@ -41,7 +42,7 @@ import { KnownModels } from './rpc/known-models.ts';
 import { modelsApi } from './rpc/models-api.ts';
 import { modelsService } from './rpc/models-service.ts';
 import { registerReflection } from './rpc/reflection.ts';
-import { createCors } from './server/cors.ts';
+import { createCors, originPolicy } from './server/cors.ts';
 import { createFaces } from './server/faces.ts';
 import { createPort, type Port } from './server/port.ts';
 import { countTokens as countByTokenizer } from './tokens/count-tokens.ts';
@@ -137,12 +138,10 @@ export function createGateway(initial: Config, log: Logger): Gateway {
     ...(initial.reasoningStateBytes > 0 ? [reasoningStateStage(stateMemory(initial))] : []),
   ];
   const handle = pipeline(stages, dispatch);
-  const chat = chatApi(
-    handle,
-    pipeline(stages, countTokens(countByTokenizer)),
-    () => settled.config.totalTimeoutMs,
-  );
-  const vectors = embeddingsApi(handle, () => settled.config.totalTimeoutMs);
+  const open = new OpenCalls();
+  const limits = { totalMs: () => settled.config.totalTimeoutMs, open };
+  const chat = chatApi(handle, pipeline(stages, countTokens(countByTokenizer)), limits);
+  const vectors = embeddingsApi(handle, limits);
   const models = modelsApi(() => settled.models);
 
   const facts: HealthFacts = {
@@ -152,6 +151,14 @@ export function createGateway(initial: Config, log: Logger): Gateway {
     modelsAvailable: () => models.countModels(),
   };
   const openaiVectors = openaiEmbeddings(vectors);
+  const refusals = log.module('refusals');
+  /** What fails before it is a call has no line of its own yet. */
+  const refused = (error: GatewayError, requestId: string, path: string): void => {
+    if (isLogged(error)) return;
+    const fields = { request_id: requestId, path, status: error.reasonName };
+    if (error.reason === ErrorReason.INTERNAL) refusals.error('internal error', { ...fields, error });
+    else refusals.info('refused', { ...fields, error: error.rawMessage });
+  };
   const rest = restRouter(
     {
       '/': { GET: serviceInfo(facts) },
@@ -167,19 +174,15 @@ export function createGateway(initial: Config, log: Logger): Gateway {
       '/v1/models/*': { GET: getModel(models) },
       '/v1/providers': { GET: listProviders(models) },
     },
-    (error, { requestId, path }) => {
-      if (error.reason === ErrorReason.INTERNAL) {
-        log.module('rest').error('internal error', { request_id: requestId, path, error });
-      }
-    },
+    (error, { requestId, path }) => refused(error, requestId, path),
   );
   const services = [ChatService, EmbeddingsService, ModelsService, Health];
   const faces = createFaces({
     rest,
     rpc: connectNodeAdapter({
       routes(router) {
-        router.service(ChatService, chatService(chat));
-        router.service(EmbeddingsService, embeddingsService(vectors));
+        router.service(ChatService, chatService(chat, refused));
+        router.service(EmbeddingsService, embeddingsService(vectors, refused));
         router.service(ModelsService, modelsService(models));
         router.service(
           Health,
@@ -199,6 +202,7 @@ export function createGateway(initial: Config, log: Logger): Gateway {
       maxTimeoutMs: 2 ** 31 - 1,
     }),
     cors: createCors({ origins: corsOrigins(initial), exposedHeaders }),
+    fromAllowedOrigin: originPolicy({ origins: corsOrigins(initial) }),
   });
   const port = createPort({
     ...faces,
@@ -231,7 +235,7 @@ export function createGateway(initial: Config, log: Logger): Gateway {
     },
     async drain() {
       serving.stop();
-      const report = await port.drain(settled.config.drainTimeoutMs);
+      const report = await port.drain(settled.config.drainTimeoutMs, () => open.abortAll(draining()));
       await release();
       return report;
     },
@@ -242,6 +246,10 @@ export function createGateway(initial: Config, log: Logger): Gateway {
     },
   };
 }
+
+/** What calls end with that outlast the drain. */
+const draining = (): GatewayError =>
+  new GatewayError(ErrorReason.DRAINING, 'the gateway is shutting down', { retryAfterMs: 1_000 });
 
 const stateMemory = ({ reasoningStateBytes, reasoningStateTtlMs }: Config): StateMemory =>
   new StateMemory({ maxSize: reasoningStateBytes, ttlMs: reasoningStateTtlMs });

@@ -7,6 +7,20 @@ import { createLogger, type RootLogger } from './observability/log.ts';
 
 // The life of the process: read the configuration, build, listen; on SIGTERM drain and leave.
 
+/** Settings that are only read at the start. */
+const needRestart = [
+  'host',
+  'port',
+  'maxBodyBytes',
+  'headersTimeoutMs',
+  'requestTimeoutMs',
+  'keepAliveTimeoutMs',
+  'maxConnections',
+  'upstreamConnections',
+  'reasoningStateBytes',
+  'reasoningStateTtlMs',
+] as const;
+
 function start(): { gateway: Gateway; config: Config; log: RootLogger } {
   const config = loadConfig({ env: process.env });
   const { serviceName: service, logLevel: level, logModules: modules } = config;
@@ -38,6 +52,8 @@ async function main(): Promise<void> {
   const watcher = watchConfig([config.file, config.modelsFile], () => {
     try {
       const next = loadConfig({ env: process.env });
+      const late = needRestart.filter((name) => next[name] !== gateway.config[name]);
+      if (late.length > 0) log.warn('some settings need a restart', { settings: late });
       gateway.reload(next);
       log.setLevels({ level: next.logLevel, modules: next.logModules });
       for (const warning of next.warnings) log.warn(warning);

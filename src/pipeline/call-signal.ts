@@ -1,5 +1,6 @@
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { GatewayError, toGatewayError } from '../errors/gateway-error.ts';
+import type { OpenCalls } from './open-calls.ts';
 
 /**
  * Tells a call that its client has left: `listener` is called once, with a reason, at once when it has happened already.
@@ -26,16 +27,19 @@ export interface CallSignal {
 
 /**
  * A signal that aborts with a GatewayError: when the client leaves (CANCELLED, or what the RPC library says of a deadline), or
- * after `timeoutMs`, which is the whole call's time: queue, retries, tool rounds and stream included.
+ * after `timeoutMs`, which is the whole call's time: queue, retries, tool rounds and stream included; or when all `open` calls are
+ * ended.
  */
-export function callSignal(client: ClientWatch, timeoutMs: number): CallSignal {
+export function callSignal(client: ClientWatch, timeoutMs: number, open: OpenCalls): CallSignal {
   const controller = new AbortController();
   const unwatch = client((reason) => controller.abort(leaving(reason)));
+  const close = open.add((reason) => controller.abort(reason));
   const timer = setTimeout(() => controller.abort(tooLate(timeoutMs)), timeoutMs);
   return {
     signal: controller.signal,
     release() {
       clearTimeout(timer);
+      close();
       unwatch();
     },
   };

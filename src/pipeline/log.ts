@@ -5,6 +5,11 @@ import { tapEvents } from '../model/events.ts';
 import type { Logger } from '../observability/log.ts';
 import type { Call, Stage } from './call.ts';
 
+/** Errors that a call's line has told of. */
+const logged = new WeakSet<GatewayError>();
+
+export const isLogged = (error: GatewayError): boolean => logged.has(error);
+
 /**
  * One line for every call when it is over: INFO when it succeeded, WARN when it failed, ERROR when the gateway is at fault.
  * Never a text of the client's or the model's.
@@ -13,8 +18,10 @@ export function logStage(log: Logger): Stage {
   return (next) => async (call) => {
     const began = performance.now();
     let firstOutput: number | null = null;
-    const over = (error: GatewayError | null, usage: Usage | undefined): void =>
+    const over = (error: GatewayError | null, usage: Usage | undefined): void => {
+      if (error !== null) logged.add(error);
       writeLine(log, call, { began, firstOutput, error, usage });
+    };
     try {
       const reply = await next(call);
       firstOutput = performance.now();

@@ -78,7 +78,6 @@ function findRoute(name: string, kind: CallKind, table: RoutingOptions): Route {
   return {
     provider,
     upstreamModel,
-    modelId: exact && entry !== null ? entry.model.id : null,
     timeouts: { ...table.timeouts, ...table.providerTimeouts.get(providerName), ...entry?.timeouts },
   };
 }

@@ -47,8 +47,17 @@ export function httpChat<F>(api: HttpApi, form: HttpChatForm<F>): HttpChat {
     return api.send({ path, body, accept, ...(headers === undefined ? {} : { headers }), signal, timeouts });
   }
 
-  const completion = async (response: UpstreamResponse, call: ProviderCall) =>
-    form.decode(await api.readJson(response), call);
+  async function completion(
+    response: UpstreamResponse,
+    call: ProviderCall,
+  ): Promise<CreateChatCompletionResponse> {
+    const json = await api.readJson(response);
+    try {
+      return form.decode(json, call);
+    } catch (error) {
+      throw upstreamFault(name, error);
+    }
+  }
 
   return {
     createChat: async (call) => completion(await post(call, false), call),

@@ -1,6 +1,7 @@
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { GatewayError } from '../errors/gateway-error.ts';
 import { UpstreamError, type UpstreamErrorKind } from '../http/client.ts';
+import { redactText } from '../observability/redact.ts';
 
 const faults: Readonly<Record<UpstreamErrorKind, readonly [ErrorReason, string]>> = {
   connect: [ErrorReason.UPSTREAM_UNREACHABLE, 'could not be reached'],
@@ -17,7 +18,22 @@ const faults: Readonly<Record<UpstreamErrorKind, readonly [ErrorReason, string]>
 
 /** A failure of the exchange with a provider as the client is told of it; other errors as they are. */
 export function upstreamFault(provider: string, error: unknown): unknown {
+  if (error instanceof GatewayError) return withoutKeys(error);
   if (!(error instanceof UpstreamError)) return error;
   const [reason, what] = faults[error.kind];
   return new GatewayError(reason, `provider ${provider} ${what}`, { provider, cause: error });
+}
+
+/** Providers quote the key that they refuse, in forms that no pattern knows. */
+function withoutKeys(error: GatewayError): GatewayError {
+  const { reason, rawMessage, facts } = error;
+  if (facts.upstreamStatus === undefined) return error;
+  const { upstreamCode = '', upstreamType = '' } = facts;
+  const [message, code, type] = [rawMessage, upstreamCode, upstreamType].map((text) => redactText(text));
+  if (message === rawMessage && code === upstreamCode && type === upstreamType) return error;
+  return new GatewayError(reason, message as string, {
+    ...facts,
+    upstreamCode: code as string,
+    upstreamType: type as string,
+  });
 }

@@ -2,6 +2,7 @@ import { decodeChatRequest } from '../codec/openai-chat/decode-request.ts';
 import { encodeStreamError } from '../codec/openai-chat/encode-error.ts';
 import { encodeChatResponse } from '../codec/openai-chat/encode-response.ts';
 import { ChatStreamEncoder } from '../codec/openai-chat/encode-stream.ts';
+import * as build from '../model/build.ts';
 import type { CallContext, ChatApi } from '../rpc/chat-api.ts';
 import { clientOf, type RestHandler, readJson, sendJson } from './exchange.ts';
 import { applyHeaders } from './gateway-headers.ts';
@@ -23,7 +24,8 @@ export function chatCompletions(api: ChatApi, options: () => ChatRouteOptions): 
     const client = clientOf(exchange);
     const { request, stream, includeUsage } = decodeChatRequest(await readJson(exchange, maxBodyBytes));
     applyHeaders(exchange, request);
-    const context: CallContext = { requestId: exchange.requestId, face: 'openai.chat', ...client };
+    const report = build.callReport('', '');
+    const context: CallContext = { requestId: exchange.requestId, face: 'openai.chat', report, ...client };
     if (stream) {
       const encoder = new ChatStreamEncoder({ includeUsage });
       const form = {
@@ -31,6 +33,7 @@ export function chatCompletions(api: ChatApi, options: () => ChatRouteOptions): 
         encodeError: encodeStreamError,
         keepAliveFrame: ': keep-alive\n\n',
         headers: {},
+        report,
       };
       return sendStream(exchange, api.streamChatCompletion(request, context), form, sseKeepAliveMs);
     }

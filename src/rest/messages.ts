@@ -1,8 +1,10 @@
+import type { CallReport } from '../../gen/llmgateway/v1/completion_pb.js';
 import { decodeMessagesRequest } from '../codec/anthropic-messages/decode-request.ts';
 import { encodeMessagesStreamError } from '../codec/anthropic-messages/encode-error.ts';
 import { encodeMessagesResponse } from '../codec/anthropic-messages/encode-response.ts';
 import { MessagesStreamEncoder } from '../codec/anthropic-messages/encode-stream.ts';
-import type { CallContext, ChatApi } from '../rpc/chat-api.ts';
+import * as build from '../model/build.ts';
+import type { ChatApi } from '../rpc/chat-api.ts';
 import type { ChatRouteOptions } from './chat.ts';
 import { messagesIdHeader } from './error-form.ts';
 import { clientOf, type Exchange, header, type RestHandler, readJson, sendJson } from './exchange.ts';
@@ -25,7 +27,7 @@ export function createMessage(api: ChatApi, options: () => ChatRouteOptions): Re
       return sendStream(
         exchange,
         api.streamChatCompletion(request, context),
-        streamForm(exchange),
+        streamForm(exchange, context.report),
         sseKeepAliveMs,
       );
     }
@@ -47,19 +49,21 @@ export function countMessageTokens(api: ChatApi, options: () => ChatRouteOptions
   };
 }
 
-const contextOf = (exchange: Exchange): CallContext => ({
+const contextOf = (exchange: Exchange) => ({
   requestId: exchange.requestId,
   face,
+  report: build.callReport('', ''),
   ...clientOf(exchange),
 });
 
-function streamForm({ requestId }: Exchange): StreamForm {
+function streamForm({ requestId }: Exchange, report: CallReport): StreamForm {
   const encoder = new MessagesStreamEncoder();
   return {
     encode: encoder.encode.bind(encoder),
     encodeError: (error) => encodeMessagesStreamError(error, requestId),
     keepAliveFrame: 'event: ping\ndata: {"type":"ping"}\n\n',
     headers: messagesIdHeader(requestId),
+    report,
   };
 }
 

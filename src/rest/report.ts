@@ -3,7 +3,8 @@ import type { CallReport } from '../../gen/llmgateway/v1/completion_pb.js';
 /** What the client is told of a call's way in headers. */
 export function reportHeaders(report: CallReport | undefined): Record<string, string> {
   if (report === undefined) return {};
-  const headers: Record<string, string> = { 'x-provider-used': report.provider };
+  const headers: Record<string, string> = {};
+  if (report.provider !== '') headers['x-provider-used'] = report.provider;
   if (report.droppedParams.length > 0) headers['x-dropped-params'] = report.droppedParams.join(', ');
   if (report.warnings.length > 0) {
     headers['x-warnings'] = [...new Set(report.warnings.map(({ code }) => code))].join(', ');

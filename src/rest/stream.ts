@@ -1,3 +1,4 @@
+import type { CallReport } from '../../gen/llmgateway/v1/completion_pb.js';
 import { type GatewayError, toGatewayError } from '../errors/gateway-error.ts';
 import { ClientGoneError, openSse, type SseWriter } from '../http/sse-writer.ts';
 import type { EventStream, StreamEvent } from '../model/events.ts';
@@ -14,6 +15,8 @@ export interface StreamForm {
   readonly keepAliveFrame: string;
   /** More reply headers. */
   readonly headers: Readonly<Record<string, string>>;
+  /** What is known of the call when the head has to go out before there is an answer. */
+  readonly report: CallReport;
 }
 
 /**
@@ -34,7 +37,7 @@ export async function sendStream(
   };
   let writer: SseWriter | null = null;
   const early = setTimeout(() => {
-    writer = open();
+    writer = open(reportHeaders(form.report));
     if (!writer.gone) writer.write(keepAliveFrame);
   }, keepAliveMs);
   let events: EventStream;

@@ -1,5 +1,8 @@
 import type { HandlerContext } from '@connectrpc/connect';
+import type { CallReport } from '../../gen/llmgateway/v1/completion_pb.js';
+import { type GatewayError, toGatewayError } from '../errors/gateway-error.ts';
 import { type CallSignal, type ClientWatch, callSignal, watchSignal } from '../pipeline/call-signal.ts';
+import type { OpenCalls } from '../pipeline/open-calls.ts';
 
 /** Who calls, and for how long. Every face makes one for each call. */
 export interface CallContext {
@@ -10,6 +13,8 @@ export interface CallContext {
   readonly client: ClientWatch;
   /** The client's own limit for the whole call in milliseconds; null for none. */
   readonly timeoutMs: number | null;
+  /** Where the face wants to read what becomes of the call before there is a reply. */
+  readonly report?: CallReport;
 }
 
 /** The context of an RPC. `x-request-id` was set by the port. */
@@ -20,6 +25,25 @@ export const contextOf = (context: HandlerContext): CallContext => ({
   timeoutMs: context.timeoutMs() ?? null,
 });
 
-/** The signal of a call that begins now. @param totalMs limit of every call, in milliseconds */
-export const beginCall = ({ client, timeoutMs }: CallContext, totalMs: number): CallSignal =>
-  callSignal(client, Math.min(timeoutMs ?? Number.POSITIVE_INFINITY, totalMs));
+/** What holds for every call. */
+export interface CallLimits {
+  /** Longest call, in milliseconds. */
+  readonly totalMs: () => number;
+  readonly open: OpenCalls;
+}
+
+/** The signal of a call that begins now. */
+export const beginCall = ({ client, timeoutMs }: CallContext, { totalMs, open }: CallLimits): CallSignal =>
+  callSignal(client, Math.min(timeoutMs ?? Number.POSITIVE_INFINITY, totalMs()), open);
+
+/** Told of every error that an RPC ends with. */
+export type OnFailure = (error: GatewayError, requestId: string, path: string) => void;
+
+/** Makes what an RPC ends with of what was thrown. */
+export const failing =
+  ({ requestId }: CallContext, { service, method }: HandlerContext, onFailure: OnFailure) =>
+  (cause: unknown): GatewayError => {
+    const error = toGatewayError(cause);
+    onFailure(error, requestId, `/${service.typeName}/${method.name}`);
+    return error.withDetails(requestId);
+  };

@@ -5,7 +5,7 @@ import type {
 import * as build from '../model/build.ts';
 import { type EventStream, tapEvents } from '../model/events.ts';
 import type { ChatCall, Handler, TokenCount } from '../pipeline/call.ts';
-import { beginCall, type CallContext } from './call-context.ts';
+import { beginCall, type CallContext, type CallLimits } from './call-context.ts';
 
 export type { CallContext } from './call-context.ts';
 
@@ -23,12 +23,11 @@ export interface ChatApi {
 /**
  * @param handle answers calls for completions
  * @param count answers calls that only count tokens
- * @param totalMs limit of every call, in milliseconds
  */
-export function chatApi(handle: Handler, count: Handler, totalMs: () => number): ChatApi {
+export function chatApi(handle: Handler, count: Handler, limits: CallLimits): ChatApi {
   return {
     async createChatCompletion(request, context) {
-      const { signal, release } = beginCall(context, totalMs());
+      const { signal, release } = beginCall(context, limits);
       try {
         const reply = await handle(newCall(request, context, false, signal));
         if (reply.kind !== 'unary') throw new Error('a unary call was not answered with a completion');
@@ -38,7 +37,7 @@ export function chatApi(handle: Handler, count: Handler, totalMs: () => number):
       }
     },
     async streamChatCompletion(request, context) {
-      const { signal, release } = beginCall(context, totalMs());
+      const { signal, release } = beginCall(context, limits);
       try {
         const reply = await handle(newCall(request, context, true, signal));
         if (reply.kind !== 'stream') throw new Error('a streaming call was answered without a stream');
@@ -49,7 +48,7 @@ export function chatApi(handle: Handler, count: Handler, totalMs: () => number):
       }
     },
     async countTokens(request, context) {
-      const { signal, release } = beginCall(context, totalMs());
+      const { signal, release } = beginCall(context, limits);
       try {
         const reply = await count(newCall(request, context, false, signal));
         if (reply.kind !== 'count') throw new Error('a call for a count was not answered with one');
@@ -74,5 +73,5 @@ const newCall = (
   signal,
   request,
   route: null,
-  report: build.callReport('', ''),
+  report: context.report ?? build.callReport('', ''),
 });

@@ -11,19 +11,20 @@ import {
   type StreamChatCompletionResponse,
 } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import { validateJsonTexts } from '../codec/openai-chat/json-texts.ts';
-import { toGatewayError } from '../errors/gateway-error.ts';
+import type { GatewayError } from '../errors/gateway-error.ts';
 import type { EventStream } from '../model/events.ts';
-import { type CallContext, contextOf } from './call-context.ts';
+import { type CallContext, contextOf, failing, type OnFailure } from './call-context.ts';
 import type { ChatApi } from './chat-api.ts';
 import { checkChatRequest } from './check-request.ts';
 import { validateMessage } from './validate.ts';
 import { makeWellFormed, WellFormedStream } from './well-formed.ts';
 
 /** ChatService for Connect, gRPC and gRPC-Web. */
-export function chatService(api: ChatApi): ServiceImpl<typeof ChatService> {
+export function chatService(api: ChatApi, onFailure: OnFailure): ServiceImpl<typeof ChatService> {
   return {
     async createChatCompletion(request, handlerContext) {
       const context = contextOf(handlerContext);
+      const failed = failing(context, handlerContext, onFailure);
       try {
         validateMessage(CreateChatCompletionRequestSchema, request);
         validateJsonTexts(request);
@@ -32,15 +33,16 @@ export function chatService(api: ChatApi): ServiceImpl<typeof ChatService> {
         makeWellFormed(response);
         return response;
       } catch (error) {
-        throw toGatewayError(error).withDetails(context.requestId);
+        throw failed(error);
       }
     },
     streamChatCompletion(request, handlerContext) {
       const context = contextOf(handlerContext);
-      return singly(open(api, request, context), context.requestId);
+      return singly(open(api, request, context), failing(context, handlerContext, onFailure));
     },
     async countTokens(message, handlerContext) {
       const context = contextOf(handlerContext);
+      const failed = failing(context, handlerContext, onFailure);
       try {
         validateMessage(CountTokensRequestSchema, message);
         const request = message.request as CreateChatCompletionRequest;
@@ -48,7 +50,7 @@ export function chatService(api: ChatApi): ServiceImpl<typeof ChatService> {
         const { tokens: inputTokens, estimated, method } = await api.countTokens(request, context);
         return create(CountTokensResponseSchema, { inputTokens, estimated, method });
       } catch (error) {
-        throw toGatewayError(error).withDetails(context.requestId);
+        throw failed(error);
       }
     },
   };
@@ -69,7 +71,7 @@ async function open(
 /** The events of a stream one by one, as Connect wants them. */
 function singly(
   opening: Promise<EventStream>,
-  requestId: string,
+  failed: (cause: unknown) => GatewayError,
 ): AsyncIterableIterator<StreamChatCompletionResponse> {
   opening.catch(() => {}); // reported by the first next()
   const texts = new WellFormedStream();
@@ -88,7 +90,7 @@ function singly(
           at = 0;
         }
       } catch (error) {
-        throw toGatewayError(error).withDetails(requestId);
+        throw failed(error);
       }
       const value = batch[at++] as StreamChatCompletionResponse;
       texts.mend(value);

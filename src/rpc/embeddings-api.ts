@@ -4,18 +4,17 @@ import type {
 } from '../../gen/llmgateway/v1/embeddings_service_pb.js';
 import * as build from '../model/build.ts';
 import type { Handler } from '../pipeline/call.ts';
-import { beginCall, type CallContext } from './call-context.ts';
+import { beginCall, type CallContext, type CallLimits } from './call-context.ts';
 
 /** EmbeddingsService as an object: RPC and REST call the same one. Rejects with GatewayError. */
 export interface EmbeddingsApi {
   createEmbeddings(request: CreateEmbeddingsRequest, context: CallContext): Promise<CreateEmbeddingsResponse>;
 }
 
-/** @param totalMs limit of every call, in milliseconds */
-export function embeddingsApi(handle: Handler, totalMs: () => number): EmbeddingsApi {
+export function embeddingsApi(handle: Handler, limits: CallLimits): EmbeddingsApi {
   return {
     async createEmbeddings(request, context) {
-      const { signal, release } = beginCall(context, totalMs());
+      const { signal, release } = beginCall(context, limits);
       try {
         const reply = await handle({
           kind: 'embeddings',

@@ -1,5 +1,5 @@
 import type { CreateChatCompletionResponse } from '../../gen/llmgateway/v1/chat_service_pb.js';
-import type { PartDelta } from '../../gen/llmgateway/v1/completion_pb.js';
+import type { Logprobs, PartDelta } from '../../gen/llmgateway/v1/completion_pb.js';
 import type { Part } from '../../gen/llmgateway/v1/message_pb.js';
 import type { StreamEvent } from '../model/events.ts';
 
@@ -8,7 +8,10 @@ import type { StreamEvent } from '../model/events.ts';
 
 /** Makes the texts of an answer such that UTF-8 can carry them. */
 export function makeWellFormed({ choices }: CreateChatCompletionResponse): void {
-  for (const { message } of choices) for (const part of message?.parts ?? []) mend(part);
+  for (const { message, logprobs } of choices) {
+    for (const part of message?.parts ?? []) mend(part);
+    mendLogprobs(logprobs);
+  }
 }
 
 function mend({ content }: Part): void {
@@ -27,6 +30,13 @@ function mend({ content }: Part): void {
   }
 }
 
+function mendLogprobs(logprobs: Logprobs | undefined): void {
+  if (logprobs === undefined) return;
+  for (const token of [...logprobs.content, ...logprobs.refusal]) {
+    for (const one of [token, ...token.topLogprobs]) one.token = one.token.toWellFormed();
+  }
+}
+
 const isFirstHalf = (code: number): boolean => code >= 0xd800 && code < 0xdc00;
 
 /** Does the same to the events of a stream: halves that come apart are put together. */
@@ -38,6 +48,7 @@ export class WellFormedStream {
   mend({ event }: StreamEvent): void {
     if (event.case === 'delta') {
       const { value } = event;
+      mendLogprobs(value.logprobs);
       if (this.#halves.size > 0 || !value.text.isWellFormed()) this.#delta(value);
     } else if (event.case === 'partStarted' && event.value.content !== undefined) mend(event.value.content);
   }

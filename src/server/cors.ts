@@ -27,6 +27,21 @@ const MAX_REQUEST_HEADERS_LENGTH = 4096;
 /** A comma-separated list of header names (RFC 9110, 5.6.2). */
 const TOKEN_LIST = /^[ \t]*[\w!#$%&'*+.^`|~-]+(?:[ \t]*,[ \t]*[\w!#$%&'*+.^`|~-]+)*[ \t]*$/;
 
+/**
+ * Whether a request may come from where it says that it comes from. Pages can send simple requests anywhere without asking first; only
+ * their answers are kept from them. Requests without an origin, and those of pages that the gateway itself serves, are fine.
+ */
+export function originPolicy({ origins }: Pick<CorsOptions, 'origins'>): (req: Request) => boolean {
+  if (origins === '*' || origins.includes('*')) return () => true;
+  const allowed = new Set([...origins].map(normalizeOrigin));
+  return ({ headers }) => {
+    const { origin } = headers;
+    if (origin === undefined || allowed.has(origin.toLowerCase())) return true;
+    const host = headers.host ?? headers[':authority'];
+    return /^https?:\/\/(.+)$/i.exec(origin)?.[1] === host;
+  };
+}
+
 /** Cross-origin rules that let browsers use REST, Connect-Web and gRPC-Web. */
 export function createCors(options: CorsOptions): Cors {
   const any = options.origins === '*' || options.origins.includes('*');

@@ -6,7 +6,7 @@ import { refuseRest } from '../rest/refuse.ts';
 import type { RestRouter } from '../rest/router.ts';
 import { refuseRpc } from '../rpc/refuse.ts';
 import type { Cors } from './cors.ts';
-import { closeIfUnread } from './discard.ts';
+import { closeIfUnread, discardBody } from './discard.ts';
 import { newRequestId, requestIdHeader } from './request-id.ts';
 import { isHttp2, type Request, type RequestHandler } from './types.ts';
 
@@ -16,6 +16,8 @@ export interface FacesOptions {
   readonly rpc: ReturnType<typeof connectNodeAdapter>;
   readonly rest: RestRouter;
   readonly cors: Cors;
+  /** See originPolicy. */
+  readonly fromAllowedOrigin: (req: Request) => boolean;
 }
 
 export interface Faces {
@@ -33,14 +35,25 @@ const healthPaths = ['/health', '/metrics', '/grpc.health.v1.Health/'];
 /** What a client may send as `x-request-id`; anything else is replaced. */
 const plainRequestId = /^[\w.:/+=@-]{1,128}$/;
 
+const foreignOrigin = (origin: string): GatewayError =>
+  new GatewayError(
+    ErrorReason.PERMISSION_DENIED,
+    `pages of ${origin.slice(0, 200)} may not call; LLM_GATEWAY_CORS_ORIGINS says which may`,
+  );
+
 const isRpc = (path: string): boolean => rpcPrefixes.some((prefix) => path.startsWith(prefix));
 
-export function createFaces({ rpc, rest, cors }: FacesOptions): Faces {
+export function createFaces({ rpc, rest, cors, fromAllowedOrigin }: FacesOptions): Faces {
   return {
     handler(req, res) {
       const id = identify(req);
       toOriginForm(req);
+      if (req.method === 'OPTIONS') res.setHeader(requestIdHeader, id);
       if (cors(req, res)) return;
+      if (req.headers.origin !== undefined && !fromAllowedOrigin(req)) {
+        discardBody(req);
+        return refuseRest(req, res, foreignOrigin(req.headers.origin), id);
+      }
       if (!isRpc(req.url ?? '/')) return rest(req, res, id);
       // Connect makes the head of its replies, so this is how the id gets into them. REST writes it with the others, which is cheaper.
       res.setHeader(requestIdHeader, id);

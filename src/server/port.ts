@@ -53,7 +53,7 @@ export interface Port {
    * `connection: close`; HTTP/2 sessions get GOAWAY at once and keep their open streams. A second call returns the first
    * one's promise.
    */
-  drain(graceMs: number): Promise<DrainReport>;
+  drain(graceMs: number, onGraceOver?: () => void): Promise<DrainReport>;
   /** Cuts every connection and stops listening. */
   close(): Promise<void>;
   /** New TLS connections see this certificate; open ones go on. @throws, keeping the old, if it is wrong or TLS is off */
@@ -65,6 +65,9 @@ export function createPort(options: PortOptions): Port {
   const limits = resolveLimits(options.limits);
   return new ListeningPort(options, limits);
 }
+
+/** How long those that are told to end when the grace is over have to say so. */
+const LAST_WORDS_MS = 1_000;
 
 class ListeningPort implements Port {
   readonly #options: PortOptions;
@@ -118,8 +121,8 @@ class ListeningPort implements Port {
     });
   }
 
-  drain(graceMs: number): Promise<DrainReport> {
-    this.#drained ??= this.#drain(graceMs);
+  drain(graceMs: number, onGraceOver?: () => void): Promise<DrainReport> {
+    this.#drained ??= this.#drain(graceMs, onGraceOver);
     return this.#drained;
   }
 
@@ -132,17 +135,22 @@ class ListeningPort implements Port {
     this.#listener.reloadTls(certificate);
   }
 
-  async #drain(graceMs: number): Promise<DrainReport> {
+  async #drain(graceMs: number, onGraceOver?: () => void): Promise<DrainReport> {
     for (const exchange of this.#exchanges.open) {
       closeAfter(exchange);
       if (this.#options.servedWhileDraining?.(exchange.req)) this.#exchanges.release(exchange);
     }
     this.#listener.sessions.drain();
-    const idle = await untilIdle(this.#exchanges, graceMs, (listener) => {
+    const listen = (listener: () => void) => {
       this.#onEnded = listener;
-    });
-    clearInterval(this.#sweep);
+    };
+    let idle = await untilIdle(this.#exchanges, graceMs, listen);
     const destroyed = this.#exchanges.holding;
+    if (!idle && onGraceOver !== undefined) {
+      onGraceOver();
+      idle = await untilIdle(this.#exchanges, LAST_WORDS_MS, listen);
+    }
+    clearInterval(this.#sweep);
     await closeListener(this.#listener, idle ? undefined : 0);
     return { destroyed };
   }

@@ -117,3 +117,24 @@ test('a wrong configuration ends the start with a line for each mistake', async 
     'llm-gateway: LLM_GATEWAY_LOG_LEVEL: is "LOUD", has to be one of DEBUG, INFO, WARN, ERROR',
   ]);
 });
+
+test.each(['REST', 'gRPC', 'Connect over HTTP/2'] as Face[])(
+  'a stream of %s that outlasts the drain is told why it ends',
+  async (face) => {
+    const gateway = await startProcess({ LLM_GATEWAY_DRAIN_TIMEOUT_SECONDS: '200ms' });
+    let begun = () => {};
+    const streaming = new Promise<void>((resolve) => {
+      begun = resolve;
+    });
+    const call = callFace(face, gateway.url, 'fake/slow?words=400&delay_ms=25', {
+      stream: true,
+      onText: () => begun(),
+    });
+    await streaming;
+    gateway.signal('SIGTERM');
+    const { complete, failure } = await call;
+    expect(complete).toBe(false);
+    expect(failure?.reason).toBe('draining');
+    expect(await gateway.exit).toBe(0);
+  },
+);

@@ -119,3 +119,104 @@ describe('clients', () => {
     await client.until(/^HTTP\/1\.1 200 [\s\S]*\}$/);
   });
 });
+
+describe('pages of other origins', () => {
+  test('may not call where none are allowed, not even in ways that need no leave', async () => {
+    const strict = await startGateway({ LLM_GATEWAY_ENVIRONMENT: 'production' });
+    try {
+      const call = (origin: string) =>
+        fetch(`${strict.url}/v1/chat/completions`, {
+          method: 'POST',
+          headers: { origin, 'content-type': 'text/plain' },
+          body: JSON.stringify({ model: 'fake/echo', messages: [{ role: 'user', content: 'Hi' }] }),
+        });
+      const refused = await call('https://evil.example');
+      expect(refused.status).toBe(403);
+      expect(await refused.json()).toMatchObject({ error: { code: 'permission_denied' } });
+      expect((await call(strict.url)).status).toBe(200);
+    } finally {
+      await strict.stop();
+    }
+  });
+});
+
+test('headers tell what was dropped even when the answer is slow to begin', async () => {
+  const slow = await startGateway({
+    LLM_GATEWAY_SSE_KEEP_ALIVE_SECONDS: '20ms',
+    DEEPSEEK_API_KEY: 'k',
+    LLM_GATEWAY_DEEPSEEK_BASE_URL: upstream.origin,
+  });
+  const answering = upstream;
+  let answer = () => {};
+  answering.answerAll(({ socket }) => {
+    answer = () => void socket.end('HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n');
+  });
+  try {
+    const response = await fetch(`${slow.url}/v1/chat/completions`, {
+      method: 'POST',
+      body: JSON.stringify({ model, stream: true, seed: 3, messages: [{ role: 'user', content: 'Hi' }] }),
+    });
+    expect(response.headers.get('x-dropped-params')).toBe('seed');
+    answer();
+    expect(await response.text()).toContain('"error"');
+  } finally {
+    await slow.stop();
+  }
+});
+
+test('what is refused before it is a call has a line in the log', async () => {
+  const lines = gateway.log.length;
+  const response = await post({ model: 'fake/echo', temperature: 'hot' });
+  expect(response.status).toBe(400);
+  const line = gateway.log.slice(lines).find(({ message }) => message === 'refused');
+  expect(line).toMatchObject({
+    request_id: response.headers.get('x-request-id'),
+    path: '/v1/chat/completions',
+    status: 'invalid_request',
+  });
+});
+
+test("a client's deadline does not lengthen the gateway's own limit", async () => {
+  const short = await startGateway({ LLM_GATEWAY_UPSTREAM_TOTAL_TIMEOUT_SECONDS: '100ms' });
+  try {
+    const response = await fetch(`${short.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'x-request-timeout-ms': '60000' },
+      body: JSON.stringify({
+        model: 'fake/echo?first_ms=30000',
+        messages: [{ role: 'user', content: 'Hi' }],
+      }),
+    });
+    expect(response.status).toBe(504);
+  } finally {
+    await short.stop();
+  }
+});
+
+test("a provider's words are told without the gateway's key, and not logged", async () => {
+  const key = '9f8e7d6c5b4a39281706f5e4d3c2b1a0';
+  const quoting = await startUpstream();
+  quoting.answerAll(({ socket }) => {
+    const text = JSON.stringify({ error: { message: `${key} may not say PRIVATE PROMPT`, code: key } });
+    socket.write(
+      `HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: ${text.length}\r\n\r\n${text}`,
+    );
+  });
+  const strict = await startGateway({
+    DEEPSEEK_API_KEY: key,
+    LLM_GATEWAY_DEEPSEEK_BASE_URL: quoting.origin,
+  });
+  try {
+    const response = await fetch(`${strict.url}/v1/chat/completions`, {
+      method: 'POST',
+      body: JSON.stringify({ model, messages: [{ role: 'user', content: 'Hi' }] }),
+    });
+    const told = await response.text();
+    expect(told).toContain('PRIVATE PROMPT');
+    expect(told).not.toContain(key);
+    expect(JSON.stringify(strict.log)).not.toMatch(new RegExp(`${key}|PRIVATE PROMPT`));
+  } finally {
+    await strict.stop();
+    quoting.close();
+  }
+});

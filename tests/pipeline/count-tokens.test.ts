@@ -22,7 +22,6 @@ function callOf(count: Provider['countTokens'], signal = new AbortController().s
     route: {
       provider,
       upstreamModel: 'four',
-      modelId: null,
       timeouts: { connectMs: 1, firstByteMs: 1, idleMs: 1 },
     },
     report: build.callReport('', ''),

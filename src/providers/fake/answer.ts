@@ -1,5 +1,6 @@
 import type { CreateChatCompletionRequest } from '../../../gen/llmgateway/v1/chat_service_pb.js';
 import { FinishReason } from '../../../gen/llmgateway/v1/completion_pb.js';
+import { ToolChoice_Mode } from '../../../gen/llmgateway/v1/generation_pb.js';
 import { type Message, type Part, Role } from '../../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../model/build.ts';
 import type { Behaviour } from './behaviour.ts';
@@ -18,7 +19,7 @@ export function answerTo(request: CreateChatCompletionRequest, behaviour: Behavi
   switch (behaviour.kind) {
     case 'tools':
       if (toolAnswered) return spoken(`The tool said: ${textOf(request.messages.at(-1))}`, behaviour);
-      return request.tools.length === 0 ? spoken(said, behaviour) : calls(request, behaviour);
+      return mayCall(request) ? calls(request, behaviour) : spoken(said, behaviour);
     case 'reasoning': {
       const thought = build.part({ case: 'reasoning', value: build.reasoning('The user said something. ') });
       return { parts: [thought, build.textPart(said)], finish: behaviour.finish };
@@ -33,6 +34,9 @@ export function answerTo(request: CreateChatCompletionRequest, behaviour: Behavi
       return spoken(said, behaviour);
   }
 }
+
+const mayCall = ({ tools, toolChoice }: CreateChatCompletionRequest): boolean =>
+  tools.length > 0 && toolChoice?.mode !== ToolChoice_Mode.NONE;
 
 const spoken = (text: string, behaviour: Behaviour): Answer => ({
   parts: [build.textPart(text)],

@@ -11,7 +11,15 @@ import { type Answer, answerTo, countWords } from './answer.ts';
 import { type Behaviour, parseBehaviour } from './behaviour.ts';
 import { embeddingsOf, maxFakeDimensions } from './embeddings.ts';
 
-const nothing: ReadonlySet<string> = new Set();
+/** What its answers cannot be. */
+const unsupported: ReadonlySet<string> = new Set([
+  'logprobs',
+  'top_logprobs',
+  'modalities',
+  'audio',
+  'web_search_options',
+  'moderation',
+]);
 
 /**
  * Models that live in this process and always say the same: for first tries, demos and tests. See `Behaviour` for what
@@ -21,7 +29,7 @@ export function fakeProvider(): Provider {
   return {
     name: 'fake',
     missing: null,
-    unsupported: () => nothing,
+    unsupported: () => unsupported,
     async createChat(call): Promise<CreateChatCompletionResponse> {
       const behaviour = parseBehaviour(call.upstreamModel);
       await begin(behaviour, call.signal);

@@ -182,3 +182,25 @@ describe('what else answers may hold', () => {
     expect(JSON.parse(encodeChatResponse(response)).choices[0].message.content).toBe('{"city":"Bern"}');
   });
 });
+
+test('log probabilities of a refusal stay', () => {
+  const token = { token: 'no', logprob: -1, bytes: null, top_logprobs: [] };
+  const json = completion(
+    { content: null, refusal: 'no' },
+    { logprobs: { content: null, refusal: [token] } },
+  );
+  const told = JSON.parse(encodeChatResponse(decodeChatResponse(json, upstream)));
+  expect(told.choices[0].logprobs.refusal).toEqual([token]);
+});
+
+test('padding against eavesdroppers is of the hop to the provider', () => {
+  const decoder = new ChatStreamDecoder(upstream);
+  const events: StreamEvent[] = [];
+  const choice = { index: 0, delta: { role: 'assistant', content: 'x' }, finish_reason: 'stop' };
+  decoder.push(
+    JSON.stringify({ id: 'c1', created: 1, model: 'm', obfuscation: 'aB3', choices: [choice] }),
+    events,
+  );
+  decoder.push('[DONE]', events);
+  expect(JSON.stringify(encodeStream(events))).not.toContain('obfuscation');
+});
