@@ -16,6 +16,7 @@ import type { EventStream } from '../model/events.ts';
 import { type CallContext, contextOf, failing, type OnFailure } from './call-context.ts';
 import type { ChatApi } from './chat-api.ts';
 import { checkChatRequest } from './check-request.ts';
+import { isPlainlyValid } from './plainly-valid.ts';
 import { validateMessage } from './validate.ts';
 import { makeWellFormed, WellFormedStream } from './well-formed.ts';
 
@@ -26,7 +27,7 @@ export function chatService(api: ChatApi, onFailure: OnFailure): ServiceImpl<typ
       const context = contextOf(handlerContext);
       const failed = failing(context, handlerContext, onFailure);
       try {
-        validateMessage(CreateChatCompletionRequestSchema, request);
+        if (!isPlainlyValid(request)) validateMessage(CreateChatCompletionRequestSchema, request);
         validateJsonTexts(request);
         checkChatRequest(request);
         const response = await api.createChatCompletion(request, context);
@@ -61,7 +62,7 @@ async function open(
   request: StreamChatCompletionRequest,
   context: CallContext,
 ): Promise<EventStream> {
-  validateMessage(StreamChatCompletionRequestSchema, request);
+  if (!isPlainlyValid(request)) validateMessage(StreamChatCompletionRequestSchema, request);
   const same = { ...request, $typeName: 'llmgateway.v1.CreateChatCompletionRequest' } as const;
   validateJsonTexts(same satisfies CreateChatCompletionRequest);
   checkChatRequest(same);
