@@ -93,7 +93,9 @@ function boundTimeout({ headers }: Request): void {
   if (typeof connect === 'string' && /^\d{10}$/.test(connect) && Number(connect) > maxTimeoutMs) {
     headers['connect-timeout-ms'] = String(maxTimeoutMs);
   }
-  const grpc = /^(\d{1,8})([HMSmun])$/.exec(String(headers['grpc-timeout'] ?? ''));
+  const given = headers['grpc-timeout'];
+  if (typeof given !== 'string') return;
+  const grpc = /^(\d{1,8})([HMSmun])$/.exec(given);
   if (grpc !== null && Number(grpc[1]) * (unitMs[grpc[2] as string] as number) > maxTimeoutMs) {
     headers['grpc-timeout'] = `${Math.floor(maxTimeoutMs / 1_000)}S`;
   }
