@@ -7,11 +7,20 @@ import { decodeChatRequest } from '../codec/openai-chat/decode-request.ts';
 import { encodeStreamError } from '../codec/openai-chat/encode-error.ts';
 import { encodeChatResponse } from '../codec/openai-chat/encode-response.ts';
 import { ChatStreamEncoder } from '../codec/openai-chat/encode-stream.ts';
-import { toGatewayError } from '../errors/gateway-error.ts';
+import { invalidRequest, toGatewayError } from '../errors/gateway-error.ts';
 import { ClientGoneError, openSse, type SseWriter } from '../http/sse-writer.ts';
+import * as build from '../model/build.ts';
 import type { EventStream, StreamEvent } from '../model/events.ts';
 import type { CallContext, ChatApi } from '../rpc/chat-api.ts';
-import { booleanHeader, clientOf, type Exchange, type RestHandler, readJson, sendJson } from './exchange.ts';
+import {
+  booleanHeader,
+  clientOf,
+  type Exchange,
+  header,
+  type RestHandler,
+  readJson,
+  sendJson,
+} from './exchange.ts';
 
 /** What the chat routes are set to. */
 export interface ChatRouteOptions {
@@ -41,18 +50,14 @@ export function chatCompletions(api: ChatApi, options: () => ChatRouteOptions): 
 /** The headers that stand for fields of GatewayOptions. */
 function applyHeaders(exchange: Exchange, request: CreateChatCompletionRequest): void {
   const dropParams = booleanHeader(exchange, 'X-Drop-Params');
-  if (dropParams === undefined) return;
-  request.options = {
-    $typeName: 'llmgateway.v1.GatewayOptions',
-    sessionId: '',
-    gatewayTools: [],
-    toolApproval: false,
-    fallbacks: [],
-    forceRefresh: false,
-    finishWhenAbandoned: false,
-    ...request.options,
-    dropParams,
-  };
+  const sessionId = header(exchange, 'x-session-id') ?? '';
+  if (dropParams === undefined && sessionId === '') return;
+  const options = (request.options ??= build.gatewayOptions());
+  if (dropParams !== undefined) options.dropParams = dropParams;
+  if (sessionId === '') return;
+  if (options.sessionId !== '' && options.sessionId !== sessionId)
+    throw invalidRequest('X-Session-Id', 'X-Session-Id and session_id name different sessions');
+  options.sessionId = sessionId;
 }
 
 /** What the client is told of the way in headers. */

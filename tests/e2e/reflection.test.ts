@@ -50,6 +50,7 @@ test.each([
   expect(list?.case === 'listServicesResponse' && list.value.service.map(({ name }) => name)).toEqual([
     'llmgateway.v1.ChatService',
     'llmgateway.v1.ModelsService',
+    'llmgateway.v1.SessionService',
     'grpc.health.v1.Health',
     'grpc.reflection.v1.ServerReflection',
     'grpc.reflection.v1alpha.ServerReflection',
