@@ -10,13 +10,16 @@ FROM node:26-slim
 ENV NODE_ENV=production \
     LLM_GATEWAY_HOST=0.0.0.0 \
     LLM_GATEWAY_PORT=8080 \
-    LLM_GATEWAY_ENVIRONMENT=production
+    LLM_GATEWAY_ENVIRONMENT=production \
+    LLM_GATEWAY_DATA_DIR=/data
 WORKDIR /app
 COPY --from=build /app/node_modules ./node_modules
 COPY package.json ./
 COPY gen ./gen
 COPY config ./config
 COPY src ./src
+RUN install -d -o node -g node -m 700 /data
+VOLUME /data
 USER node
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s \

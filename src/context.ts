@@ -6,8 +6,10 @@ import { ChatService } from '../gen/llmgateway/v1/chat_service_pb.js';
 import { EmbeddingsService } from '../gen/llmgateway/v1/embeddings_service_pb.js';
 import { ErrorReason } from '../gen/llmgateway/v1/error_pb.js';
 import { ModelsService } from '../gen/llmgateway/v1/models_service_pb.js';
+import { SessionService } from '../gen/llmgateway/v1/session_service_pb.js';
 import { type Catalogue, readCatalogue, securityLevel } from './catalogue/catalogue.ts';
 import { Resolver } from './catalogue/resolve.ts';
+import { unknownDeltas } from './codec/openai-chat/unknown-deltas.ts';
 import { foreignPrefixes, namePatterns } from './config/builtin-providers.ts';
 import { parseYaml } from './config/file.ts';
 import type { Config } from './config/load.ts';
@@ -24,6 +26,7 @@ import { optionsStage } from './pipeline/options.ts';
 import { paramsStage } from './pipeline/params.ts';
 import { reasoningStateStage } from './pipeline/reasoning-state.ts';
 import { Router, routingStage } from './pipeline/routing.ts';
+import { sessionStage } from './pipeline/session.ts';
 import { type Discovery, startDiscovery } from './providers/discovery.ts';
 import { createProviders } from './providers/registry.ts';
 import { StateMemory } from './reasoning/state-memory.ts';
@@ -33,6 +36,13 @@ import { type HealthFacts, health, ready, serviceInfo } from './rest/health.ts';
 import { countMessageTokens, createMessage } from './rest/messages.ts';
 import { getModel, listModels, listProviders } from './rest/models.ts';
 import { restRouter } from './rest/router.ts';
+import {
+  createSession,
+  deleteSession,
+  getSession,
+  listSessions,
+  type SessionRoutes,
+} from './rest/sessions.ts';
 import { chatApi } from './rpc/chat-api.ts';
 import { chatService } from './rpc/chat-service.ts';
 import { embeddingsApi } from './rpc/embeddings-api.ts';
@@ -42,9 +52,14 @@ import { KnownModels } from './rpc/known-models.ts';
 import { modelsApi } from './rpc/models-api.ts';
 import { modelsService } from './rpc/models-service.ts';
 import { registerReflection } from './rpc/reflection.ts';
+import { sessionApi } from './rpc/session-api.ts';
+import { sessionService } from './rpc/session-service.ts';
 import { createCors, originPolicy } from './server/cors.ts';
 import { createFaces } from './server/faces.ts';
 import { createPort, type Port } from './server/port.ts';
+import { Leases } from './sessions/leases.ts';
+import { Sessions } from './sessions/sessions.ts';
+import { openStores } from './store/open.ts';
 import { countTokens as countByTokenizer } from './tokens/count-tokens.ts';
 
 /** The gateway, ready to listen. */
@@ -79,12 +94,24 @@ const exposedHeaders = [
   'x-warnings',
 ];
 
-/** Constructs everything. The one place that does. @throws ConfigError when the catalogue is wrong */
+/** Nobody is told apart yet: all that is kept is one tenant's. */
+const tenantOf = (): string => '';
+/** How long a gateway that ends waits for the locks of its last calls to be freed, in milliseconds. */
+const unlockGraceMs = 1_000;
+
+/** Constructs everything. The one place that does. @throws ConfigError when the catalogue or the data folder is wrong */
 export function createGateway(initial: Config, log: Logger): Gateway {
   const { upstreamConnections: connections } = initial;
   const client = createUpstreamClient({ connections, maxWaiting: connections });
   let settled = settle(initial);
   const serving = new Serving();
+  const stores = openStores(initial, log.module('store'));
+  const leases = new Leases(stores.sessions, () => ({
+    leaseMs: settled.config.sessionLeaseMs,
+    waitMs: settled.config.sessionWaitMs,
+    maxBytes: settled.config.sessionMaxBytes,
+  }));
+  const sessions = sessionApi(new Sessions(stores.sessions, () => settled.config.sessionTtlMs));
 
   function settle(config: Config, previous?: Discovery): Settled {
     const catalogue = loadCatalogue(config);
@@ -135,6 +162,7 @@ export function createGateway(initial: Config, log: Logger): Gateway {
     optionsStage,
     routingStage(() => settled.router),
     paramsStage,
+    sessionStage({ leases, tenantOf, readOpaque: unknownDeltas }),
     ...(initial.reasoningStateBytes > 0 ? [reasoningStateStage(stateMemory(initial))] : []),
   ];
   const handle = pipeline(stages, dispatch);
@@ -159,6 +187,11 @@ export function createGateway(initial: Config, log: Logger): Gateway {
     if (error.reason === ErrorReason.INTERNAL) refusals.error('internal error', { ...fields, error });
     else refusals.info('refused', { ...fields, error: error.rawMessage });
   };
+  const sessionRoutes: SessionRoutes = {
+    api: sessions,
+    tenantOf,
+    maxBodyBytes: () => settled.config.maxBodyBytes,
+  };
   const rest = restRouter(
     {
       '/': { GET: serviceInfo(facts) },
@@ -173,10 +206,12 @@ export function createGateway(initial: Config, log: Logger): Gateway {
       '/v1/models': { GET: listModels(models) },
       '/v1/models/*': { GET: getModel(models) },
       '/v1/providers': { GET: listProviders(models) },
+      '/v1/sessions': { GET: listSessions(sessionRoutes), POST: createSession(sessionRoutes) },
+      '/v1/sessions/*': { GET: getSession(sessionRoutes), DELETE: deleteSession(sessionRoutes) },
     },
     (error, { requestId, path }) => refused(error, requestId, path),
   );
-  const services = [ChatService, EmbeddingsService, ModelsService, Health];
+  const services = [ChatService, EmbeddingsService, ModelsService, SessionService, Health];
   const faces = createFaces({
     rest,
     rpc: connectNodeAdapter({
@@ -184,6 +219,7 @@ export function createGateway(initial: Config, log: Logger): Gateway {
         router.service(ChatService, chatService(chat, refused));
         router.service(EmbeddingsService, embeddingsService(vectors, refused));
         router.service(ModelsService, modelsService(models));
+        router.service(SessionService, sessionService(sessions, tenantOf));
         router.service(
           Health,
           healthService(
@@ -219,6 +255,8 @@ export function createGateway(initial: Config, log: Logger): Gateway {
   const release = async (): Promise<void> => {
     settled.discovery.stop();
     await client.destroy();
+    await leases.settled(unlockGraceMs);
+    stores.close();
   };
   return {
     port,

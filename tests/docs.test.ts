@@ -36,7 +36,7 @@ const here = (code: string): string => code.replaceAll('localhost:8080', `127.0.
 describe('examples', () => {
   const shell = ['README.md', 'docs/api.md'].flatMap((page) =>
     blocks(page, 'sh')
-      .filter((code) => code.startsWith('curl'))
+      .filter((code) => /^(?:curl|\w+=\$\(curl) /.test(code))
       .map((code) => [page, code] as const),
   );
 

@@ -131,8 +131,15 @@ function readSetting(setting: Setting, env: Environment, yaml: YamlMap, problems
   if (raw === undefined || raw === null || raw === '') return setting.fallback;
   const value = setting.read(raw);
   if (!(value instanceof Wrong)) return value;
+  if (typeof raw === 'string') hideLogin(raw, problems);
   problems.wrong(variable ?? setting.path, raw, value.allowed);
   return setting.fallback;
+}
+
+/** What stands before the host of a URL gets into no error line. */
+function hideLogin(raw: string, problems: Problems): void {
+  const login = /^[^/]*:\/\/(.*)@/.exec(raw)?.[1] ?? '';
+  if (login !== '') problems.hide(login);
 }
 
 /** Everything in the file has to be a setting, or to lead to one. */
@@ -180,11 +187,11 @@ function checkDefaultProvider(name: string, providers: readonly ProviderConfig[]
 
 /** The files that settings name, as absolute paths. They are read here to be sure that they can be. */
 function readPaths(
-  { tlsCert, tlsKey, modelsFile }: SettingValues,
+  { tlsCert, tlsKey, modelsFile, dataDir }: SettingValues,
   cwd: string,
   tryRead: TryRead,
   problems: Problems,
-): Pick<SettingValues, 'tlsCert' | 'tlsKey' | 'modelsFile'> {
+): Pick<SettingValues, 'tlsCert' | 'tlsKey' | 'modelsFile' | 'dataDir'> {
   if ((tlsCert === '') !== (tlsKey === '')) {
     const [set, missing] = tlsKey === '' ? ['TLS_CERT', 'TLS_KEY'] : ['TLS_KEY', 'TLS_CERT'];
     problems.add(`${prefix}${missing}: is missing, has to be set since ${prefix}${set} is`);
@@ -201,6 +208,7 @@ function readPaths(
     tlsCert: check('TLS_CERT', tlsCert),
     tlsKey: check('TLS_KEY', tlsKey),
     modelsFile: check('MODELS', modelsFile) || path.join(packageRoot, 'config/models.yaml'),
+    dataDir: path.resolve(cwd, dataDir),
   };
 }
 

@@ -103,5 +103,6 @@ export const reasonForms: Readonly<Record<ErrorReason, ReasonForm>> = {
   [ErrorReason.CONTENT_FILTERED]: form(Code.InvalidArgument, 400, 'invalid_request_error', 'content_filter'),
   [ErrorReason.DEPENDENCY_UNAVAILABLE]: form(Code.Unavailable, 503, 'server_error', 'dependency_unavailable'),
   [ErrorReason.INTERNAL]: form(Code.Internal, 500, 'server_error', null),
+  [ErrorReason.SESSION_BUSY]: form(Code.Aborted, 409, 'invalid_request_error', 'session_busy'),
   [ErrorReason.UNIMPLEMENTED]: form(Code.Unimplemented, 404, 'invalid_request_error', 'unimplemented'),
 };

@@ -63,8 +63,8 @@ function pushPart(choice: number, number: number, part: Part, events: StreamEven
         content: { case: 'reasoning', value: build.reasoning('', { summary: state.summary }) },
       });
       grow(text);
-      const opaque = state.signature !== '' || state.encrypted !== '' || state.id !== '';
-      return void end(opaque ? build.part({ case: 'reasoning', value: { ...state, text: '' } }) : undefined);
+      const known = [state.signature, state.encrypted, state.id, state.format].some((text) => text !== '');
+      return void end(known ? build.part({ case: 'reasoning', value: { ...state, text: '' } }) : undefined);
     }
     case 'toolCall': {
       const call = content.value;

@@ -1,9 +1,23 @@
 import type { CreateChatCompletionRequest } from '../../gen/llmgateway/v1/chat_service_pb.js';
+import { invalidRequest } from '../errors/gateway-error.ts';
 import * as build from '../model/build.ts';
-import { booleanHeader, type Exchange } from './exchange.ts';
+import { booleanHeader, type Exchange, header } from './exchange.ts';
 
-/** Takes the request headers that stand for fields of GatewayOptions; they win over the body. */
+/**
+ * Takes the request headers that stand for fields of GatewayOptions; they win over the body.
+ * @throws GatewayError INVALID_REQUEST
+ */
 export function applyHeaders(exchange: Exchange, request: CreateChatCompletionRequest): void {
   const dropParams = booleanHeader(exchange, 'X-Drop-Params');
-  if (dropParams !== undefined) request.options = build.gatewayOptions({ ...request.options, dropParams });
+  const sessionId = header(exchange, 'x-session-id') ?? '';
+  if (dropParams === undefined && sessionId === '') return;
+  const options = build.gatewayOptions({ ...request.options });
+  if (dropParams !== undefined) options.dropParams = dropParams;
+  if (sessionId !== '') {
+    if (options.sessionId !== '' && options.sessionId !== sessionId) {
+      throw invalidRequest('X-Session-Id', 'X-Session-Id and session_id name different sessions');
+    }
+    options.sessionId = sessionId;
+  }
+  request.options = options;
 }

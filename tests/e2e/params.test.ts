@@ -105,7 +105,6 @@ describe('what a provider cannot take', () => {
 
 describe('what this version does not serve', () => {
   test.each([
-    ['session_id', { session_id: 's' }],
     ['gateway_tools', { gateway_tools: ['search_corpus'] }],
     ['tool_approval', { tool_approval: true }],
     ['fallbacks', { fallbacks: ['fake/echo'] }],

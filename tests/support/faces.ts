@@ -32,7 +32,8 @@ export const faces: readonly Face[] = [
   ...(Object.keys(rpcTransports) as RpcFace[]),
 ];
 /** Those that tell errors in OpenAI's words or as codes of RPC. */
-export const chatFaces: readonly Face[] = faces.filter((face) => face !== "Anthropic's messages");
+export type ChatFace = 'REST' | RpcFace;
+export const chatFaces: readonly ChatFace[] = ['REST', ...(Object.keys(rpcTransports) as RpcFace[])];
 
 export const isRest = (face: Face): face is RestFace => face === 'REST' || face === "Anthropic's messages";
 

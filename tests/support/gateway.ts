@@ -1,3 +1,7 @@
+import { randomUUID } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
 import { createClient } from '@connectrpc/connect';
 import {
@@ -24,10 +28,12 @@ export interface RunningGateway {
 /** Starts a gateway with an environment of its own: nothing of the machine's is read. */
 export async function startGateway(env: Record<string, string> = {}): Promise<RunningGateway> {
   const log: Record<string, unknown>[] = [];
+  const dataDir = path.join(tmpdir(), `llm-gateway-test-${randomUUID()}`);
   const config = loadConfig({
     env: {
       LLM_GATEWAY_INFERENCE_BASE_URL: 'http://127.0.0.1:9',
       LLM_GATEWAY_LLAMACPP_BASE_URL: 'http://127.0.0.1:9/v1',
+      LLM_GATEWAY_DATA_DIR: dataDir,
       LLM_GATEWAY_OLLAMA_BASE_URL: 'http://127.0.0.1:9',
       ...env,
     },
@@ -36,7 +42,16 @@ export async function startGateway(env: Record<string, string> = {}): Promise<Ru
   const sink = (line: string) => void log.push(JSON.parse(line));
   const gateway = createGateway(config, createLogger({ service: 'test', level: 'DEBUG', sink }));
   const { port } = await gateway.port.listen({ host: '127.0.0.1', port: 0 });
-  return { gateway, port, url: `http://127.0.0.1:${port}`, log, stop: () => gateway.close() };
+  return {
+    gateway,
+    port,
+    url: `http://127.0.0.1:${port}`,
+    log,
+    async stop() {
+      await gateway.close();
+      rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
 }
 
 /** The official SDK, pointed at a gateway. */

@@ -308,6 +308,13 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_UNIMPLEMENTED = 30;
    */
   UNIMPLEMENTED = 30,
+
+  /**
+   * Other calls hold the session; another try can help.
+   *
+   * @generated from enum value: ERROR_REASON_SESSION_BUSY = 31;
+   */
+  SESSION_BUSY = 31,
 }
 
 /**

@@ -68,14 +68,14 @@ export declare const SessionSchema: GenMessage<Session>;
  */
 export declare type CreateSessionRequest = Message<"llmgateway.v1.CreateSessionRequest"> & {
   /**
-   * Life in seconds, at least 60. Default: LLM_GATEWAY_SESSION_TTL_SECONDS (3600).
+   * Life in seconds, 60 to 2,592,000 (30 days). Default: LLM_GATEWAY_SESSION_TTL_SECONDS (3600).
    *
    * @generated from field: optional uint32 ttl_seconds = 1;
    */
   ttlSeconds?: number | undefined;
 
   /**
-   * See Session.context_json. Default: "{}".
+   * See Session.context_json. At most 64 KiB. Default: "{}".
    *
    * @generated from field: string context_json = 2;
    */

@@ -1,0 +1,217 @@
+import type { CreateChatCompletionResponse } from '../../gen/llmgateway/v1/chat_service_pb.js';
+import type {
+  Choice,
+  Logprobs,
+  OpaqueEvent,
+  StreamFinished,
+  StreamStarted,
+} from '../../gen/llmgateway/v1/completion_pb.js';
+import { FinishReason } from '../../gen/llmgateway/v1/completion_pb.js';
+import { type Message, type Part, Role } from '../../gen/llmgateway/v1/message_pb.js';
+import * as build from './build.ts';
+import type { StreamEvent } from './events.ts';
+import { mergeMembers } from './merge-members.ts';
+
+/** Unknown members of a streamed answer's message. */
+export interface UnknownMembers {
+  readonly choice: number;
+  readonly members: Readonly<Record<string, unknown>>;
+}
+
+/** Reads an opaque event of one dialect; other dialects' say nothing. */
+export type OpaqueReader = (event: OpaqueEvent) => readonly UnknownMembers[];
+
+interface Assembled {
+  readonly parts: Part[];
+  finishReason: FinishReason;
+  nativeFinishReason: string;
+  logprobs: Logprobs | undefined;
+  unknown: { readonly dialect: string; readonly members: Record<string, unknown> } | null;
+}
+
+/**
+ * Puts a streamed answer together: the reverse of completion-events.ts. Events are read, never changed or kept; late and odd ones are
+ * passed over. What it holds is what the stream said, so a bounded stream gives a bounded answer.
+ */
+export class Assembler {
+  readonly #readOpaque: OpaqueReader;
+  readonly #choices: (Assembled | undefined)[] = [];
+  #started: StreamStarted | undefined;
+  #finished: StreamFinished | undefined;
+
+  /** @param readOpaque says which members of opaque events are a message's; without it they are left out */
+  constructor(readOpaque: OpaqueReader = () => []) {
+    this.#readOpaque = readOpaque;
+  }
+
+  /** Whether the stream came to its proper end. */
+  get finished(): boolean {
+    return this.#finished !== undefined;
+  }
+
+  add(events: readonly StreamEvent[]): void {
+    for (let i = 0; i < events.length; i++) this.#add((events[i] as StreamEvent).event);
+  }
+
+  /** The answer of a choice as far as it came; undefined when there is none of it. */
+  message(index: number): Message | undefined {
+    const assembled = this.#choices[index];
+    if (assembled === undefined) return undefined;
+    const parts = assembled.parts.filter((part) => part !== undefined);
+    const message = build.message(Role.ASSISTANT, parts);
+    if (assembled.unknown !== null) {
+      const { dialect, members } = assembled.unknown;
+      message.extras = build.extras(dialect, JSON.stringify(members));
+    }
+    return message;
+  }
+
+  /** The whole completion. */
+  response(): CreateChatCompletionResponse {
+    const {
+      id = '',
+      model = '',
+      createdAt = 0,
+      serviceTier = '',
+      systemFingerprint = '',
+    } = this.#started ?? {};
+    const choices: Choice[] = [];
+    this.#choices.forEach((assembled, index) => {
+      if (assembled === undefined) return;
+      const { finishReason, nativeFinishReason, logprobs } = assembled;
+      const choice = build.choice(index, this.message(index) as Message, finishReason, {
+        nativeFinishReason,
+      });
+      if (logprobs !== undefined) choice.logprobs = logprobs;
+      choices.push(choice);
+    });
+    const response = build.chatResponse(id, model, createdAt, choices, { serviceTier, systemFingerprint });
+    const { usage, callReport } = this.#finished ?? {};
+    if (usage !== undefined) response.usage = usage;
+    if (callReport !== undefined) response.callReport = callReport;
+    return response;
+  }
+
+  #add(event: StreamEvent['event']): void {
+    switch (event.case) {
+      case 'started':
+        this.#started = event.value;
+        return;
+      case 'partStarted': {
+        const { choice, part, content } = event.value;
+        if (content !== undefined) this.#choice(choice).parts[part] = copyOf(content);
+        return;
+      }
+      case 'delta': {
+        const { choice, part, logprobs } = event.value;
+        const grown = this.#choices[choice]?.parts[part];
+        if (grown !== undefined) grow(grown, event.value);
+        if (logprobs !== undefined) this.#addLogprobs(this.#choice(choice), logprobs);
+        return;
+      }
+      case 'partEnded': {
+        const { choice, part, final } = event.value;
+        const ended = this.#choices[choice]?.parts[part];
+        if (ended !== undefined && final !== undefined) end(ended, final);
+        return;
+      }
+      case 'choiceFinished': {
+        const choice = this.#choice(event.value.choice);
+        choice.finishReason = event.value.finishReason;
+        choice.nativeFinishReason = event.value.nativeFinishReason;
+        return;
+      }
+      case 'opaque':
+        for (const { choice, members } of this.#readOpaque(event.value)) {
+          const into = (this.#choice(choice).unknown ??= { dialect: event.value.dialect, members: {} });
+          if (into.dialect === event.value.dialect) mergeMembers(into.members, members);
+        }
+        return;
+      case 'finished':
+        this.#finished = event.value;
+        return;
+      default:
+    }
+  }
+
+  #choice(index: number): Assembled {
+    return (this.#choices[index] ??= {
+      parts: [],
+      finishReason: FinishReason.UNSPECIFIED,
+      nativeFinishReason: '',
+      logprobs: undefined,
+      unknown: null,
+    });
+  }
+
+  #addLogprobs(into: Assembled, { content, refusal }: Logprobs): void {
+    into.logprobs ??= { $typeName: 'llmgateway.v1.Logprobs', content: [], refusal: [] };
+    into.logprobs.content.push(...content);
+    into.logprobs.refusal.push(...refusal);
+  }
+}
+
+/** A part that may grow while the event's own stays as it is. */
+function copyOf(part: Part): Part {
+  const { content } = part;
+  const value =
+    content.case === 'text'
+      ? { ...content.value, annotations: [...content.value.annotations] }
+      : content.case === 'audio'
+        ? { ...content.value, source: { ...content.value.source } }
+        : { ...content.value };
+  return { ...part, content: { case: content.case, value } as Part['content'] };
+}
+
+type Delta = Extract<StreamEvent['event'], { case: 'delta' }>['value'];
+
+function grow({ content }: Part, { text, transcript, annotations }: Delta): void {
+  switch (content.case) {
+    case 'text':
+      content.value.text += text;
+      if (annotations.length > 0) content.value.annotations.push(...annotations);
+      return;
+    case 'reasoning':
+    case 'refusal':
+      content.value.text += text;
+      return;
+    case 'toolCall':
+      content.value.arguments += text;
+      return;
+    case 'audio':
+      if (content.value.source.case === 'base64') content.value.source.value += text;
+      content.value.transcript += transcript;
+      return;
+    default:
+  }
+}
+
+/** Adds what is only known at the end. What has grown stays; what the end does not say stays as it began. */
+function end(part: Part, final: Part): void {
+  const { content } = part;
+  if (content.case === 'reasoning' && final.content.case === 'reasoning') {
+    const { text, ...known } = content.value;
+    content.value = { ...known, ...saidIn(final.content.value), text };
+  } else if (content.case === 'toolCall' && final.content.case === 'toolCall') {
+    const { arguments: args, ...known } = content.value;
+    content.value = { ...known, ...saidIn(final.content.value), arguments: args };
+  } else if (content.case === 'audio' && final.content.case === 'audio') {
+    const { source, transcript, ...known } = content.value;
+    content.value = { ...known, ...saidIn(final.content.value), source, transcript };
+  }
+  if (final.cacheBreakpoint !== undefined) part.cacheBreakpoint = final.cacheBreakpoint;
+  if (final.extras === undefined) return;
+  const { extras } = part;
+  if (extras === undefined || extras.dialect !== final.extras.dialect) part.extras = final.extras;
+  else {
+    const members = JSON.parse(extras.json) as Record<string, unknown>;
+    mergeMembers(members, JSON.parse(final.extras.json) as Record<string, unknown>);
+    part.extras = build.extras(extras.dialect, JSON.stringify(members));
+  }
+}
+
+/** The members that are not at their defaults. */
+const saidIn = <T extends object>(value: T): T =>
+  Object.fromEntries(
+    Object.entries(value).filter(([, member]) => member !== '' && member !== false && member !== undefined),
+  ) as T;

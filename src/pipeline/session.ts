@@ -1,0 +1,190 @@
+import type { CreateChatCompletionRequest } from '../../gen/llmgateway/v1/chat_service_pb.js';
+import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
+import type { Message } from '../../gen/llmgateway/v1/message_pb.js';
+import { GatewayError } from '../errors/gateway-error.ts';
+import { Assembler, type OpaqueReader } from '../model/assemble.ts';
+import * as build from '../model/build.ts';
+import { type EventStream, endOfEvents, type StreamEvent } from '../model/events.ts';
+import type { Lease, Leases } from '../sessions/leases.ts';
+import { decodeMessages, encodeMessages } from '../sessions/messages.ts';
+import type { Call, Stage } from './call.ts';
+
+export interface SessionStageOptions {
+  readonly leases: Leases;
+  /** Whose session a call is about. */
+  readonly tenantOf: (call: Call) => string;
+  /** See Assembler. */
+  readonly readOpaque: OpaqueReader;
+}
+
+/** Messages of a conversation, as many as a request may have. */
+const maxMessages = 10_000;
+/** Cache breakpoints that providers take in one request. */
+const maxBreakpoints = 4;
+
+/**
+ * Puts a session's history before the new messages, and adds these and the answer to it once the answer is complete: before the client
+ * learns that it is. A call that fails or is left adds nothing. One call at a time has a session.
+ */
+export function sessionStage({ leases, tenantOf, readOpaque }: SessionStageOptions): Stage {
+  return (next) => async (call) => {
+    if (call.kind !== 'chat') return next(call);
+    const id = call.request.options?.sessionId ?? '';
+    if (id === '') return next(call);
+    const field = call.face === 'rpc' ? 'options.session_id' : 'session_id';
+    const lease = await leases.acquire({ tenant: tenantOf(call), id, field }, call.signal);
+    try {
+      const { request } = call;
+      const asked = encodeMessages(request.messages);
+      lease.check(asked);
+      call.request = withHistory(request, decodeMessages(lease.session.messages), field);
+      if ((request.parameters?.n ?? 1) > 1) {
+        call.report.warnings.push(
+          build.warning('session_first_choice', 'the session goes on with the first of the answers', 'n'),
+        );
+      }
+      const reply = await next(call);
+      if (reply.kind === 'stream') {
+        const assembler = new Assembler(readOpaque);
+        return {
+          kind: 'stream',
+          events: new SavingStream(reply.events, assembler, lease, asked, call.signal),
+        };
+      }
+      if (reply.kind !== 'unary') {
+        lease.release();
+        return reply;
+      }
+      if (call.signal.aborted) throw call.signal.reason;
+      await lease.save([...asked, ...answerOf(reply.response.choices[0]?.message)]);
+      return reply;
+    } catch (error) {
+      lease.release();
+      throw error;
+    }
+  };
+}
+
+/** An answer in which nothing is said has no place in a history: providers refuse it. */
+const answerOf = (message: Message | undefined): Message[] =>
+  message === undefined || (message.parts.length === 0 && message.extras === undefined) ? [] : [message];
+
+function withHistory(
+  request: CreateChatCompletionRequest,
+  history: Message[],
+  field: string,
+): CreateChatCompletionRequest {
+  if (history.length + request.messages.length > maxMessages) {
+    throw new GatewayError(
+      ErrorReason.REQUEST_TOO_LARGE,
+      `the session's messages and the new ones are more than ${maxMessages}`,
+      { field },
+    );
+  }
+  dropBreakpoints(request, history);
+  return { ...request, messages: [...history, ...request.messages] };
+}
+
+/** The ends of cached prefixes of earlier calls add up; the latest ones count. The history is this call's own copy. */
+function dropBreakpoints(
+  { messages, tools }: CreateChatCompletionRequest,
+  history: readonly Message[],
+): void {
+  const isMarked = ({ cacheBreakpoint }: { cacheBreakpoint?: unknown }): boolean =>
+    cacheBreakpoint !== undefined;
+  let left = maxBreakpoints - tools.filter(isMarked).length;
+  for (const { parts } of messages) left -= parts.filter(isMarked).length;
+  for (const { parts } of history.toReversed()) {
+    for (const part of parts.toReversed()) {
+      if (isMarked(part) && left-- <= 0) delete part.cacheBreakpoint;
+    }
+  }
+}
+
+/** A stream whose end waits until the session is saved. */
+class SavingStream implements EventStream {
+  readonly #events: EventStream;
+  readonly #assembler: Assembler;
+  readonly #lease: Lease;
+  readonly #asked: readonly Uint8Array[];
+  readonly #signal: AbortSignal;
+  readonly #onAbort: () => void;
+  #saving = false;
+  /** What the next pull throws, once all that came before it has been handed on. */
+  #failure: { readonly error: unknown } | null = null;
+  #over = false;
+
+  constructor(
+    events: EventStream,
+    assembler: Assembler,
+    lease: Lease,
+    asked: readonly Uint8Array[],
+    signal: AbortSignal,
+  ) {
+    this.#events = events;
+    this.#assembler = assembler;
+    this.#lease = lease;
+    this.#asked = asked;
+    this.#signal = signal;
+    // A client that has left may not pull any more.
+    this.#onAbort = () => this.#release();
+    signal.addEventListener('abort', this.#onAbort, { once: true });
+    if (signal.aborted) this.#release();
+  }
+
+  async next(): Promise<IteratorResult<readonly StreamEvent[], undefined>> {
+    if (this.#failure !== null) return this.#fail();
+    if (this.#over) return endOfEvents();
+    let result: IteratorResult<readonly StreamEvent[], undefined>;
+    try {
+      result = await this.#events.next();
+    } catch (error) {
+      this.#release();
+      throw error;
+    }
+    if (result.done) {
+      this.#release();
+      return result;
+    }
+    this.#assembler.add(result.value);
+    return this.#assembler.finished && !this.#saving ? this.#save(result.value) : result;
+  }
+
+  return(): Promise<IteratorResult<readonly StreamEvent[], undefined>> {
+    this.#release();
+    return this.#events.return();
+  }
+
+  async #save(batch: readonly StreamEvent[]): Promise<IteratorResult<readonly StreamEvent[], undefined>> {
+    try {
+      if (this.#signal.aborted) throw this.#signal.reason;
+      this.#saving = true;
+      await this.#lease.save([...this.#asked, ...answerOf(this.#assembler.message(0))]);
+      this.#settle();
+      return { done: false, value: batch };
+    } catch (error) {
+      this.#release();
+      this.#failure = { error };
+      const before = batch.filter(({ event }) => event.case !== 'finished');
+      return before.length > 0 ? { done: false, value: before } : this.#fail();
+    }
+  }
+
+  #fail(): Promise<never> {
+    const error = this.#failure?.error;
+    this.#failure = null;
+    this.#over = true;
+    return this.#events.return().then(() => {
+      throw error;
+    });
+  }
+
+  #settle(): void {
+    this.#signal.removeEventListener('abort', this.#onAbort);
+  }
+
+  #release(): void {
+    this.#settle();
+    this.#lease.release();
+  }
+}

@@ -1,0 +1,31 @@
+import { type GatewayError, invalidRequest } from '../errors/gateway-error.ts';
+
+/** Largest context, in bytes of its JSON text. */
+export const maxContextBytes = 64 * 2 ** 10;
+
+/**
+ * Makes sure that a context is a JSON object of bounded size, and that the keys which the gateway reads are what they have to be.
+ * @param field where the client wrote it
+ * @throws GatewayError INVALID_REQUEST
+ */
+export function checkContext(contextJson: string, field: string): void {
+  const fail = (place: string, expected: string): GatewayError =>
+    invalidRequest(place, `Invalid '${place}': expected ${expected}.`);
+  if (Buffer.byteLength(contextJson) > maxContextBytes) {
+    throw fail(field, `at most ${maxContextBytes} bytes of JSON`);
+  }
+  let context: unknown;
+  try {
+    context = JSON.parse(contextJson);
+  } catch {
+    throw fail(field, 'the text of a JSON object');
+  }
+  if (typeof context !== 'object' || context === null || Array.isArray(context)) {
+    throw fail(field, 'a JSON object');
+  }
+  const { taxonomy = null, tier_filter: tiers = null } = context as Record<string, unknown>;
+  if (taxonomy !== null && typeof taxonomy !== 'string') throw fail(`${field}.taxonomy`, 'a string');
+  if (tiers !== null && !(Array.isArray(tiers) && tiers.every(Number.isInteger))) {
+    throw fail(`${field}.tier_filter`, 'an array of integers');
+  }
+}

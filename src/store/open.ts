@@ -1,0 +1,53 @@
+import type { RedisAddress } from '../config/redis-url.ts';
+import type { Logger } from '../observability/log.ts';
+import type { SessionStore } from '../sessions/store.ts';
+import { checkDataDir, Database } from './embedded/database.ts';
+import { EmbeddedSessions } from './embedded/sessions.ts';
+import { RedisConnection } from './redis/connection.ts';
+import { RedisSessions } from './redis/sessions.ts';
+
+export interface StoreOptions {
+  /** Null: the embedded store. */
+  readonly redisUrl: RedisAddress | null;
+  readonly redisTimeoutMs: number;
+  readonly dataDir: string;
+  readonly dataMaxBytes: number;
+}
+
+/** Where the gateway keeps what has to outlive a call. */
+export interface Stores {
+  readonly sessions: SessionStore;
+  close(): void;
+}
+
+/** How often the embedded store clears away what has expired, in milliseconds. */
+const sweepMs = 60_000;
+
+/** Opens the configured store. Waits for nothing: Redis may be down. @throws ConfigError when the data folder cannot be used */
+export function openStores(options: StoreOptions, log: Logger): Stores {
+  const { redisUrl: address, redisTimeoutMs: timeoutMs, dataDir: dir, dataMaxBytes: maxBytes } = options;
+  if (address !== null) {
+    const redis = new RedisConnection({ address, timeoutMs, log });
+    return { sessions: new RedisSessions(redis), close: () => redis.close() };
+  }
+  checkDataDir(dir);
+  const database = new Database({ dir, maxBytes });
+  const sessions = new EmbeddedSessions(database);
+  const sweep = (): void => {
+    if (!database.opened) return;
+    try {
+      if (sessions.sweep()) setImmediate(sweep).unref();
+      else database.shrink();
+    } catch (error) {
+      log.warn('expired data could not be cleared away', { error });
+    }
+  };
+  const timer = setInterval(sweep, sweepMs).unref();
+  return {
+    sessions,
+    close() {
+      clearInterval(timer);
+      database.close();
+    },
+  };
+}
