@@ -6,6 +6,9 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { withTable as withSettings } from '../scripts/config-table.ts';
 import { errorTable, withTable as withErrorTable } from '../scripts/error-table.ts';
+import { withTables } from '../scripts/provider-matrix.ts';
+import { dialectFields } from '../src/config/provider-fields.ts';
+import { load } from './config/support/load.ts';
 import { type RunningGateway, startGateway } from './support/gateway.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
@@ -54,8 +57,24 @@ describe('examples', () => {
   });
 });
 
-test('the tables are those of the code', () => {
+test('the tables are those of the code', async () => {
   expect(withSettings(read('README.md'))).toBe(read('README.md'));
   expect(withErrorTable(read('docs/api.md'))).toBe(read('docs/api.md'));
+  expect(await withTables(read('docs/providers.md'))).toBe(read('docs/providers.md'));
   expect(errorTable().split('\n').length).toBeGreaterThan(25);
+});
+
+test.each(
+  ['README.md', 'docs/providers.md'].flatMap((page) =>
+    blocks(page, 'yaml').map((yaml) => [page, yaml] as const),
+  ),
+)('the configuration in %s loads: %s', (_page, yaml) => {
+  const env = { FOUNDRY_KEY: 'k', VERTEX_TOKEN: 't', GROQ_API_KEY: 'k' };
+  const names = load(yaml, env).providers.map(({ name }) => name);
+  for (const [, name] of yaml.matchAll(/^ {2}([\w-]+):$/gm)) expect(names).toContain(name);
+});
+
+test('every dialect option is explained', () => {
+  for (const option of Object.keys(dialectFields))
+    expect(read('docs/providers.md')).toContain(`| \`${option}\` |`);
 });

@@ -2,9 +2,9 @@ import { hash } from 'node:crypto';
 import type { CreateChatCompletionRequest } from '../../../gen/llmgateway/v1/chat_service_pb.js';
 import type { Tool } from '../../../gen/llmgateway/v1/generation_pb.js';
 import type { CacheBreakpoint, Part } from '../../../gen/llmgateway/v1/message_pb.js';
+import type { ClaudeModel } from '../claude-model.ts';
 import { EncodeWarnings } from '../encode-warnings.ts';
 import { quote } from '../json.ts';
-import type { ClaudeModel } from './claude-model.ts';
 import { dialectName } from './dialect.ts';
 
 /** Most cache breakpoints that Anthropic takes. */

@@ -46,7 +46,7 @@ export function encodeSampling(
   }
   if (topP !== undefined) {
     if (thinks && topP < 0.95) drop('top_p', whileThinking);
-    else if (temperature !== undefined && !context.model.samplingPair)
+    else if (json !== '' && !context.model.samplingPair)
       drop('top_p', 'the model does not take it beside temperature');
     else json += `,"top_p":${number(topP)}`;
   }

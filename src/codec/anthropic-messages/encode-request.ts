@@ -1,7 +1,7 @@
 import type { CreateChatCompletionRequest } from '../../../gen/llmgateway/v1/chat_service_pb.js';
 import type { Warning } from '../../../gen/llmgateway/v1/completion_pb.js';
+import { claudeModel } from '../claude-model.ts';
 import { number, quote, rest } from '../json.ts';
-import { claudeModel } from './claude-model.ts';
 import { EncodeContext } from './encode-context.ts';
 import { encodeMessages } from './encode-messages.ts';
 import { encodeOutputConfig, encodeSampling, encodeSettings, limitOf } from './encode-parameters.ts';

@@ -50,8 +50,17 @@ class MessagesEncoder {
     if (message.name !== '' && message.role !== Role.FUNCTION && message.role !== Role.TOOL) {
       this.#context.warn('dropped_name', at, 'the provider takes no names of participants');
     }
-    if (message.role === Role.SYSTEM || message.role === Role.DEVELOPER) this.#instruct(message, at);
-    else this.#say(message, index, at);
+    if (message.role !== Role.SYSTEM && message.role !== Role.DEVELOPER) this.#say(message, index, at);
+    else if (this.#role === null) this.#instruct(message, at);
+    else {
+      // Put before the conversation, it would change the prefix that the provider has cached.
+      this.#context.warn(
+        'system_as_user',
+        at,
+        'the provider takes instructions only at the beginning: they are sent as the user',
+      );
+      this.#say(message, index, at);
+    }
   }
 
   end(): EncodedMessages {
@@ -68,9 +77,6 @@ class MessagesEncoder {
   }
 
   #instruct(message: Message, at: string): void {
-    if (this.#role !== null) {
-      this.#context.warn('moved_message', at, 'instructions in the middle go before the conversation');
-    }
     // Members of the message have no place: the blocks of all instructions are one list.
     if (message.extras !== undefined)
       this.#context.warn('dropped_extras', at, 'instructions are no message here');

@@ -63,8 +63,11 @@ function encodeInference(p: GenerationParameters, thinks: boolean, context: Enco
     else context.warn('dropped_temperature', 'temperature', 'the model takes none when it thinks');
   }
   if (p.topP !== undefined) {
-    if (!thinks || p.topP >= 0.95) json = addText(json, 'topP', number(p.topP));
-    else context.warn('dropped_top_p', 'top_p', 'the model takes 0.95 and more when it thinks');
+    if (thinks && p.topP < 0.95) {
+      context.warn('dropped_top_p', 'top_p', 'the model takes 0.95 and more when it thinks');
+    } else if (json.includes('"temperature"') && context.traits.claude?.samplingPair === false) {
+      context.warn('dropped_top_p', 'top_p', 'the model does not take it beside temperature');
+    } else json = addText(json, 'topP', number(p.topP));
   }
   if (p.stop.length > 0) json = addText(json, 'stopSequences', JSON.stringify(p.stop));
   return json;

@@ -5,7 +5,7 @@ import type { EncodeContext } from './encode-context.ts';
 
 /**
  * Reasoning of an earlier answer as a block; '' when the model takes none of it, which is reported. Claude takes back what it signed, the text byte
- * for byte, and nothing else; DeepSeek takes none; others take readable text.
+ * for byte, and nothing else; DeepSeek and Nova take none, not even their own; others take readable text.
  */
 export function encodeReasoning(
   reasoning: ReasoningPart,
@@ -15,7 +15,7 @@ export function encodeReasoning(
 ): string {
   const { text, signature, encrypted, format } = reasoning;
   const { vendor } = context.traits;
-  if (vendor === 'deepseek') {
+  if (vendor === 'deepseek' || vendor === 'nova') {
     context.warn('dropped_reasoning', at, 'the model does not take reasoning back');
     return '';
   }

@@ -1,5 +1,6 @@
 import type { GenerationParameters } from '../../../gen/llmgateway/v1/generation_pb.js';
 import { invalidRequest } from '../../errors/gateway-error.ts';
+import type { ClaudeModel } from '../claude-model.ts';
 import { number } from '../json.ts';
 import type { EncodeContext } from './encode-context.ts';
 
@@ -36,11 +37,11 @@ export function encodeThinking(
   forced: boolean,
   context: EncodeContext,
 ): EncodedThinking {
-  const { vendor, thinking, nova2 } = context.traits;
+  const { vendor, claude, nova2 } = context.traits;
   const { reasoningEffort: effort, reasoningBudgetTokens: budget } = p;
   if (effort === '' && budget === undefined) return nothing;
-  if (thinking !== 'none') {
-    const told = encodeClaude(p, context);
+  if (claude !== null && claude.thinking !== 'none') {
+    const told = encodeClaude(p, claude, context);
     if (!told.thinks || !forced) return told;
     if (budget !== undefined) {
       const field = 'parameters.reasoning_budget_tokens';
@@ -82,20 +83,28 @@ const lowMediumHigh = (effort: string): string =>
         ? 'medium'
         : 'high';
 
-function encodeClaude(p: GenerationParameters, context: EncodeContext): EncodedThinking {
-  const { thinking } = context.traits;
+function encodeClaude(
+  p: GenerationParameters,
+  { thinking, off, omitsThoughts, extraHigh }: ClaudeModel,
+  context: EncodeContext,
+): EncodedThinking {
   const { reasoningEffort: effort, reasoningBudgetTokens: given, maxOutputTokens: limit } = p;
+  // Until 4.6 it does not think unless it is told to.
+  const without = () => (thinking === 'adaptive' ? withoutThinking(off, context) : nothing);
+  if (given === 0) return without();
   if (given !== undefined && thinking !== 'adaptive') return enabled(checkedBudget(given, limit));
   if (given !== undefined) {
-    const why = 'the model has no budgets any more: it decides by itself how long to think';
+    const why = 'the model takes no budget: it is told an effort instead';
     context.warn('dropped_reasoning_budget', 'parameters.reasoning_budget_tokens', why);
   }
-  // Without a word it does not think, or, since 4.7, decides by itself.
-  if (effort === 'none') return nothing;
+  if (effort === 'none') return without();
   if (thinking !== 'budget') {
+    // Reasoning is to be seen; the newer models leave out its text otherwise.
+    const display = omitsThoughts ? ',"display":"summarized"' : '';
+    const asked = effort === '' && given !== undefined ? effortOf(given) : effort;
     return {
-      fields: '"thinking":{"type":"adaptive"}',
-      effort: effortWord(effort, thinking === 'adaptive'),
+      fields: `"thinking":{"type":"adaptive"${display}}`,
+      effort: effortWord(asked, extraHigh),
       thinks: true,
     };
   }
@@ -110,6 +119,26 @@ function encodeClaude(p: GenerationParameters, context: EncodeContext): EncodedT
     `max_tokens leaves less than the ${leastBudget} tokens that thinking needs`,
   );
   return nothing;
+}
+
+/** Models that think by themselves have to be told; of those that always do the effort is low. */
+function withoutThinking(off: ClaudeModel['off'], context: EncodeContext): EncodedThinking {
+  if (off === 'omit') return nothing;
+  if (off !== 'never') return { ...nothing, fields: `"thinking":{"type":"${off}"}` };
+  context.warn(
+    'dropped_reasoning_effort',
+    'reasoning_effort',
+    'the model always thinks: its effort is low instead',
+  );
+  return { ...nothing, effort: 'low' };
+}
+
+/** The effort whose budget comes next. */
+function effortOf(budget: number): string {
+  for (const [effort, tokens] of Object.entries(budgets)) {
+    if (effort !== 'minimal' && budget <= tokens) return effort;
+  }
+  return 'max';
 }
 
 const enabled = (budget: number): EncodedThinking => ({

@@ -1,3 +1,5 @@
+import { type ClaudeModel, claudeModel } from '../claude-model.ts';
+
 /** Who made a model that Bedrock serves. `unknown`: an ARN that does not tell. */
 export type Vendor =
   | 'anthropic'
@@ -9,13 +11,11 @@ export type Vendor =
   | 'other'
   | 'unknown';
 
-/** How a Claude model is told to think. `adaptive` alone: it refuses budgets. */
-export type Thinking = 'none' | 'budget' | 'budget or adaptive' | 'adaptive';
-
 /** What the codec has to know of a model, as far as its name tells. */
 export interface ModelTraits {
   readonly vendor: Vendor;
-  readonly thinking: Thinking;
+  /** What hangs on the version of a Claude; null for another model. */
+  readonly claude: ClaudeModel | null;
   /** `amazon.nova-2-…`: has `reasoningConfig`. */
   readonly nova2: boolean;
 }
@@ -37,22 +37,7 @@ export function modelTraits(modelId: string): ModelTraits {
   const vendor = known?.[1] ?? (id.startsWith('arn:') && !/\/[a-z]+\./.test(id) ? 'unknown' : 'other');
   return {
     vendor,
-    thinking: vendor === 'anthropic' ? claudeThinking(id) : 'none',
+    claude: vendor === 'anthropic' ? claudeModel(id) : null,
     nova2: id.includes('amazon.nova-2'),
   };
-}
-
-/**
- * Claude thinks since 3.7, adaptively since 4.6, and only so since 4.7. Source: "Adaptive thinking" and "Extended thinking" in the Bedrock
- * user guide.
- */
-function claudeThinking(id: string): Thinking {
-  const name = id.slice(id.indexOf('anthropic.') + 'anthropic.'.length);
-  if (/^claude-(?:v\d|instant)/.test(name)) return 'none';
-  const [, major, minor = '0'] = /^claude-(?:[a-z]+-)?(\d{1,2})(?!\d)(?:-(\d{1,2})(?!\d))?/.exec(name) ?? [];
-  // A name without a number is newer than the numbers.
-  const version = major === undefined ? 500 : Number(major) * 100 + Number(minor);
-  if (version < 307) return 'none';
-  if (version < 406) return 'budget';
-  return version < 407 ? 'budget or adaptive' : 'adaptive';
 }

@@ -135,7 +135,8 @@ export class PartsWriter {
   #reasoning({ text, signature, encrypted, format }: ReasoningPart): void {
     const state = signature !== '' ? signature : encrypted;
     if (state === '') {
-      if (text !== '' && format !== '' && format !== signatureFormat) this.#dropped('dropped_reasoning');
+      // The text of its own thoughts is a summary for people, which Gemini never wants back.
+      if (text !== '' && format !== signatureFormat) this.#dropped('dropped_reasoning');
       return;
     }
     if (format !== signatureFormat) return void this.#dropped('dropped_reasoning_state');

@@ -48,6 +48,9 @@ export function encodeContent(
         images += `${images === '' ? '' : ','}${encodeImage(content.value, context, at)}`;
         break;
       case 'file':
+        if (content.value.filename !== '') {
+          context.warn('dropped_filename', at, 'Ollama takes the text of a file, not its name');
+        }
         texts.push(textOfFile(content.value, at));
         break;
       case 'audio': {

@@ -76,6 +76,9 @@ class MessagesEncoder {
 
   #result(result: ToolResult, message: Message, at: string): void {
     const { parts } = result;
+    if (result.isError) {
+      this.#context.warn('dropped_is_error', at, 'the provider is told what a tool said, not that it failed');
+    }
     const inline = this.#context.dialect.toolResultMedia === 'inline' || !parts.some(isMedia);
     const content = encodeContent(
       inline ? parts : parts.filter((part) => !isMedia(part)),

@@ -1,4 +1,3 @@
-import { claudeModel } from '../../codec/anthropic-messages/claude-model.ts';
 import { decodeMessagesError } from '../../codec/anthropic-messages/decode-error.ts';
 import { decodeMessagesResponse } from '../../codec/anthropic-messages/decode-response.ts';
 import { MessagesStreamDecoder } from '../../codec/anthropic-messages/decode-stream.ts';
@@ -6,6 +5,7 @@ import {
   type EncodedMessagesRequest,
   encodeMessagesRequest,
 } from '../../codec/anthropic-messages/encode-request.ts';
+import { claudeModel } from '../../codec/claude-model.ts';
 import { notUnderstood } from '../../codec/upstream-error.ts';
 import type { UpstreamClient } from '../../http/client.ts';
 import { SseFraming } from '../framed-event-stream.ts';

@@ -32,7 +32,7 @@ export function bedrockProvider(config: ProviderConfig, client: UpstreamClient):
   return {
     name,
     missing,
-    unsupported: unsupportedBy(config.unsupported),
+    unsupported: unsupportedBy(config.unsupported, config.claudeApi === 'invoke'),
     createChat: (call) => chatOf(call.upstreamModel).createChat(call),
     streamChat: (call) => chatOf(call.upstreamModel).streamChat(call),
     createEmbeddings: bedrockEmbeddings(api),
@@ -79,14 +79,22 @@ function missingOf({ name, apiKey, aws, headers, baseUrl }: ProviderConfig): str
   return baseUrl === '' ? `provider ${name} has no region: set AWS_REGION` : null;
 }
 
+/** Members of Converse that InvokeModel does not have in Claude's body. */
+const onlyConverse = ['metadata', 'service_tier'];
+
 /** What the provider cannot take, and what the model in question cannot take besides. */
-function unsupportedBy(always: readonly string[]): (model: string) => ReadonlySet<string> {
+function unsupportedBy(
+  always: readonly string[],
+  invokesClaude: boolean,
+): (model: string) => ReadonlySet<string> {
   const sets = new Map<string, ReadonlySet<string>>();
   return (model) => {
-    const { vendor, thinking, nova2 } = modelTraits(model);
-    const more: string[] = [];
+    const { vendor, claude, nova2 } = modelTraits(model);
+    const more = invokesClaude && vendor === 'anthropic' ? [...onlyConverse] : [];
+    if (claude?.sampling === false) more.push('temperature', 'top_p', 'top_k');
     if (!topKVendors.has(vendor)) more.push('top_k');
-    if (thinking === 'none' && !nova2 && vendor !== 'openai') more.push('reasoning_effort');
+    if ((claude === null || claude.thinking === 'none') && !nova2 && vendor !== 'openai')
+      more.push('reasoning_effort');
     const key = more.join();
     const known = sets.get(key);
     if (known !== undefined) return known;

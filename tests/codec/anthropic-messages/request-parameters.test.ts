@@ -38,6 +38,13 @@ describe('parameters', () => {
     ]);
     expect(chance({ temperature: 1, reasoning_effort: 'low' })).toEqual([1, undefined, undefined, []]);
     expect(chance({ top_p: 0.95, reasoning_effort: 'low' })).toEqual([undefined, 0.95, undefined, []]);
+    // What is not sent stands beside nothing.
+    expect(chance({ temperature: 0.2, top_p: 0.95, reasoning_effort: 'low' }, 'claude-sonnet-4-5')).toEqual([
+      undefined,
+      0.95,
+      undefined,
+      ['dropped_temperature'],
+    ]);
   });
 
   test.each([

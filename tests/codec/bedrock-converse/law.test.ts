@@ -176,7 +176,8 @@ const everything = {
 };
 
 test('everything that the reference has goes through unchanged', () => {
-  const model = 'us.anthropic.claude-sonnet-4-5-20250929-v1:0';
+  // One that takes temperature and top_p together.
+  const model = 'us.anthropic.claude-sonnet-4-20250514-v1:0';
   const { body, warnings } = encodeConverseRequest(
     decodeConverseRequest(structuredClone(everything), model),
     model,

@@ -90,12 +90,12 @@ describe('messages', () => {
     ]);
   });
 
-  test('instructions in the middle go to the others, and that is said', () => {
-    const { json, codes } = encode([say(USER, 'A'), say(SYSTEM, 'S'), say(USER, 'B')]);
-    expect(codes).toEqual(['moved_message']);
+  test('instructions in the middle stay where they are, as what the user says, and that is said', () => {
+    const { json, codes } = encode([say(SYSTEM, 'R'), say(USER, 'A'), say(SYSTEM, 'S'), say(USER, 'B')]);
+    expect(codes).toEqual(['system_as_user']);
     expect(json).toEqual({
-      messages: [{ role: 'user', content: [{ text: 'A' }, { text: 'B' }] }],
-      system: [{ text: 'S' }],
+      messages: [{ role: 'user', content: [{ text: 'A' }, { text: 'S' }, { text: 'B' }] }],
+      system: [{ text: 'R' }],
     });
   });
 
@@ -442,11 +442,13 @@ describe('reasoning of earlier answers', () => {
   test('other models take the text, without what is not theirs', () => {
     const text = [{ reasoningContent: { reasoningText: { text: 'Hm' } } }];
     expect(sent(thought('Hm'), 'openai.gpt-oss-120b-1:0')).toEqual([text, []]);
-    expect(sent(thought('Hm', signed), 'amazon.nova-2-lite-v1:0')).toEqual([
+    expect(sent(thought('Hm', signed), 'openai.gpt-oss-120b-1:0')).toEqual([
       text,
       ['dropped_reasoning_state'],
     ]);
-    expect(sent(thought('Hm'), 'deepseek.v3-v1:0')).toEqual([[], ['dropped_reasoning']]);
+    for (const none of ['deepseek.v3-v1:0', 'amazon.nova-2-lite-v1:0', 'amazon.nova-pro-v1:0']) {
+      expect(sent(thought('Hm'), none)).toEqual([[], ['dropped_reasoning']]);
+    }
   });
 });
 
@@ -459,6 +461,7 @@ describe('thinking', () => {
   };
   const enabled = (budget_tokens: number) => ({ thinking: { type: 'enabled', budget_tokens } });
   const adaptive = { thinking: { type: 'adaptive' } };
+  const shown = { thinking: { type: 'adaptive', display: 'summarized' } };
 
   test.each<[string, Partial<GenerationParameters>, string, unknown[]]>([
     ['an effort is a budget', { reasoningEffort: 'high' }, claude, [enabled(16_384), undefined, []]],
@@ -510,13 +513,32 @@ describe('thinking', () => {
       'since 4.7 without',
       { reasoningEffort: 'xhigh', reasoningBudgetTokens: 5_000 },
       opus47,
-      [adaptive, { effort: 'xhigh' }, ['dropped_reasoning_budget']],
+      [shown, { effort: 'xhigh' }, ['dropped_reasoning_budget']],
     ],
     [
       'and without a number',
       { reasoningEffort: 'minimal' },
       'anthropic.claude-mythos-preview',
-      [adaptive, { effort: 'low' }, []],
+      [shown, { effort: 'low' }, []],
+    ],
+    [
+      'a budget alone is told as an effort',
+      { reasoningBudgetTokens: 5_000 },
+      opus47,
+      [shown, { effort: 'medium' }, ['dropped_reasoning_budget']],
+    ],
+    ['a budget of nothing is off', { reasoningBudgetTokens: 0 }, claude, [undefined, undefined, []]],
+    [
+      'who thinks by itself is told not to',
+      { reasoningEffort: 'none' },
+      'anthropic.claude-sonnet-5',
+      [{ thinking: { type: 'disabled' } }, undefined, []],
+    ],
+    [
+      'and who cannot but think, to think little',
+      { reasoningEffort: 'none' },
+      'anthropic.claude-mythos-preview',
+      [undefined, { effort: 'low' }, ['dropped_reasoning_effort']],
     ],
     [
       'Nova 2',
@@ -553,10 +575,24 @@ describe('thinking', () => {
     expect(json.inferenceConfig).toBeUndefined();
     expect(json.additionalModelRequestFields).toEqual(enabled(2_048));
     expect(codes).toEqual(['dropped_temperature', 'dropped_top_p', 'dropped_top_k']);
-    expect(encodeWith({ reasoningEffort: 'low', temperature: 1, topP: 0.95 }).json.inferenceConfig).toEqual({
-      temperature: 1,
-      topP: 0.95,
-    });
+    const most = { reasoningEffort: 'low', temperature: 1, topP: 0.95 };
+    const older = encodeWith(most, {}, 'anthropic.claude-sonnet-4-20250514-v1:0');
+    expect(older.json.inferenceConfig).toEqual({ temperature: 1, topP: 0.95 });
+    expect(encodeWith({ reasoningEffort: 'low', temperature: 0.2, topP: 0.95 }).json.inferenceConfig).toEqual(
+      { topP: 0.95 },
+    );
+  });
+
+  test('from 4.1 on Claude takes temperature or top_p, not both', () => {
+    const both = { temperature: 0.5, topP: 0.9 };
+    const { json, codes } = encodeWith(both);
+    expect(json.inferenceConfig).toEqual({ temperature: 0.5 });
+    expect(codes).toEqual(['dropped_top_p']);
+    for (const model of ['anthropic.claude-3-7-sonnet-20250219-v1:0', 'amazon.nova-pro-v1:0']) {
+      const other = encodeWith(both, {}, model);
+      expect(other.json.inferenceConfig).toEqual(both);
+      expect(other.codes).toEqual([]);
+    }
   });
 
   test('a tool that has to be called excludes thinking: an effort gives way, a budget is refused', () => {
@@ -581,7 +617,7 @@ describe('thinking', () => {
       },
       effort: 'high',
     });
-    expect(json.additionalModelRequestFields).toEqual(adaptive);
+    expect(json.additionalModelRequestFields).toEqual(shown);
     expect(codes).toEqual([]);
   });
 });
