@@ -97,7 +97,7 @@ export async function startHarness(): Promise<Harness> {
       id: 'golden',
       face: 'openai.chat',
       signal: new AbortController().signal,
-      route: { provider, upstreamModel: model, modelId: null, timeouts: NO_TIMEOUTS },
+      route: { provider, upstreamModel: model, timeouts: NO_TIMEOUTS },
       report: build.callReport('', ''),
       stream,
       request,
