@@ -48,9 +48,6 @@ export const awsVariables = (field: AwsField): string[] => [
   ...plainVariables[field],
 ];
 
-/** Where AWS's own endpoint is. */
-export const bedrockAddress = (region: string): string => `https://bedrock-runtime.${region}.amazonaws.com`;
-
 /** A value and where it came from: the name of its variable, or '' for the file. */
 interface Found {
   readonly value: string;
@@ -80,7 +77,7 @@ export function readAws(
   const shown = (field: AwsField, found: Found): string => found.variable || place(field);
 
   const region = find('region');
-  if (region !== null && !/^[a-z]{2}(?:-[a-z]+)+-\d{1,2}$/.test(region.value)) {
+  if (region !== null && !/^[a-z]{2,8}(?:-[a-z]+)+-\d{1,2}$/.test(region.value)) {
     problems.wrong(shown('region', region), region.value, 'an AWS region such as us-east-1');
   }
   const endpoint = find('endpoint');

@@ -177,7 +177,11 @@ function readProvider(
 /** An address with the region in its place; '' when there is none to put there. */
 function inRegion(url: string, aws: AwsConfig | null): string {
   if (aws === null || !url.includes('{region}')) return url;
-  return aws.region === '' ? '' : url.replace('{region}', aws.region);
+  if (aws.region === '') return '';
+  const inPlace = url.replace('{region}', aws.region);
+  // The partitions of the sovereign cloud and of China have domains of their own.
+  if (aws.region.startsWith('eusc-')) return inPlace.replace(/\.amazonaws\.com$/, '.amazonaws.eu');
+  return aws.region.startsWith('cn-') ? inPlace.replace(/\.amazonaws\.com$/, '.amazonaws.com.cn') : inPlace;
 }
 
 function checkNotAws(place: string, fields: ProviderFields, problems: Problems): void {

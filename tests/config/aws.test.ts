@@ -80,6 +80,15 @@ describe('Bedrock from the environment', () => {
     expect(region({ AWS_DEFAULT_REGION: 'us-east-1' })).toBe('us-east-1');
   });
 
+  test.each([
+    ['us-gov-west-1', 'https://bedrock-runtime.us-gov-west-1.amazonaws.com'],
+    ['us-isob-east-1', 'https://bedrock-runtime.us-isob-east-1.amazonaws.com'],
+    ['eusc-de-east-1', 'https://bedrock-runtime.eusc-de-east-1.amazonaws.eu'],
+    ['cn-north-1', 'https://bedrock-runtime.cn-north-1.amazonaws.com.cn'],
+  ])('%s is a region, in its own domain', (region, baseUrl) => {
+    expect(shown(load(null, { AWS_REGION: region }))).toMatchObject({ region, baseUrl });
+  });
+
   test('nothing at all is no mistake', () => {
     expect(shown(load(null, {}))).toEqual({
       region: '',
