@@ -111,9 +111,22 @@ function restored(
 const hasState = ({ content }: Part): boolean =>
   content.case === 'reasoning' && (content.value.signature !== '' || content.value.encrypted !== '');
 
+/** How many pieces of state belong to an answer's calls. */
+function knownStates(parts: readonly Part[], provider: string, memory: StateMemory): number {
+  let count = 0;
+  for (const { content } of parts) {
+    if (content.case !== 'toolCall') continue;
+    count += memory.recall(provider, content.value.id)?.reasoning.filter(hasState).length ?? 0;
+  }
+  return count;
+}
+
 /** The parts of an answer with the state of its calls; the same list where nothing is missing or known. */
 function withState(parts: Part[], provider: string, memory: StateMemory): Part[] {
-  if (!parts.some(({ content }) => content.case === 'toolCall') || parts.some(hasState)) return parts;
+  if (!parts.some(({ content }) => content.case === 'toolCall')) return parts;
+  // Some clients keep a part of it only: their SDKs overwrite lists that come in pieces.
+  const kept = parts.filter(hasState).length;
+  if (kept > 0 && kept >= knownStates(parts, provider, memory)) return parts;
   const out: Part[] = [];
   let changed = false;
   let first = true;
@@ -138,8 +151,8 @@ function withState(parts: Part[], provider: string, memory: StateMemory): Part[]
     } else out.push(part);
   }
   if (!changed) return parts;
-  // Plain text of reasoning that the client did keep is part of what was restored.
-  const kept = new Set(parts);
-  const hasRestored = out.some((part) => part.content.case === 'reasoning' && !kept.has(part));
-  return hasRestored ? out.filter((part) => part.content.case !== 'reasoning' || !kept.has(part)) : out;
+  // Reasoning that the client did keep is part of what was restored.
+  const given = new Set(parts);
+  const hasRestored = out.some((part) => part.content.case === 'reasoning' && !given.has(part));
+  return hasRestored ? out.filter((part) => part.content.case !== 'reasoning' || !given.has(part)) : out;
 }

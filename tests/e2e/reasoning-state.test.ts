@@ -119,6 +119,17 @@ describe.each([
     expect(sent?.['reasoning_details']).toEqual(details);
   });
 
+  test('a client that kept a piece of the opaque state gets the whole of it sent', async () => {
+    const details = [
+      { type: 'reasoning.text', text: 'I think', signature: 'c2ln', format: 'anthropic-claude-v1', index: 0 },
+      { type: 'reasoning.encrypted', data: 'ZGF0YQ==', format: 'anthropic-claude-v1', index: 1 },
+    ];
+    message = answer({ reasoning: 'I think', reasoning_details: details });
+    const kept = { reasoning_content: 'I think', reasoning_details: details.slice(1) };
+    const sent = await secondTurn('openrouter/anthropic/claude', stream, undefined, kept);
+    expect(sent?.['reasoning_details']).toEqual(details);
+  });
+
   test('no other provider gets it', async () => {
     message = answer({ reasoning_content: 'I think' });
     const sent = await secondTurn('deepseek/deepseek-reasoner', stream, 'openrouter/some/model');
