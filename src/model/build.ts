@@ -234,6 +234,8 @@ export const gatewayOptions = (rest?: Init<GatewayOptions>): GatewayOptions => (
   fallbacks: [],
   forceRefresh: false,
   finishWhenAbandoned: false,
+  cmsMode: '',
+  approvedToolCalls: [],
   ...rest,
 });
 
@@ -257,6 +259,7 @@ export const chatResponse = (
   rest?: Init<CreateChatCompletionResponse>,
 ): CreateChatCompletionResponse => ({
   $typeName: name('CreateChatCompletionResponse'),
+  toolMessages: [],
   id,
   model,
   createdAt,

@@ -139,6 +139,13 @@ export declare type CreateChatCompletionResponse = Message<"llmgateway.v1.Create
   callReport?: CallReport | undefined;
 
   /**
+   * What came before the answer: the turns in which the model called tools of the gateway, each followed by the results.
+   *
+   * @generated from field: repeated llmgateway.v1.Message tool_messages = 9;
+   */
+  toolMessages: Message$1[];
+
+  /**
    * Keys that the dialect has and this message does not.
    *
    * @generated from field: llmgateway.v1.Extras extras = 15;

@@ -302,6 +302,13 @@ export declare type CallReport = Message<"llmgateway.v1.CallReport"> & {
    * @generated from field: repeated llmgateway.v1.Warning warnings = 5;
    */
   warnings: Warning[];
+
+  /**
+   * How full the model's context is. Only of chat calls.
+   *
+   * @generated from field: llmgateway.v1.ContextReport context = 6;
+   */
+  context?: ContextReport | undefined;
 };
 
 /**
@@ -309,6 +316,54 @@ export declare type CallReport = Message<"llmgateway.v1.CallReport"> & {
  * Use `create(CallReportSchema)` to create a new message.
  */
 export declare const CallReportSchema: GenMessage<CallReport>;
+
+/**
+ * How full a model's context is, and what follows from it.
+ *
+ * @generated from message llmgateway.v1.ContextReport
+ */
+export declare type ContextReport = Message<"llmgateway.v1.ContextReport"> & {
+  /**
+   * Input tokens by the gateway's estimate.
+   *
+   * @generated from field: uint32 token_count = 1;
+   */
+  tokenCount: number;
+
+  /**
+   * Tokens that the model's context takes.
+   *
+   * @generated from field: uint32 token_limit = 2;
+   */
+  tokenLimit: number;
+
+  /**
+   * 1 below a quarter of the limit, 2 below a half, 3 below three quarters, 4 from there on; the shares are configurable.
+   *
+   * @generated from field: uint32 tier = 3;
+   */
+  tier: number;
+
+  /**
+   * The call is one for context management, by its mode and tier.
+   *
+   * @generated from field: bool routed = 4;
+   */
+  routed: boolean;
+
+  /**
+   * What is left of the limit, in whole percent, 0 to 100.
+   *
+   * @generated from field: uint32 headroom_percent = 5;
+   */
+  headroomPercent: number;
+};
+
+/**
+ * Describes the message llmgateway.v1.ContextReport.
+ * Use `create(ContextReportSchema)` to create a new message.
+ */
+export declare const ContextReportSchema: GenMessage<ContextReport>;
 
 /**
  * Something that went otherwise than asked, without failing the call.

@@ -650,6 +650,21 @@ export declare type GatewayOptions = Message<"llmgateway.v1.GatewayOptions"> & {
    * @generated from field: bool finish_when_abandoned = 7;
    */
   finishWhenAbandoned: boolean;
+
+  /**
+   * Use of context management: "none", "validate", "optimize", "plan" or "auto". Anything else counts as "auto", the
+   * default.
+   *
+   * @generated from field: string cms_mode = 8;
+   */
+  cmsMode: string;
+
+  /**
+   * Ids of pending calls of gateway tools, at the end of the conversation, that may run now; "*" for all.
+   *
+   * @generated from field: repeated string approved_tool_calls = 9;
+   */
+  approvedToolCalls: string[];
 };
 
 /**
