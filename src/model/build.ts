@@ -58,6 +58,7 @@ export const message = (role: Role, parts: Part[], rest?: Init<Message>): Messag
   parts,
   name: '',
   multipart: false,
+  instructions: false,
   ...rest,
 });
 
@@ -125,6 +126,7 @@ export const toolResult = (toolCallId: string, parts: Part[], rest?: Init<ToolRe
   isError: false,
   name: '',
   multipart: false,
+  custom: false,
   ...rest,
 });
 

@@ -53,6 +53,14 @@ export declare type Message = Message$1<"llmgateway.v1.Message"> & {
   multipart: boolean;
 
   /**
+   * These are the request's own instructions, which some dialects have a place for apart from the conversation; others
+   * take them as a system message like any other.
+   *
+   * @generated from field: bool instructions = 5;
+   */
+  instructions: boolean;
+
+  /**
    * Keys that the dialect has and this message does not.
    *
    * @generated from field: llmgateway.v1.Extras extras = 15;
@@ -155,6 +163,14 @@ export declare type Part = Message$1<"llmgateway.v1.Part"> & {
    * @generated from field: llmgateway.v1.CacheBreakpoint cache_breakpoint = 10;
    */
   cacheBreakpoint?: CacheBreakpoint | undefined;
+
+  /**
+   * Id of the item that this part is, or belongs to, in dialects that number what was said (OpenAI's responses). A
+   * reasoning part has its own.
+   *
+   * @generated from field: optional string item_id = 11;
+   */
+  itemId?: string | undefined;
 
   /**
    * Keys that the dialect has and this part does not.
@@ -533,6 +549,13 @@ export declare type ToolResult = Message$1<"llmgateway.v1.ToolResult"> & {
    * @generated from field: bool multipart = 5;
    */
   multipart: boolean;
+
+  /**
+   * It answers a call of a custom tool.
+   *
+   * @generated from field: bool custom = 6;
+   */
+  custom: boolean;
 };
 
 /**

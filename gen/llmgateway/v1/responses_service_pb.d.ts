@@ -85,6 +85,14 @@ export declare type Item = Message<"llmgateway.v1.Item"> & {
      */
     value: OpaquePart;
     case: "opaque";
+  } | {
+    /**
+     * A tool that the gateway ran for the model.
+     *
+     * @generated from field: llmgateway.v1.GatewayCall gateway_call = 9;
+     */
+    value: GatewayCall;
+    case: "gatewayCall";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -100,6 +108,47 @@ export declare type Item = Message<"llmgateway.v1.Item"> & {
  * Use `create(ItemSchema)` to create a new message.
  */
 export declare const ItemSchema: GenMessage<Item>;
+
+/**
+ * A tool that the gateway ran for the model. REST: an item of type "mcp_call".
+ *
+ * @generated from message llmgateway.v1.GatewayCall
+ */
+export declare type GatewayCall = Message<"llmgateway.v1.GatewayCall"> & {
+  /**
+   * The model's call.
+   *
+   * @generated from field: llmgateway.v1.ToolCall call = 1;
+   */
+  call?: ToolCall | undefined;
+
+  /**
+   * What the model was told; unset while the tool runs.
+   *
+   * @generated from field: llmgateway.v1.ToolResult result = 2;
+   */
+  result?: ToolResult | undefined;
+
+  /**
+   * Round of the tool loop, from 1.
+   *
+   * @generated from field: uint32 round = 3;
+   */
+  round: number;
+
+  /**
+   * How long it took, in milliseconds.
+   *
+   * @generated from field: uint32 duration_ms = 4;
+   */
+  durationMs: number;
+};
+
+/**
+ * Describes the message llmgateway.v1.GatewayCall.
+ * Use `create(GatewayCallSchema)` to create a new message.
+ */
+export declare const GatewayCallSchema: GenMessage<GatewayCall>;
 
 /**
  * Reasoning of one turn.
@@ -371,6 +420,13 @@ export declare type Response = Message<"llmgateway.v1.Response"> & {
   callReport?: CallReport | undefined;
 
   /**
+   * The provider's processing tier.
+   *
+   * @generated from field: string service_tier = 13;
+   */
+  serviceTier: string;
+
+  /**
    * Keys that the dialect has and this message does not.
    *
    * @generated from field: llmgateway.v1.Extras extras = 15;
@@ -442,6 +498,14 @@ export declare type ResponseEvent = Message<"llmgateway.v1.ResponseEvent"> & {
     case: "partEnded";
   } | {
     /**
+     * What grew is complete: the text of a part, which then ends, or the arguments of a call.
+     *
+     * @generated from field: llmgateway.v1.ItemPartEnded text_ended = 9;
+     */
+    value: ItemPartEnded;
+    case: "textEnded";
+  } | {
+    /**
      * An output item is complete.
      *
      * @generated from field: llmgateway.v1.ItemEnded item_ended = 7;
@@ -506,7 +570,7 @@ export declare type ItemPartStarted = Message<"llmgateway.v1.ItemPartStarted"> &
   outputIndex: number;
 
   /**
-   * Number of the part within the item.
+   * Number of the part within the item; summaries of reasoning are numbered apart from its text.
    *
    * @generated from field: uint32 content_index = 2;
    */
@@ -518,6 +582,20 @@ export declare type ItemPartStarted = Message<"llmgateway.v1.ItemPartStarted"> &
    * @generated from field: llmgateway.v1.Part part = 3;
    */
   part?: Part | undefined;
+
+  /**
+   * Id of the item.
+   *
+   * @generated from field: string item_id = 4;
+   */
+  itemId: string;
+
+  /**
+   * What it is.
+   *
+   * @generated from field: llmgateway.v1.ItemPartKind kind = 5;
+   */
+  kind: ItemPartKind;
 };
 
 /**
@@ -540,11 +618,32 @@ export declare type ItemPartDelta = Message<"llmgateway.v1.ItemPartDelta"> & {
   outputIndex: number;
 
   /**
-   * What grew.
+   * What grew; `part` is the number of the part within the item.
    *
    * @generated from field: llmgateway.v1.PartDelta delta = 2;
    */
   delta?: PartDelta | undefined;
+
+  /**
+   * Id of the item.
+   *
+   * @generated from field: string item_id = 3;
+   */
+  itemId: string;
+
+  /**
+   * What it is.
+   *
+   * @generated from field: llmgateway.v1.ItemPartKind kind = 4;
+   */
+  kind: ItemPartKind;
+
+  /**
+   * Number of the delta's first annotation within the part.
+   *
+   * @generated from field: uint32 annotation_index = 5;
+   */
+  annotationIndex: number;
 };
 
 /**
@@ -579,6 +678,20 @@ export declare type ItemPartEnded = Message<"llmgateway.v1.ItemPartEnded"> & {
    * @generated from field: llmgateway.v1.Part part = 3;
    */
   part?: Part | undefined;
+
+  /**
+   * Id of the item.
+   *
+   * @generated from field: string item_id = 4;
+   */
+  itemId: string;
+
+  /**
+   * What it is.
+   *
+   * @generated from field: llmgateway.v1.ItemPartKind kind = 5;
+   */
+  kind: ItemPartKind;
 };
 
 /**
@@ -1506,6 +1619,79 @@ export enum ResponseStatus {
  * Describes the enum llmgateway.v1.ResponseStatus.
  */
 export declare const ResponseStatusSchema: GenEnum<ResponseStatus>;
+
+/**
+ * What grows in an output item.
+ *
+ * @generated from enum llmgateway.v1.ItemPartKind
+ */
+export enum ItemPartKind {
+  /**
+   * @generated from enum value: ITEM_PART_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The text of a message.
+   *
+   * @generated from enum value: ITEM_PART_KIND_TEXT = 1;
+   */
+  TEXT = 1,
+
+  /**
+   * A refusal.
+   *
+   * @generated from enum value: ITEM_PART_KIND_REFUSAL = 2;
+   */
+  REFUSAL = 2,
+
+  /**
+   * Reasoning.
+   *
+   * @generated from enum value: ITEM_PART_KIND_REASONING = 3;
+   */
+  REASONING = 3,
+
+  /**
+   * A summary of reasoning.
+   *
+   * @generated from enum value: ITEM_PART_KIND_SUMMARY = 4;
+   */
+  SUMMARY = 4,
+
+  /**
+   * The arguments of a function call.
+   *
+   * @generated from enum value: ITEM_PART_KIND_ARGUMENTS = 5;
+   */
+  ARGUMENTS = 5,
+
+  /**
+   * The input of a custom tool's call.
+   *
+   * @generated from enum value: ITEM_PART_KIND_INPUT = 6;
+   */
+  INPUT = 6,
+
+  /**
+   * Sound and its transcript.
+   *
+   * @generated from enum value: ITEM_PART_KIND_AUDIO = 7;
+   */
+  AUDIO = 7,
+
+  /**
+   * Something that does not grow: a picture, say.
+   *
+   * @generated from enum value: ITEM_PART_KIND_WHOLE = 8;
+   */
+  WHOLE = 8,
+}
+
+/**
+ * Describes the enum llmgateway.v1.ItemPartKind.
+ */
+export declare const ItemPartKindSchema: GenEnum<ItemPartKind>;
 
 /**
  * Answers that are stored, chained, run in the background and resumed, with any model. REST: /v1/responses and

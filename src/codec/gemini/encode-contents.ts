@@ -1,5 +1,6 @@
 import { type Message, type Part, Role, type ToolResult } from '../../../gen/llmgateway/v1/message_pb.js';
 import { invalidRequest } from '../../errors/gateway-error.ts';
+import * as build from '../../model/build.ts';
 import { splitMembers } from '../json.ts';
 import type { EncodeContext } from './encode-context.ts';
 import { PartsWriter } from './encode-parts.ts';
@@ -122,14 +123,7 @@ class ContentsWriter {
   #functionResult(message: Message, at: string): void {
     const [only] = message.parts;
     const given = only?.content.case === 'toolResult' ? only.content.value : undefined;
-    const result: ToolResult = given ?? {
-      $typeName: 'llmgateway.v1.ToolResult',
-      toolCallId: '',
-      parts: message.parts,
-      isError: false,
-      name: '',
-      multipart: false,
-    };
+    const result = given ?? build.toolResult('', message.parts);
     this.#result(result, message.name, '', at);
   }
 

@@ -5,9 +5,10 @@ import * as build from '../../model/build.ts';
 import { invalid, keepMember, readBoolean, readName, readObject } from '../fields.ts';
 import { decodeOption } from '../gateway-options.ts';
 import { addNested } from '../json.ts';
+import { decodeParameter } from '../openai-parameters.ts';
 import { CacheMarkers } from './cache-markers.ts';
+import { decodeResponseFormat } from './decode-format.ts';
 import { decodeMessages } from './decode-messages.ts';
-import { decodeParameter, decodeResponseFormat } from './decode-parameters.ts';
 import { decodeToolChoice, decodeTools } from './decode-tools.ts';
 import { toExtras } from './extras.ts';
 

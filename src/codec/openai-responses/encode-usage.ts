@@ -1,0 +1,16 @@
+import type { Usage } from '../../../gen/llmgateway/v1/completion_pb.js';
+import { rest } from '../json.ts';
+import { ownMembers } from './extras.ts';
+
+/** Usage as JSON text, in this API's names; "null" where it is not known. */
+export function encodeUsage(usage: Usage | undefined): string {
+  if (usage === undefined) return 'null';
+  const { promptTokens, completionTokens, totalTokens, cachedTokens, cacheWriteTokens, reasoningTokens } =
+    usage;
+  return (
+    `{"input_tokens":${promptTokens},"input_tokens_details":{"cached_tokens":${cachedTokens ?? 0},` +
+    `"cache_write_tokens":${cacheWriteTokens ?? 0}},"output_tokens":${completionTokens},` +
+    `"output_tokens_details":{"reasoning_tokens":${reasoningTokens ?? 0}},"total_tokens":${totalTokens}` +
+    `${rest(ownMembers(usage.extras))}}`
+  );
+}

@@ -1,0 +1,9 @@
+import type { Extras } from '../../../gen/llmgateway/v1/message_pb.js';
+import { membersAsExtras, membersOf } from '../json.ts';
+import { dialectName } from './dialect.ts';
+
+/** Unknown members as extras of this dialect. */
+export const toExtras = (members: string): Extras => membersAsExtras(dialectName, members);
+
+/** The members of extras of this dialect; none of others'. */
+export const ownMembers = (extras: Extras | undefined): string => membersOf(dialectName, extras);

@@ -1,0 +1,384 @@
+import { type CallReport, FinishReason, type StreamFinished } from '../../gen/llmgateway/v1/completion_pb.js';
+import type { ErrorDetail } from '../../gen/llmgateway/v1/error_pb.js';
+import { type Part, Role } from '../../gen/llmgateway/v1/message_pb.js';
+import {
+  type Item,
+  type Response,
+  type ResponseEvent,
+  ResponseStatus,
+} from '../../gen/llmgateway/v1/responses_service_pb.js';
+import { dialectName } from '../codec/openai-responses/dialect.ts';
+import * as build from '../model/build.ts';
+import { item as buildItem, reasoningItem } from '../model/build-responses.ts';
+import type { StreamEvent } from '../model/events.ts';
+import { isItem, itemExtras, withoutItem } from '../model/items.ts';
+import { type EventKind, isOwn, kindOf, OpenItem, type OpenPart } from './open-item.ts';
+
+type Delta = Extract<StreamEvent['event'], { case: 'delta' }>['value'];
+
+export interface LifeCycleOptions {
+  /** The response as it begins: its id, what was asked, QUEUED or IN_PROGRESS. It grows. */
+  readonly response: Response;
+  /** Makes an id of an item, for providers that give none. @param prefix "msg", "rs", "fc", "ctc", "gc", "it" */
+  readonly newId: (prefix: string) => string;
+  /** Unix seconds. */
+  readonly now: () => number;
+  /** Number of the first event. Default 0. */
+  readonly from?: number;
+}
+
+/** What a response becomes by the reason for which its answer ended. */
+const outcomes: Readonly<Partial<Record<FinishReason, string>>> = {
+  [FinishReason.LENGTH]: 'max_output_tokens',
+  [FinishReason.CONTENT_FILTER]: 'content_filter',
+};
+
+/**
+ * Makes the events of a response of those of an answer, whatever the provider's dialect: the one place where items begin and end. Every
+ * delta's item and part have been announced, ids stay the same, numbers rise by one. Only the first choice counts.
+ */
+export class LifeCycle {
+  readonly #response: Response;
+  readonly #newId: (prefix: string) => string;
+  readonly #now: () => number;
+  #number: number;
+  /** Items that have begun and not ended, in their order. */
+  #open: OpenItem[] = [];
+  /** Whose a part of the answer is. */
+  readonly #owners = new Map<number, OpenItem>();
+  #itemCount: number;
+  /** Where the opaque items of the provider's own are, by their ids. */
+  readonly #places = new Map<string, number>();
+
+  constructor({ response, newId, now, from = 0 }: LifeCycleOptions) {
+    this.#response = response;
+    this.#newId = newId;
+    this.#now = now;
+    this.#number = from;
+    this.#itemCount = response.output.length;
+  }
+
+  /** As far as it came; the same object until the end. */
+  get response(): Response {
+    return this.#response;
+  }
+
+  /** Whether it came to an end of any kind. */
+  get over(): boolean {
+    return this.#response.status > ResponseStatus.IN_PROGRESS;
+  }
+
+  /** Tells the status as it is: how a response begins. */
+  announce(out: ResponseEvent[]): void {
+    this.#push(out, { case: 'status', value: this.#snapshot() });
+  }
+
+  /** From queued, or just made, to being worked at. */
+  begin(out: ResponseEvent[]): void {
+    this.#response.status = ResponseStatus.IN_PROGRESS;
+    this.announce(out);
+  }
+
+  add(events: readonly StreamEvent[], out: ResponseEvent[]): void {
+    for (const { event } of events) this.#add(event, out);
+  }
+
+  /** It failed. @param error with the request's id */
+  fail(error: ErrorDetail, message: string, out: ResponseEvent[]): void {
+    if (this.over) return;
+    this.#response.error = error;
+    this.#response.errorMessage = message;
+    this.#finish(ResponseStatus.FAILED, out);
+  }
+
+  /** A client stopped it. */
+  cancel(out: ResponseEvent[]): void {
+    if (!this.over) this.#finish(ResponseStatus.CANCELLED, out);
+  }
+
+  #add(event: StreamEvent['event'], out: ResponseEvent[]): void {
+    if (this.over) return;
+    switch (event.case) {
+      case 'started': {
+        const { model, serviceTier, callReport } = event.value;
+        if (model !== '') this.#response.model = model;
+        if (serviceTier !== '') this.#response.serviceTier = serviceTier;
+        if (callReport !== undefined) this.#response.callReport = callReport;
+        return;
+      }
+      case 'partStarted':
+        if (event.value.choice === 0 && event.value.content !== undefined) {
+          this.#startPart(event.value.part, event.value.content, out);
+        }
+        return;
+      case 'delta':
+        if (event.value.choice === 0) this.#grow(event.value, out);
+        return;
+      case 'partEnded':
+        if (event.value.choice === 0) this.#endPart(event.value.part, event.value.final, out);
+        return;
+      case 'choiceFinished':
+        if (event.value.choice === 0) {
+          this.#response.incompleteReason = outcomes[event.value.finishReason] ?? '';
+        }
+        return;
+      case 'opaque': {
+        const { dialect, json } = event.value;
+        // What other APIs say beside their answers has no place in this one.
+        if (dialect !== dialectName) return;
+        const value = { $typeName: 'llmgateway.v1.OpaqueEvent', dialect, json: this.#placed(json) } as const;
+        this.#push(out, { case: 'opaque', value });
+        return;
+      }
+      case 'toolExecutionStarted':
+      case 'toolExecutionFinished':
+        this.#runTool(event, out);
+        return;
+      case 'finished':
+        this.#complete(event.value, out);
+        return;
+      default:
+    }
+  }
+
+  #startPart(number: number, content: Part, out: ResponseEvent[]): void {
+    const { content: kind } = content;
+    let owner = this.#open.at(-1);
+    if (owner === undefined || !continues(owner, content)) {
+      this.#closeSettled(out);
+      owner = this.#startItem(content, out);
+    }
+    this.#owners.set(number, owner);
+    if (kind.case === 'toolCall' || isItem(kind)) {
+      owner.open(number, content, kindOf(content));
+      return;
+    }
+    const part = owner.open(number, withoutItem(content), kindOf(content));
+    // Reasoning may turn out to be nothing that can be read.
+    if (kind.case !== 'reasoning' || kind.value.text !== '') this.#push(out, owner.started(part));
+  }
+
+  #startItem(content: Part, out: ResponseEvent[]): OpenItem {
+    const item = this.#newItem(content);
+    item.status = ResponseStatus.IN_PROGRESS;
+    const extras = itemExtras(content);
+    if (extras !== undefined) item.extras = extras;
+    return this.#openItem(item, out);
+  }
+
+  #openItem(item: Item, out: ResponseEvent[]): OpenItem {
+    const open = new OpenItem(item, this.#itemCount++);
+    this.#open.push(open);
+    this.#places.set(item.id, open.outputIndex);
+    this.#push(out, {
+      case: 'itemStarted',
+      value: {
+        $typeName: 'llmgateway.v1.ItemStarted',
+        outputIndex: open.outputIndex,
+        item: { ...item, kind: beginningOf(item.kind) },
+      },
+    });
+    return open;
+  }
+
+  #newItem({ content, itemId = '' }: Part): Item {
+    const id = (prefix: string): string => itemId || this.#newId(prefix);
+    switch (content.case) {
+      case 'toolCall':
+        return buildItem(id(content.value.custom ? 'ctc' : 'fc'), {
+          case: 'toolCall',
+          value: { ...content.value },
+        });
+      case 'reasoning':
+        return buildItem(content.value.id || id('rs'), { case: 'reasoning', value: reasoningItem([]) });
+      case 'opaque':
+        if (isItem(content)) return buildItem(id('it'), { case: 'opaque', value: content.value });
+        break;
+      default:
+    }
+    return buildItem(id('msg'), {
+      case: 'message',
+      value: build.message(Role.ASSISTANT, [], { multipart: true }),
+    });
+  }
+
+  #grow(delta: Delta, out: ResponseEvent[]): void {
+    const owner = this.#owners.get(delta.part);
+    const part = owner?.parts.get(delta.part);
+    if (owner === undefined || part === undefined || part.ended) return;
+    if (!part.announced && !isOwn(part.kind)) this.#push(out, owner.started(part));
+    this.#push(out, ...owner.grown(part, delta));
+  }
+
+  #endPart(number: number, final: Part | undefined, out: ResponseEvent[]): void {
+    const owner = this.#owners.get(number);
+    const part = owner?.parts.get(number);
+    if (owner === undefined || part === undefined || part.ended) return;
+    if (final !== undefined) complete(part, final);
+    const { content } = part.part;
+    if (content.case === 'opaque' && isItem(content)) {
+      part.ended = true;
+      owner.item.kind = { case: 'opaque', value: content.value };
+      this.#close(owner, ResponseStatus.COMPLETED, out);
+      return;
+    }
+    this.#push(out, ...owner.ended(part));
+    settle(owner.item, part);
+    if (owner.item.kind.case === 'toolCall') this.#close(owner, ResponseStatus.COMPLETED, out);
+    // Reasoning that has no id is of a provider that does not number its items.
+    else if (content.case === 'reasoning' && content.value.id === '')
+      this.#close(owner, ResponseStatus.COMPLETED, out);
+  }
+
+  #runTool(
+    event: Extract<StreamEvent['event'], { case: 'toolExecutionStarted' | 'toolExecutionFinished' }>,
+    out: ResponseEvent[],
+  ): void {
+    if (event.case === 'toolExecutionStarted') {
+      this.#closeSettled(out);
+      const { call, round } = event.value;
+      if (call === undefined) return;
+      const value = { $typeName: 'llmgateway.v1.GatewayCall', call, round, durationMs: 0 } as const;
+      const item = buildItem(this.#newId('mcp'), { case: 'gatewayCall', value });
+      item.status = ResponseStatus.IN_PROGRESS;
+      this.#openItem(item, out);
+      return;
+    }
+    const { result, durationMs } = event.value;
+    const owner = this.#open.find(
+      ({ item: { kind } }) => kind.case === 'gatewayCall' && kind.value.call?.id === result?.toolCallId,
+    );
+    if (owner?.item.kind.case !== 'gatewayCall' || result === undefined) return;
+    owner.item.kind = { case: 'gatewayCall', value: { ...owner.item.kind.value, result, durationMs } };
+    this.#close(owner, result.isError ? ResponseStatus.FAILED : ResponseStatus.COMPLETED, out);
+  }
+
+  #complete({ usage, callReport }: StreamFinished, out: ResponseEvent[]): void {
+    const cut = this.#response.incompleteReason !== '';
+    // The last thing said is what was cut.
+    const last = this.#open.at(-1);
+    for (const open of [...this.#open]) {
+      this.#close(open, cut && open === last ? ResponseStatus.INCOMPLETE : ResponseStatus.COMPLETED, out);
+    }
+    if (usage !== undefined) this.#response.usage = usage;
+    this.#report(callReport);
+    this.#finish(cut ? ResponseStatus.INCOMPLETE : ResponseStatus.COMPLETED, out);
+  }
+
+  #report(report: CallReport | undefined): void {
+    if (report !== undefined) this.#response.callReport = report;
+  }
+
+  #finish(status: ResponseStatus, out: ResponseEvent[]): void {
+    for (const { item, parts } of this.#open) {
+      for (const part of parts.values()) if (!part.ended) settle(item, part);
+      item.status = ResponseStatus.INCOMPLETE;
+      this.#response.output.push(item);
+    }
+    this.#open = [];
+    this.#response.status = status;
+    if (status === ResponseStatus.COMPLETED) this.#response.completedAt = this.#now();
+    this.announce(out);
+  }
+
+  #closeSettled(out: ResponseEvent[]): void {
+    for (const open of [...this.#open]) {
+      if (open.item.kind.case !== 'gatewayCall' && open.settled)
+        this.#close(open, ResponseStatus.COMPLETED, out);
+    }
+  }
+
+  #close(open: OpenItem, status: ResponseStatus, out: ResponseEvent[]): void {
+    for (const part of open.parts.values()) {
+      if (part.ended) continue;
+      this.#push(out, ...open.ended(part));
+      settle(open.item, part);
+    }
+    this.#open = this.#open.filter((other) => other !== open);
+    const { item } = open;
+    item.status = status;
+    this.#response.output[open.outputIndex] = item;
+    this.#push(out, {
+      case: 'itemEnded',
+      value: { $typeName: 'llmgateway.v1.ItemEnded', outputIndex: open.outputIndex, item },
+    });
+  }
+
+  /** An event of the provider's own about one of its items, with that item's number here. */
+  #placed(json: string): string {
+    const event = JSON.parse(json) as Record<string, unknown>;
+    const place = this.#places.get(String(event['item_id'] ?? ''));
+    return place === undefined ? json : JSON.stringify({ ...event, output_index: place });
+  }
+
+  #snapshot(): Response {
+    return { ...this.#response, output: this.#response.output.filter((item) => item !== undefined) };
+  }
+
+  #push(out: ResponseEvent[], ...events: EventKind[]): void {
+    for (const event of events) {
+      out.push({ $typeName: 'llmgateway.v1.ResponseEvent', sequenceNumber: this.#number++, event });
+    }
+  }
+}
+
+/** What an item is when nothing has been said of it: a copy, since the item grows. */
+function beginningOf(kind: Item['kind']): Item['kind'] {
+  switch (kind.case) {
+    case 'message':
+      return { case: kind.case, value: { ...kind.value, parts: [] } };
+    case 'reasoning':
+      return { case: kind.case, value: { ...kind.value, parts: [] } };
+    case 'toolCall':
+      return { case: kind.case, value: { ...kind.value } };
+    default:
+      return kind;
+  }
+}
+
+/** Whether a part goes on with an open item. */
+function continues({ item }: OpenItem, { content, itemId = '' }: Part): boolean {
+  const { kind } = item;
+  if (content.case === 'toolCall' || isItem(content)) return false;
+  if (content.case === 'reasoning') {
+    return kind.case === 'reasoning' && content.value.id !== '' && content.value.id === item.id;
+  }
+  return kind.case === 'message' && (itemId === '' || itemId === item.id);
+}
+
+/** Adds what is only known at the end; what has grown stays. */
+function complete({ part }: OpenPart, final: Part): void {
+  const { content } = part;
+  if (content.case === 'reasoning' && final.content.case === 'reasoning') {
+    const { text } = content.value;
+    const { id } = content.value;
+    content.value = { ...content.value, ...final.content.value, text, id: final.content.value.id || id };
+  } else if (content.case === 'toolCall' && final.content.case === 'toolCall') {
+    content.value = { ...content.value, signature: final.content.value.signature || content.value.signature };
+  } else if (content.case === 'opaque' && final.content.case === 'opaque') {
+    content.value = final.content.value;
+  } else if (content.case === 'audio' && final.content.case === 'audio') {
+    const { source, transcript } = content.value;
+    content.value = { ...final.content.value, source, transcript };
+  }
+  if (final.extras !== undefined && part.extras === undefined) part.extras = final.extras;
+}
+
+/** Puts a part that does not grow any more into its item. */
+function settle(item: Item, { part }: OpenPart): void {
+  const { kind } = item;
+  const { content } = part;
+  if (kind.case === 'message') kind.value.parts.push(part);
+  else if (kind.case === 'toolCall' && content.case === 'toolCall') {
+    const { extras } = part;
+    item.kind = { case: 'toolCall', value: content.value };
+    if (extras !== undefined && item.extras === undefined) item.extras = extras;
+  } else if (kind.case === 'reasoning' && content.case === 'reasoning') {
+    const { encrypted, format, text, signature } = content.value;
+    const isOwn = format === 'openai-responses-v1';
+    if (isOwn && encrypted !== '') kind.value.encryptedContent = encrypted;
+    if (text !== '' || signature !== '' || (!isOwn && encrypted !== '')) {
+      kind.value.parts.push(isOwn ? { ...content.value, encrypted: '' } : content.value);
+    }
+  }
+}

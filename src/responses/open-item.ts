@@ -1,0 +1,185 @@
+import type { Logprobs, PartDelta, TokenLogprob } from '../../gen/llmgateway/v1/completion_pb.js';
+import type { Part } from '../../gen/llmgateway/v1/message_pb.js';
+import { type Item, ItemPartKind, type ResponseEvent } from '../../gen/llmgateway/v1/responses_service_pb.js';
+import { toExtras } from '../codec/openai-responses/extras.ts';
+import { encodeLogprobs } from '../codec/openai-responses/logprobs.ts';
+
+/** An event without its number. */
+export type EventKind = ResponseEvent['event'];
+
+/** A part of an output item while it grows. */
+export interface OpenPart {
+  readonly kind: ItemPartKind;
+  /** Number within the item. */
+  readonly index: number;
+  /** As far as it came. */
+  readonly part: Part;
+  readonly logprobs: TokenLogprob[];
+  annotations: number;
+  /** Whether its beginning has been told. */
+  announced: boolean;
+  ended: boolean;
+}
+
+/** An output item that is not complete. */
+export class OpenItem {
+  readonly item: Item;
+  readonly outputIndex: number;
+  /** By their number in the answer. */
+  readonly parts = new Map<number, OpenPart>();
+  #texts = 0;
+  #summaries = 0;
+
+  constructor(item: Item, outputIndex: number) {
+    this.item = item;
+    this.outputIndex = outputIndex;
+  }
+
+  /** Whether nothing of it grows any more. */
+  get settled(): boolean {
+    for (const { ended } of this.parts.values()) if (!ended) return false;
+    return true;
+  }
+
+  /** A part of it begins. @param number its number in the answer */
+  open(number: number, content: Part, kind: ItemPartKind): OpenPart {
+    const index = kind === ItemPartKind.SUMMARY ? this.#summaries++ : this.#texts++;
+    const part: OpenPart = {
+      kind,
+      index,
+      part: copyOf(content),
+      logprobs: [],
+      annotations: 0,
+      announced: false,
+      ended: false,
+    };
+    this.parts.set(number, part);
+    return part;
+  }
+
+  started(open: OpenPart): EventKind {
+    open.announced = true;
+    return {
+      case: 'partStarted',
+      value: {
+        $typeName: 'llmgateway.v1.ItemPartStarted',
+        outputIndex: this.outputIndex,
+        contentIndex: open.index,
+        part: copyOf(open.part),
+        itemId: this.item.id,
+        kind: open.kind,
+      },
+    };
+  }
+
+  /** What a delta says, one thing an event. */
+  grown(open: OpenPart, delta: PartDelta): EventKind[] {
+    const { text, transcript, annotations, logprobs } = delta;
+    const events: EventKind[] = [];
+    if (text !== '' || transcript !== '' || logprobs !== undefined) {
+      events.push(this.#delta(open, { ...delta, annotations: [] }));
+    }
+    for (const annotation of annotations) {
+      const { logprobs: _, ...rest } = delta;
+      events.push(this.#delta(open, { ...rest, text: '', transcript: '', annotations: [annotation] }));
+      open.annotations++;
+    }
+    grow(open, delta);
+    return events;
+  }
+
+  /** The part does not grow any more. */
+  ended(open: OpenPart): EventKind[] {
+    open.ended = true;
+    if (open.logprobs.length > 0) {
+      open.part.extras = toExtras(`"logprobs":${encodeLogprobs(open.logprobs)}`);
+    }
+    const value = {
+      $typeName: 'llmgateway.v1.ItemPartEnded',
+      outputIndex: this.outputIndex,
+      contentIndex: open.index,
+      part: open.part,
+      itemId: this.item.id,
+      kind: open.kind,
+    } as const;
+    // The arguments of a call are no part of it: they are its own.
+    if (isOwn(open.kind)) return [{ case: 'textEnded', value }];
+    if (!open.announced) return [];
+    const whole: EventKind = { case: 'partEnded', value };
+    return open.kind === ItemPartKind.WHOLE ? [whole] : [{ case: 'textEnded', value }, whole];
+  }
+
+  #delta(open: OpenPart, delta: PartDelta): EventKind {
+    return {
+      case: 'delta',
+      value: {
+        $typeName: 'llmgateway.v1.ItemPartDelta',
+        outputIndex: this.outputIndex,
+        delta: { ...delta, choice: 0, part: open.index },
+        itemId: this.item.id,
+        kind: open.kind,
+        annotationIndex: open.annotations,
+      },
+    };
+  }
+}
+
+/** Whether what grows is the item's own, not told as a part of it. */
+export const isOwn = (kind: ItemPartKind): boolean =>
+  kind === ItemPartKind.ARGUMENTS || kind === ItemPartKind.INPUT;
+
+/** What a part of an answer is in an item. */
+export function kindOf({ content }: Part): ItemPartKind {
+  switch (content.case) {
+    case 'text':
+      return ItemPartKind.TEXT;
+    case 'refusal':
+      return ItemPartKind.REFUSAL;
+    case 'reasoning':
+      return content.value.summary ? ItemPartKind.SUMMARY : ItemPartKind.REASONING;
+    case 'toolCall':
+      return content.value.custom ? ItemPartKind.INPUT : ItemPartKind.ARGUMENTS;
+    case 'audio':
+      return ItemPartKind.AUDIO;
+    default:
+      return ItemPartKind.WHOLE;
+  }
+}
+
+/** A part that may grow while the event's own stays as it is. */
+function copyOf(part: Part): Part {
+  const { content } = part;
+  const value =
+    content.case === 'text'
+      ? { ...content.value, annotations: [...content.value.annotations] }
+      : content.case === 'audio'
+        ? { ...content.value, source: { ...content.value.source } }
+        : { ...content.value };
+  return { ...part, content: { case: content.case, value } as Part['content'] };
+}
+
+function grow({ part: { content }, logprobs: known }: OpenPart, delta: PartDelta): void {
+  const { text, transcript, annotations, logprobs } = delta;
+  if (logprobs !== undefined) known.push(...tokensOf(logprobs));
+  switch (content.case) {
+    case 'text':
+      content.value.text += text;
+      if (annotations.length > 0) content.value.annotations.push(...annotations);
+      return;
+    case 'reasoning':
+    case 'refusal':
+      content.value.text += text;
+      return;
+    case 'toolCall':
+      content.value.arguments += text;
+      return;
+    case 'audio':
+      if (content.value.source.case === 'base64') content.value.source.value += text;
+      content.value.transcript += transcript;
+      return;
+    default:
+  }
+}
+
+const tokensOf = ({ content, refusal }: Logprobs): readonly TokenLogprob[] =>
+  content.length > 0 ? content : refusal;
