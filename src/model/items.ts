@@ -13,7 +13,7 @@ import { item as buildItem, reasoningItem } from './build-responses.ts';
 // are turns: all that the model produced until somebody else speaks is one message, in its order.
 
 /** Key of a part's extras under which the extras of its item are. */
-const itemKey = 'item';
+export const itemKey = 'item';
 
 /** Kinds of items of OpenAI that are the model's, besides those whose name ends in `_call`. */
 const modelsKinds: ReadonlySet<string> = new Set([

@@ -126,6 +126,11 @@ export class LifeCycle {
         const { dialect, json } = event.value;
         // What other APIs say beside their answers has no place in this one.
         if (dialect !== dialectName) return;
+        if (!('type' in (JSON.parse(json) as object))) {
+          // Not an event: what else the provider says of the response.
+          this.#response.extras = build.extras(dialect, json);
+          return;
+        }
         const value = { $typeName: 'llmgateway.v1.OpaqueEvent', dialect, json: this.#placed(json) } as const;
         this.#push(out, { case: 'opaque', value });
         return;

@@ -79,15 +79,11 @@ const textOf = ({ content }: Part): string => (content.case === 'text' ? content
 const known = (status: ResponseStatus): ResponseStatus =>
   status === ResponseStatus.UNSPECIFIED ? ResponseStatus.COMPLETED : status;
 
-/** Messages of the client's and reasoning have no status of their own. */
+/** Reasoning has a status only where it was cut off. */
 function statusOf({ status, kind }: Item, complete: boolean): string {
-  const known = status === ResponseStatus.UNSPECIFIED && complete ? ResponseStatus.COMPLETED : status;
-  if (
-    known === ResponseStatus.UNSPECIFIED ||
-    (kind.case === 'reasoning' && status === ResponseStatus.UNSPECIFIED)
-  )
-    return '';
-  return `,"status":"${encodeStatus(known)}"`;
+  if (kind.case === 'reasoning' && status !== ResponseStatus.INCOMPLETE) return '';
+  const shown = complete ? known(status) : status;
+  return shown === ResponseStatus.UNSPECIFIED ? '' : `,"status":"${encodeStatus(shown)}"`;
 }
 
 function encodeMessage({ role, parts, multipart }: Message, asList: boolean): string {

@@ -2,7 +2,8 @@ import type { ErrorDetail } from '../../../gen/llmgateway/v1/error_pb.js';
 import { ErrorReason } from '../../../gen/llmgateway/v1/error_pb.js';
 import type { GenerationParameters } from '../../../gen/llmgateway/v1/generation_pb.js';
 import type { Item, Response, ResponseParameters } from '../../../gen/llmgateway/v1/responses_service_pb.js';
-import { quote, splitMembers } from '../json.ts';
+import { responseParameters } from '../../model/build-responses.ts';
+import { addText, quote, rest, splitMembers } from '../json.ts';
 import { encodeFormat } from './encode-format.ts';
 import { encodeItem } from './encode-item.ts';
 import { encodeTool, encodeToolChoice } from './encode-tools.ts';
@@ -21,35 +22,39 @@ export const encodeItems = (items: readonly Item[], withState: boolean): string 
 /** A response as JSON text. Every field is there; what is not set is null. */
 export function encodeResponse(response: Response): string {
   const { parameters } = response;
-  const asked = parameters === undefined ? '' : `,${encodeAsked(parameters)}`;
+  const said = providersWord(response);
+  const asked = parameters === undefined ? '' : `,${encodeAsked(parameters, said)}`;
   const withState = includesState(parameters?.include ?? []);
   const completedAt = response.completedAt === 0 ? 'null' : response.completedAt;
   const incomplete =
     response.incompleteReason === '' ? 'null' : `{"reason":${quote(response.incompleteReason)}}`;
-  const tier = response.serviceTier || parameters?.parameters?.serviceTier || '';
+  const { service_tier: tier = response.serviceTier, ...more } = said;
   return (
     `{"id":${quote(response.id)},"object":"response","created_at":${response.createdAt},` +
     `"status":"${encodeStatus(response.status)}","completed_at":${completedAt},` +
     `"error":${encodeFailure(response.error, response.errorMessage)},"incomplete_details":${incomplete},` +
     `"model":${quote(response.model || (parameters?.model ?? ''))},"output":${encodeItems(response.output, withState)},` +
-    `"usage":${encodeUsage(response.usage)},"service_tier":${tier === '' ? '"default"' : quote(tier)}${asked}` +
-    `${unknownMembers(response)}}`
+    `"usage":${encodeUsage(response.usage)},"service_tier":${tier === '' ? '"default"' : JSON.stringify(tier)}${asked}` +
+    `${others(more, parameters === undefined)}}`
   );
 }
 
-/** Keys that the gateway itself says, whatever the provider said. */
-const ownKeys =
-  /^(?:id|object|created_at|status|completed_at|error|incomplete_details|model|output|usage|service_tier)$/;
+/** Keys of what was asked on which the gateway's word counts, not the provider's. */
+const ownKeys: ReadonlySet<string> = new Set([
+  'previous_response_id',
+  'conversation',
+  'background',
+  'store',
+  'prompt',
+]);
 
-function unknownMembers({ extras }: Response): string {
+/** A response's members of which the provider knows more than what was asked: its defaults, and keys that are not known here. */
+function providersWord({ extras }: Response): Record<string, unknown> {
   const members = ownMembers(extras);
-  if (members === '') return '';
+  if (members === '') return {};
   const json = JSON.parse(`{${members}}`) as Record<string, unknown>;
-  let out = '';
-  for (const key in json) {
-    if (!ownKeys.test(key) && !askedKeys.has(key)) out += `,${quote(key)}:${JSON.stringify(json[key])}`;
-  }
-  return out;
+  for (const key of ownKeys) delete json[key];
+  return json;
 }
 
 /** `response.error.code`s by reason; others are the server's. */
@@ -69,78 +74,68 @@ export function encodeFailure(error: ErrorDetail | undefined, message: string): 
   return `{"code":"${code}","message":${quote(message)}}`;
 }
 
-const askedKeys: ReadonlySet<string> = new Set([
-  'instructions',
-  'max_output_tokens',
-  'max_tool_calls',
-  'metadata',
-  'parallel_tool_calls',
-  'previous_response_id',
-  'conversation',
-  'background',
-  'store',
-  'prompt',
-  'prompt_cache_key',
-  'prompt_cache_retention',
-  'reasoning',
-  'safety_identifier',
-  'text',
-  'tool_choice',
-  'tools',
-  'temperature',
-  'top_p',
-  'top_logprobs',
-  'presence_penalty',
-  'frequency_penalty',
-  'truncation',
-  'user',
-]);
-
 const orNull = (text: string): string => (text === '' ? 'null' : quote(text));
 
-/** What was asked, as members without braces. */
-function encodeAsked(asked: ResponseParameters): string {
+/** What was asked, as members; the provider's word on one of them wins. */
+function encodeAsked(asked: ResponseParameters, said: Readonly<Record<string, unknown>>): string {
+  let members = '';
+  for (const [key, json] of Object.entries(askedMembers(asked))) {
+    const value = said[key];
+    members = addText(members, key, value === undefined || value === null ? json : JSON.stringify(value));
+  }
+  return members;
+}
+
+/** Members that no field of the request stands for. */
+function others(said: Readonly<Record<string, unknown>>, all: boolean): string {
+  let members = '';
+  for (const key in said) {
+    if (all || !askedKeys.has(key)) members += `,${quote(key)}:${JSON.stringify(said[key])}`;
+  }
+  return members;
+}
+
+/** Every member that says what was asked, as JSON text. */
+function askedMembers(asked: ResponseParameters): Readonly<Record<string, string>> {
   const p: Partial<GenerationParameters> = asked.parameters ?? {};
   const own = ownMembers(asked.extras);
   const { inner: reasoning } = splitMembers(own, 'reasoning');
-  const more = (inner: string): string => (inner === '' ? '' : `,${inner}`);
+  const choice = asked.toolChoice === undefined ? '"auto"' : encodeToolChoice(asked.toolChoice);
   const tools = asked.tools.map((tool) => encodeTool(tool, true)).filter((json) => json !== '');
-  const choice =
-    asked.toolChoice === undefined
-      ? memberOf(own, 'tool_choice', '"auto"')
-      : encodeToolChoice(asked.toolChoice);
-  const conversation = asked.conversationId === '' ? 'null' : `{"id":${quote(asked.conversationId)}}`;
-  return (
-    `"instructions":${orNull(asked.instructions)},"max_output_tokens":${p.maxOutputTokens ?? 'null'},` +
-    `"max_tool_calls":${asked.maxToolCalls ?? 'null'},"metadata":${JSON.stringify(p.metadata ?? {})},` +
-    `"parallel_tool_calls":${p.parallelToolCalls ?? true},` +
-    `"previous_response_id":${orNull(asked.previousResponseId)},"conversation":${conversation},` +
-    `"background":${asked.background},"store":${asked.store ?? true},` +
-    `"prompt":${asked.promptJson === '' ? 'null' : asked.promptJson},` +
-    `"prompt_cache_key":${orNull(p.promptCacheKey ?? '')},` +
-    `"prompt_cache_retention":${orNull(p.promptCacheRetention ?? '')},` +
-    `"reasoning":{"effort":${orNull(p.reasoningEffort ?? '')},"summary":${orNull(asked.reasoningSummary)}${more(reasoning)}},` +
-    `"safety_identifier":${orNull(p.safetyIdentifier ?? '')},"text":${encodeText(p, own)},` +
-    `"tool_choice":${choice},"tools":[${tools.join(',')}],` +
-    `"temperature":${p.temperature ?? 1},"top_p":${p.topP ?? 1},"top_logprobs":${p.topLogprobs ?? 0},` +
-    `"presence_penalty":${p.presencePenalty ?? 0},"frequency_penalty":${p.frequencyPenalty ?? 0},` +
-    `"truncation":${quote(asked.truncation || 'disabled')},"user":${orNull(p.user ?? '')}`
-  );
+  return {
+    instructions: orNull(asked.instructions),
+    max_output_tokens: `${p.maxOutputTokens ?? 'null'}`,
+    max_tool_calls: `${asked.maxToolCalls ?? 'null'}`,
+    metadata: JSON.stringify(p.metadata ?? {}),
+    parallel_tool_calls: `${p.parallelToolCalls ?? true}`,
+    previous_response_id: orNull(asked.previousResponseId),
+    conversation: asked.conversationId === '' ? 'null' : `{"id":${quote(asked.conversationId)}}`,
+    background: `${asked.background}`,
+    store: `${asked.store ?? true}`,
+    prompt: asked.promptJson === '' ? 'null' : asked.promptJson,
+    prompt_cache_key: orNull(p.promptCacheKey ?? ''),
+    prompt_cache_retention: orNull(p.promptCacheRetention ?? ''),
+    reasoning: `{"effort":${orNull(p.reasoningEffort ?? '')},"summary":${orNull(asked.reasoningSummary)}${rest(reasoning)}}`,
+    safety_identifier: orNull(p.safetyIdentifier ?? ''),
+    text: encodeText(p, own),
+    tool_choice: choice,
+    tools: `[${tools.join(',')}]`,
+    temperature: `${p.temperature ?? 1}`,
+    top_p: `${p.topP ?? 1}`,
+    top_logprobs: `${p.topLogprobs ?? 0}`,
+    presence_penalty: `${p.presencePenalty ?? 0}`,
+    frequency_penalty: `${p.frequencyPenalty ?? 0}`,
+    truncation: quote(asked.truncation || 'disabled'),
+    user: orNull(p.user ?? ''),
+  };
 }
 
-function encodeText(
-  { responseFormat, verbosity = '' }: Partial<GenerationParameters>,
-  members: string,
-): string {
+const askedKeys: ReadonlySet<string> = new Set(Object.keys(askedMembers(responseParameters('', []))));
+
+function encodeText(p: Partial<GenerationParameters>, members: string): string {
   const { inner: text } = splitMembers(members, 'text');
   const { inner: formatMembers, outer } = splitMembers(text, 'format');
-  const format = responseFormat === undefined ? '' : encodeFormat(responseFormat, formatMembers);
-  const more = outer === '' ? '' : `,${outer}`;
-  return `{"format":${format === '' ? '{"type":"text"}' : format},"verbosity":${quote(verbosity || 'medium')}${more}}`;
-}
-
-function memberOf(members: string, key: string, fallback: string): string {
-  if (!members.includes(`"${key}"`)) return fallback;
-  const value = (JSON.parse(`{${members}}`) as Record<string, unknown>)[key];
-  return value === undefined ? fallback : JSON.stringify(value);
+  const format = p.responseFormat === undefined ? '' : encodeFormat(p.responseFormat, formatMembers);
+  const verbosity = quote(p.verbosity || 'medium');
+  return `{"format":${format === '' ? '{"type":"text"}' : format},"verbosity":${verbosity}${rest(outer)}}`;
 }

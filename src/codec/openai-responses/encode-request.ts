@@ -1,0 +1,164 @@
+import type { CreateChatCompletionRequest } from '../../../gen/llmgateway/v1/chat_service_pb.js';
+import type { Warning } from '../../../gen/llmgateway/v1/completion_pb.js';
+import type { GenerationParameters } from '../../../gen/llmgateway/v1/generation_pb.js';
+import type { Message } from '../../../gen/llmgateway/v1/message_pb.js';
+import { invalidRequest } from '../../errors/gateway-error.ts';
+import { itemsOf } from '../../model/items.ts';
+import { EncodeWarnings } from '../encode-warnings.ts';
+import { addText, number, quote, rest, splitMembers } from '../json.ts';
+import { dialectName } from './dialect.ts';
+import { encodeFormat } from './encode-format.ts';
+import { encodeItem } from './encode-item.ts';
+import { encodeTool, encodeToolChoice } from './encode-tools.ts';
+import { fitMessages } from './fit-messages.ts';
+
+export interface EncodeRequestOptions {
+  /** The model's name at the provider. */
+  readonly model: string;
+  readonly stream: boolean;
+}
+
+export interface EncodedResponseRequest {
+  /** JSON text. The same request gives the same bytes, and JSON text within it stays as it was. */
+  readonly body: string;
+  /** What the form could not carry. */
+  readonly warnings: Warning[];
+}
+
+/** Parameters, under their names on the REST face, that this API does not have. */
+export const unsupportedParameters: readonly string[] = [
+  'top_k',
+  'stop',
+  'seed',
+  'presence_penalty',
+  'frequency_penalty',
+  'logit_bias',
+  'n',
+  'modalities',
+  'audio',
+  'prediction',
+  'web_search_options',
+];
+
+/** Writes the body of POST /responses. What is asked of the gateway itself is not in it. */
+export function encodeResponseRequest(
+  request: CreateChatCompletionRequest,
+  { model, stream }: EncodeRequestOptions,
+): EncodedResponseRequest {
+  const warnings = new EncodeWarnings(dialectName);
+  const members = warnings.members(request.extras, 'extras');
+  const { inner: reasoning, outer: withoutReasoning } = splitMembers(members, 'reasoning');
+  const { inner: text, outer } = splitMembers(withoutReasoning, 'text');
+  const { instructions, others } = splitInstructions(request.messages);
+  const items = itemsOf(fitMessages(others, warnings));
+  const input = items.map((item) => encodeItem(item, { complete: false, withState: true }));
+  let body = `{"model":${quote(model)},"input":[${input.join(',')}]`;
+  if (instructions !== '') body += `,"instructions":${quote(instructions)}`;
+  const tools = encodeTools(request, warnings);
+  if (tools !== '') body += `,"tools":[${tools}]`;
+  if (request.toolChoice !== undefined) body += `,"tool_choice":${encodeToolChoice(request.toolChoice)}`;
+  body += encodeParameters(request.parameters, { reasoning, text, members: outer }, warnings);
+  if (stream) body += ',"stream":true';
+  const more = withLogprobs(outer, request.parameters);
+  return { body: `${body}${rest(more)}}`, warnings: warnings.warnings };
+}
+
+/** The request's own instructions have a place of their own. */
+function splitInstructions(messages: readonly Message[]): {
+  readonly instructions: string;
+  readonly others: Message[];
+} {
+  const texts: string[] = [];
+  const others: Message[] = [];
+  for (const message of messages) {
+    if (!message.instructions) others.push(message);
+    else for (const { content } of message.parts) if (content.case === 'text') texts.push(content.value.text);
+  }
+  return { instructions: texts.join('\n\n'), others };
+}
+
+function encodeTools({ tools }: CreateChatCompletionRequest, warnings: EncodeWarnings): string {
+  let list = '';
+  tools.forEach((tool, i) => {
+    const field = `tools[${i}]`;
+    warnings.members(tool.extras, field);
+    const json = encodeTool(tool, false);
+    if (json === '') {
+      const dialect = tool.kind.case === 'hosted' ? tool.kind.value.dialect : '';
+      if (tools.length === 1) {
+        throw invalidRequest(field, `Invalid '${field}': the provider does not have a tool of ${dialect}.`);
+      }
+      warnings.warn('dropped_tool', field, `a tool of ${dialect} has no place in ${dialectName}`);
+      return;
+    }
+    list += list === '' ? json : `,${json}`;
+  });
+  return list;
+}
+
+interface Members {
+  readonly reasoning: string;
+  readonly text: string;
+  readonly members: string;
+}
+
+function encodeParameters(
+  p: GenerationParameters | undefined,
+  { reasoning, text }: Members,
+  warnings: EncodeWarnings,
+): string {
+  let json = '';
+  const effort = p === undefined || p.reasoningEffort === '' ? '' : `"effort":${quote(p.reasoningEffort)}`;
+  const thinking = effort === '' ? reasoning : `${effort}${rest(reasoning)}`;
+  if (thinking !== '') json += `,"reasoning":{${thinking}}`;
+  const form = encodeText(p, text, warnings);
+  if (form !== '') json += `,"text":{${form}}`;
+  return p === undefined ? json : json + encodeSettings(p, warnings);
+}
+
+function encodeText(p: GenerationParameters | undefined, members: string, warnings: EncodeWarnings): string {
+  const { inner, outer } = splitMembers(members, 'format');
+  let json = '';
+  if (p?.responseFormat !== undefined) {
+    const format = encodeFormat(p.responseFormat, inner);
+    if (format !== '') json = addText(json, 'format', format);
+    else warnings.warn('dropped_response_format', 'text.format', `it has no place in ${dialectName}`);
+  }
+  if (p !== undefined && p.verbosity !== '') json = addText(json, 'verbosity', quote(p.verbosity));
+  return outer === '' ? json : json === '' ? outer : `${json},${outer}`;
+}
+
+function encodeSettings(p: GenerationParameters, warnings: EncodeWarnings): string {
+  let json = '';
+  if (p.reasoningBudgetTokens !== undefined) {
+    const field = 'parameters.reasoning_budget_tokens';
+    warnings.warn('dropped_reasoning_budget', field, 'the provider takes no reasoning budget');
+  }
+  if (p.maxOutputTokens !== undefined) json += `,"max_output_tokens":${number(p.maxOutputTokens)}`;
+  if (p.temperature !== undefined) json += `,"temperature":${number(p.temperature)}`;
+  if (p.topP !== undefined) json += `,"top_p":${number(p.topP)}`;
+  if (p.topLogprobs !== undefined) json += `,"top_logprobs":${number(p.topLogprobs)}`;
+  if (p.parallelToolCalls !== undefined) json += `,"parallel_tool_calls":${p.parallelToolCalls}`;
+  if (p.serviceTier !== '') json += `,"service_tier":${quote(p.serviceTier)}`;
+  if (p.store !== undefined) json += `,"store":${p.store}`;
+  if (Object.keys(p.metadata).length > 0) json += `,"metadata":${JSON.stringify(p.metadata)}`;
+  if (p.promptCacheKey !== '') json += `,"prompt_cache_key":${quote(p.promptCacheKey)}`;
+  if (p.promptCacheRetention !== '') json += `,"prompt_cache_retention":${quote(p.promptCacheRetention)}`;
+  if (p.promptCacheOptionsJson !== '') json += `,"prompt_cache_options":${p.promptCacheOptionsJson}`;
+  if (p.safetyIdentifier !== '') json += `,"safety_identifier":${quote(p.safetyIdentifier)}`;
+  if (p.user !== '') json += `,"user":${quote(p.user)}`;
+  if (p.moderationJson !== '') json += `,"moderation":${p.moderationJson}`;
+  return json;
+}
+
+const logprobsKey = 'message.output_text.logprobs';
+
+/** Log probabilities are asked for among what is to be included. */
+function withLogprobs(members: string, p: GenerationParameters | undefined): string {
+  if (p?.logprobs !== true || members.includes(`"${logprobsKey}"`)) return members;
+  if (!members.includes('"include"')) return addText(members, 'include', `["${logprobsKey}"]`);
+  const json = JSON.parse(`{${members}}`) as Record<string, unknown>;
+  const { include } = json;
+  json['include'] = [...(Array.isArray(include) ? include : []), logprobsKey];
+  return JSON.stringify(json).slice(1, -1);
+}
