@@ -20,6 +20,8 @@ export interface BuiltinProvider {
   readonly discovery?: boolean;
   /** How a provider of the OpenAI form is asked for vectors; `none`: it has no embeddings. Default `none`. */
   readonly embeddings?: 'base64' | 'float' | 'none';
+  /** A provider of the OpenAI form that has the Responses API as well. */
+  readonly responses?: boolean;
   readonly dialect?: Readonly<Record<string, unknown>>;
   readonly unsupported?: readonly string[];
 }
@@ -56,6 +58,7 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     prefixes: ['openai/'],
     securityLevel: 'medium',
     embeddings: 'base64',
+    responses: true,
     unsupported: ['top_k', 'task_type'],
   },
   anthropic: {
@@ -128,6 +131,7 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     keys: ['OPENROUTER_API_KEY'],
     prefixes: ['openrouter/'],
     securityLevel: 'medium',
+    responses: true,
     embeddings: 'base64',
     dialect: {
       maxTokens: 'as-given',
@@ -147,6 +151,7 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     keys: ['XAI_API_KEY', 'GROK_API_KEY'],
     prefixes: ['xai/', 'grok/'],
     securityLevel: 'medium',
+    responses: true,
     dialect: { maxTokens: 'as-given', historyReasoning: 'send', cacheMarker: 'none' },
     unsupported: [
       'modalities',

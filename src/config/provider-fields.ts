@@ -111,6 +111,7 @@ export const providerFields = {
   security_level: oneOf(securityLevels),
   discovery: flag,
   embeddings: oneOf(['base64', 'float', 'none']),
+  responses: flag,
   dialect: anyMap,
   unsupported: parameters,
 } as const;
@@ -141,6 +142,8 @@ export const providerDocs: Readonly<Record<keyof typeof providerFields, string>>
   security_level: 'How far it may be trusted with sensitive text',
   discovery: 'Whether it is asked for its models',
   embeddings: 'How it is asked for vectors; `none` when it has no `/embeddings`',
+  responses:
+    'Form `openai`: whether it has `/responses`; without it the Responses API is served over its chat completions',
   dialect: "Differences from OpenAI's wire form",
   unsupported: 'Request parameters that it cannot take',
 };

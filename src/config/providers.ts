@@ -40,6 +40,8 @@ export interface ProviderConfig {
   readonly discovery: boolean;
   /** How a provider of the OpenAI form is asked for vectors; `none`: it has no embeddings. */
   readonly embeddings: 'base64' | 'float' | 'none';
+  /** Whether it has the Responses API. */
+  readonly responses: boolean;
   /** Differences from OpenAI's wire form; the codec knows the names. */
   readonly dialect: Readonly<Record<string, unknown>>;
   /** Request parameters that it cannot take. */
@@ -169,6 +171,7 @@ function readProvider(
     securityLevel: fields.security_level ?? base.securityLevel,
     discovery: fields.discovery ?? base.discovery ?? false,
     embeddings: fields.embeddings ?? base.embeddings ?? 'none',
+    responses: fields.responses ?? base.responses ?? false,
     dialect: { ...base.dialect, ...readDialect(`${place}.dialect`, fields.dialect ?? {}, problems) },
     unsupported: fields.unsupported ?? base.unsupported ?? [],
   };

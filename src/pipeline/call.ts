@@ -24,9 +24,14 @@ interface AnyCall {
   readonly report: CallReport;
 }
 
+/** APIs in which an answer can be asked for; all but OpenAI's responses are ways to say the same. */
+export type ChatApiName = 'chat' | 'responses';
+
 /** Asks for a chat completion. */
 export interface ChatCall extends AnyCall {
   readonly kind: 'chat';
+  /** The API that the client speaks: a provider that has it as well is asked by it. Default: "chat". */
+  readonly api?: ChatApiName;
   /** Whether the answer is streamed. */
   readonly stream: boolean;
   /** What is asked. */

@@ -4,7 +4,7 @@ import { type EventStream, tapEvents } from '../model/events.ts';
 import { checkEmbeddings } from '../providers/check-embeddings.ts';
 import type { Provider, ProviderCall } from '../providers/provider.ts';
 import type { Call, ChatCall, EmbeddingsCall, Handler, Reply } from './call.ts';
-import type { Route } from './route.ts';
+import { type Route, wayOf } from './route.ts';
 
 /** Asks the provider of the call's route: the last handler of every pipeline. */
 export const dispatch: Handler = (call): Promise<Reply> => {
@@ -18,12 +18,13 @@ export const dispatch: Handler = (call): Promise<Reply> => {
 
 async function chat(call: ChatCall, provider: Provider): Promise<Reply> {
   const upstream = upstreamCall(call, call.request);
+  const way = wayOf(call, provider);
   if (call.stream) {
-    if (provider.streamChat === undefined) throw lacking(provider, 'streamed chat completions');
-    return { kind: 'stream', events: reported(await provider.streamChat(upstream), call) };
+    if (way.streamChat === undefined) throw lacking(provider, 'streamed chat completions');
+    return { kind: 'stream', events: reported(await way.streamChat(upstream), call) };
   }
-  if (provider.createChat === undefined) throw lacking(provider, 'chat completions');
-  const response = await provider.createChat(upstream);
+  if (way.createChat === undefined) throw lacking(provider, 'chat completions');
+  const response = await way.createChat(upstream);
   identify(response, call);
   response.callReport = call.report;
   return { kind: 'unary', response };

@@ -4,6 +4,7 @@ import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import type { GenerationParameters } from '../../gen/llmgateway/v1/generation_pb.js';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { Call, Stage } from './call.ts';
+import { wayOf } from './route.ts';
 
 type Parameters<Request> = Readonly<Record<string, Parameter<Request>>>;
 type ChatParameter = Parameter<CreateChatCompletionRequest>;
@@ -171,7 +172,9 @@ export const embeddingsParameters: Parameters<CreateEmbeddingsRequest> = {
 export const paramsStage: Stage = (next) => (call) => {
   const { route } = call;
   if (route !== null) {
-    const unsupported = route.provider.unsupported(route.upstreamModel);
+    const unsupported = (call.kind === 'chat' ? wayOf(call, route.provider) : route.provider).unsupported(
+      route.upstreamModel,
+    );
     if (unsupported.size > 0) {
       if (call.kind === 'chat') {
         const drop = call.request.options?.dropParams;

@@ -65,6 +65,13 @@ export interface DiscoveredPrice {
   readonly output?: number;
 }
 
+/** Another API of a provider that answers the same requests. */
+export interface ChatWay {
+  unsupported(upstreamModel: string): ReadonlySet<string>;
+  createChat(call: ProviderCall): Promise<CreateChatCompletionResponse>;
+  streamChat(call: ProviderCall): Promise<EventStream>;
+}
+
 /**
  * One place that answers. What a provider lacks is absent: no method throws "not supported".
  *
@@ -84,6 +91,8 @@ export interface Provider {
   createChat?(call: ProviderCall): Promise<CreateChatCompletionResponse>;
   /** Resolves at the first event. */
   streamChat?(call: ProviderCall): Promise<EventStream>;
+  /** OpenAI's Responses API: the way of calls that came by that API, for providers that have it. */
+  readonly responses?: ChatWay;
   /** One vector for every input; their number, order and length are checked afterwards. */
   createEmbeddings?(call: ProviderCall<CreateEmbeddingsRequest>): Promise<CreateEmbeddingsResponse>;
   /** The input tokens that the request would have, as the provider counts them. */

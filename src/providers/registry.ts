@@ -41,7 +41,7 @@ function ollamaForm(config: ProviderConfig, client: UpstreamClient): Provider {
 }
 
 function openAIForm(config: ProviderConfig, client: UpstreamClient): Provider {
-  const { name, baseUrl, apiKey, discovery, embeddings } = config;
+  const { name, baseUrl, apiKey, discovery, embeddings, responses } = config;
   const unsupported: ReadonlySet<string> = new Set(config.unsupported);
   const headers = {
     ...(apiKey === null ? {} : { authorization: `Bearer ${apiKey.reveal()}` }),
@@ -56,6 +56,7 @@ function openAIForm(config: ProviderConfig, client: UpstreamClient): Provider {
       missing: missingKey(config, 'authorization'),
       unsupported: () => unsupported,
       embeddings,
+      responses,
       discovery,
     },
     client,

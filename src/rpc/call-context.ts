@@ -1,6 +1,7 @@
 import type { HandlerContext } from '@connectrpc/connect';
 import type { CallReport } from '../../gen/llmgateway/v1/completion_pb.js';
 import { type GatewayError, toGatewayError } from '../errors/gateway-error.ts';
+import type { ChatApiName } from '../pipeline/call.ts';
 import { type CallSignal, type ClientWatch, callSignal, watchSignal } from '../pipeline/call-signal.ts';
 import type { OpenCalls } from '../pipeline/open-calls.ts';
 
@@ -9,6 +10,8 @@ export interface CallContext {
   readonly requestId: string;
   /** See Call.face. */
   readonly face: string;
+  /** See ChatCall.api. Default: "chat". */
+  readonly api?: ChatApiName;
   /** Tells when the client leaves. */
   readonly client: ClientWatch;
   /** The client's own limit for the whole call in milliseconds; null for none. */

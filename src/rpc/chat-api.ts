@@ -67,6 +67,7 @@ const newCall = (
   signal: AbortSignal,
 ): ChatCall => ({
   kind: 'chat',
+  api: context.api ?? 'chat',
   id: context.requestId,
   face: context.face,
   stream,

@@ -34,6 +34,7 @@ const provider = (name: string, missing: string | null = null): Provider =>
       unsupported: () => new Set(),
       discovery: true,
       embeddings: 'none',
+      responses: false,
     },
     client,
   );

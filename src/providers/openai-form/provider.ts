@@ -11,6 +11,7 @@ import { httpChat } from '../http-chat.ts';
 import type { Provider } from '../provider.ts';
 import { createEmbeddings } from './embeddings.ts';
 import { decodeModelList } from './model-list.ts';
+import { responsesWay } from './responses.ts';
 
 /** Where a provider of the OpenAI form is and how it differs from OpenAI. */
 export interface OpenAIFormOptions {
@@ -24,6 +25,8 @@ export interface OpenAIFormOptions {
   readonly unsupported: (upstreamModel: string) => ReadonlySet<string>;
   /** How vectors are asked for; `none` when it has no embeddings. */
   readonly embeddings: EmbeddingEncoding | 'none';
+  /** Whether it has the Responses API. */
+  readonly responses: boolean;
   /** Whether the provider is asked for its models. */
   readonly discovery: boolean;
 }
@@ -50,6 +53,7 @@ export function openAIFormProvider(options: OpenAIFormOptions, client: UpstreamC
       framing: () => new SseFraming(),
       decoder: () => new ChatStreamDecoder({ provider: name }),
     }),
+    ...(options.responses ? { responses: responsesWay(api) } : {}),
   };
   if (options.embeddings !== 'none') {
     provider.createEmbeddings = createEmbeddings(api, options.embeddings);

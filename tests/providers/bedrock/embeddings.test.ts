@@ -49,6 +49,7 @@ const config = (): ProviderConfig => ({
   dialect: {},
   unsupported: [],
   embeddings: 'none',
+  responses: false,
   claudeApi: 'converse',
 });
 
