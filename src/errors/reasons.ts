@@ -104,5 +104,11 @@ export const reasonForms: Readonly<Record<ErrorReason, ReasonForm>> = {
   [ErrorReason.DEPENDENCY_UNAVAILABLE]: form(Code.Unavailable, 503, 'server_error', 'dependency_unavailable'),
   [ErrorReason.INTERNAL]: form(Code.Internal, 500, 'server_error', null),
   [ErrorReason.SESSION_BUSY]: form(Code.Aborted, 409, 'invalid_request_error', 'session_busy'),
+  [ErrorReason.PREVIOUS_RESPONSE_NOT_FOUND]: form(
+    Code.NotFound,
+    400,
+    'invalid_request_error',
+    'previous_response_not_found',
+  ),
   [ErrorReason.UNIMPLEMENTED]: form(Code.Unimplemented, 404, 'invalid_request_error', 'unimplemented'),
 };

@@ -139,6 +139,11 @@ export interface ResponseStore {
   /** Finds one that is queued or abandoned, whoever's, and gives it to `holder`; null when there is none. */
   claim(holder: string, leaseMs: number): Promise<ClaimedResponse | null>;
 
+  /** Makes items findable by ids that do not say themselves whose they are. */
+  indexItems(tenant: string, facts: ResponseFacts, itemIds: readonly string[]): Promise<void>;
+  /** Id of the response that an item was indexed for; null when there is none. */
+  findItem(tenant: string, itemId: string): Promise<string | null>;
+
   createConversation(
     tenant: string,
     facts: ConversationFacts,

@@ -315,6 +315,13 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_SESSION_BUSY = 31;
    */
   SESSION_BUSY = 31,
+
+  /**
+   * The response that the request goes on from is not there: unknown, deleted, expired or another tenant's.
+   *
+   * @generated from enum value: ERROR_REASON_PREVIOUS_RESPONSE_NOT_FOUND = 40;
+   */
+  PREVIOUS_RESPONSE_NOT_FOUND = 40,
 }
 
 /**
