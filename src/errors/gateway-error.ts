@@ -51,8 +51,8 @@ export class GatewayError extends ConnectError {
     return ErrorReason[this.reason].toLowerCase();
   }
 
-  /** Fills in the details that go with the error on RPC. */
-  withDetails(requestId: string): this {
+  /** What is known of it, as the contract says it. */
+  detail(requestId: string): ErrorDetail {
     const { reason, facts } = this;
     const detail = create(ErrorDetailSchema, {
       reason,
@@ -66,6 +66,12 @@ export class GatewayError extends ConnectError {
     if (facts.retryAfterMs !== undefined) detail.retryAfterMs = facts.retryAfterMs;
     const retryable = facts.retryable ?? reasonForms[reason].retryable;
     if (retryable !== undefined) detail.retryable = retryable;
+    return detail;
+  }
+
+  /** Fills in the details that go with the error on RPC. */
+  withDetails(requestId: string): this {
+    const detail = this.detail(requestId);
     this.details = [{ desc: ErrorDetailSchema, value: detail }, ...standardDetails(detail, this.rawMessage)];
     return this;
   }

@@ -396,3 +396,12 @@ export const finished = (used?: Usage, report?: CallReport): StreamEvent => {
 
 export const opaqueEvent = (dialect: string, json: string): StreamEvent =>
   event({ case: 'opaque', value: { $typeName: name('OpaqueEvent'), dialect, json } });
+
+export const toolStarted = (round: number, call: ToolCall): StreamEvent =>
+  event({ case: 'toolExecutionStarted', value: { $typeName: name('ToolExecutionStarted'), round, call } });
+
+export const toolFinished = (round: number, result: ToolResult, durationMs: number): StreamEvent =>
+  event({
+    case: 'toolExecutionFinished',
+    value: { $typeName: name('ToolExecutionFinished'), round, result, durationMs },
+  });

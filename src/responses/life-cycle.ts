@@ -91,6 +91,13 @@ export class LifeCycle {
     this.#finish(ResponseStatus.FAILED, out);
   }
 
+  /** Takes back its end, the last event that was made: it could not be kept. */
+  retract(): void {
+    this.#number--;
+    this.#response.status = ResponseStatus.IN_PROGRESS;
+    this.#response.completedAt = 0;
+  }
+
   /** A client stopped it. */
   cancel(out: ResponseEvent[]): void {
     if (!this.over) this.#finish(ResponseStatus.CANCELLED, out);

@@ -7,7 +7,7 @@ import type { CallContext, ChatApi } from '../rpc/chat-api.ts';
 import { clientOf, type RestHandler, readJson, sendJson } from './exchange.ts';
 import { applyHeaders } from './gateway-headers.ts';
 import { reportHeaders } from './report.ts';
-import { sendStream } from './stream.ts';
+import { answerForm, sendStream } from './stream.ts';
 
 /** What the routes of chat are set to, on every face of theirs. */
 export interface ChatRouteOptions {
@@ -29,6 +29,7 @@ export function chatCompletions(api: ChatApi, options: () => ChatRouteOptions): 
     if (stream) {
       const encoder = new ChatStreamEncoder({ includeUsage });
       const form = {
+        ...answerForm,
         encode: encoder.encode.bind(encoder),
         encodeError: encodeStreamError,
         keepAliveFrame: ': keep-alive\n\n',

@@ -1,4 +1,5 @@
 import type { CreateChatCompletionRequest } from '../../gen/llmgateway/v1/chat_service_pb.js';
+import type { GatewayOptions } from '../../gen/llmgateway/v1/generation_pb.js';
 import { invalidRequest } from '../errors/gateway-error.ts';
 import * as build from '../model/build.ts';
 import { booleanHeader, type Exchange, header } from './exchange.ts';
@@ -8,10 +9,19 @@ import { booleanHeader, type Exchange, header } from './exchange.ts';
  * @throws GatewayError INVALID_REQUEST
  */
 export function applyHeaders(exchange: Exchange, request: CreateChatCompletionRequest): void {
+  const options = headerOptions(exchange, request.options);
+  if (options !== undefined) request.options = options;
+}
+
+/** The same for options by themselves; undefined where there are none of either. @throws GatewayError INVALID_REQUEST */
+export function headerOptions(
+  exchange: Exchange,
+  given: GatewayOptions | undefined,
+): GatewayOptions | undefined {
   const dropParams = booleanHeader(exchange, 'X-Drop-Params');
   const sessionId = header(exchange, 'x-session-id') ?? '';
-  if (dropParams === undefined && sessionId === '') return;
-  const options = build.gatewayOptions({ ...request.options });
+  if (dropParams === undefined && sessionId === '') return given;
+  const options = build.gatewayOptions({ ...given });
   if (dropParams !== undefined) options.dropParams = dropParams;
   if (sessionId !== '') {
     if (options.sessionId !== '' && options.sessionId !== sessionId) {
@@ -19,5 +29,5 @@ export function applyHeaders(exchange: Exchange, request: CreateChatCompletionRe
     }
     options.sessionId = sessionId;
   }
-  request.options = options;
+  return options;
 }

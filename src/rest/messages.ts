@@ -10,7 +10,7 @@ import { messagesIdHeader } from './error-form.ts';
 import { clientOf, type Exchange, header, type RestHandler, readJson, sendJson } from './exchange.ts';
 import { applyHeaders } from './gateway-headers.ts';
 import { reportHeaders } from './report.ts';
-import { type StreamForm, sendStream } from './stream.ts';
+import { answerForm, type StreamForm, sendStream } from './stream.ts';
 
 /** Name of this face in logs and metrics. */
 const face = 'anthropic.messages';
@@ -59,6 +59,7 @@ const contextOf = (exchange: Exchange) => ({
 function streamForm({ requestId }: Exchange, report: CallReport): StreamForm {
   const encoder = new MessagesStreamEncoder();
   return {
+    ...answerForm,
     encode: encoder.encode.bind(encoder),
     encodeError: (error) => encodeMessagesStreamError(error, requestId),
     keepAliveFrame: 'event: ping\ndata: {"type":"ping"}\n\n',

@@ -1,14 +1,24 @@
 import type { CallReport } from '../../gen/llmgateway/v1/completion_pb.js';
 import { type GatewayError, toGatewayError } from '../errors/gateway-error.ts';
 import { ClientGoneError, openSse, type SseWriter } from '../http/sse-writer.ts';
-import type { EventStream, StreamEvent } from '../model/events.ts';
+import type { StreamEvent } from '../model/events.ts';
 import type { Exchange } from './exchange.ts';
 import { reportHeaders } from './report.ts';
 
+/** A stream of batches of events of any kind. */
+export interface Batches<E> {
+  next(): Promise<IteratorResult<readonly E[], undefined>>;
+  return(): Promise<IteratorResult<readonly E[], undefined>>;
+}
+
 /** How a face writes a streamed answer. */
-export interface StreamForm {
+export interface StreamForm<E = StreamEvent> {
   /** Whole frames for a batch of events; '' for none. */
-  encode(batch: readonly StreamEvent[]): string;
+  encode(batch: readonly E[]): string;
+  /** Whether nothing comes after an event. */
+  isLast(event: E): boolean;
+  /** What the first batch says of the call's way. */
+  reportOf(batch: readonly E[]): CallReport | undefined;
   /** The last frames of a stream that fails after it has begun. */
   encodeError(error: GatewayError): string;
   /** Written when nothing else was for a while, a whole frame. */
@@ -24,10 +34,10 @@ export interface StreamForm {
  * longer than the keep-alive interval, after which proxies would give up: from then on a failure comes in the stream.
  * @param keepAliveMs after how much silence a keep-alive is written, in milliseconds
  */
-export async function sendStream(
+export async function sendStream<E>(
   exchange: Exchange,
-  opening: Promise<EventStream>,
-  form: StreamForm,
+  opening: Promise<Batches<E>>,
+  form: StreamForm<E>,
   keepAliveMs: number,
 ): Promise<void> {
   const { keepAliveFrame } = form;
@@ -40,7 +50,7 @@ export async function sendStream(
     writer = open(reportHeaders(form.report));
     if (!writer.gone) writer.write(keepAliveFrame);
   }, keepAliveMs);
-  let events: EventStream;
+  let events: Batches<E>;
   try {
     events = await opening;
   } catch (error) {
@@ -52,9 +62,9 @@ export async function sendStream(
   await pump(events, form, writer, open);
 }
 
-async function pump(
-  events: EventStream,
-  form: StreamForm,
+async function pump<E>(
+  events: Batches<E>,
+  form: StreamForm<E>,
   early: SseWriter | null,
   open: (headers: Record<string, string>) => SseWriter,
 ): Promise<void> {
@@ -63,10 +73,10 @@ async function pump(
     for (;;) {
       const result = await events.next();
       if (result.done) break;
-      writer ??= open(headersOf(result.value));
+      writer ??= open(reportHeaders(form.reportOf(result.value)));
       const frames = form.encode(result.value);
       if (frames === '') continue;
-      if (result.value[result.value.length - 1]?.event.case === 'finished') writer.end(frames);
+      if (form.isLast(result.value[result.value.length - 1] as E)) writer.end(frames);
       else {
         const drained = writer.write(frames);
         if (drained !== undefined) await drained;
@@ -80,11 +90,15 @@ async function pump(
   }
 }
 
-function headersOf(batch: readonly StreamEvent[]): Record<string, string> {
-  const first = batch[0]?.event;
-  return reportHeaders(first?.case === 'started' ? first.value.callReport : undefined);
-}
+/** What is the same for all dialects of a model's answer. */
+export const answerForm = {
+  isLast: ({ event }: StreamEvent): boolean => event.case === 'finished',
+  reportOf(batch: readonly StreamEvent[]): CallReport | undefined {
+    const first = batch[0]?.event;
+    return first?.case === 'started' ? first.value.callReport : undefined;
+  },
+};
 
-function endWithError(writer: SseWriter, form: StreamForm, error: unknown): void {
+function endWithError<E>(writer: SseWriter, form: StreamForm<E>, error: unknown): void {
   writer.end(form.encodeError(toGatewayError(error)));
 }

@@ -1,0 +1,85 @@
+import type { Item, ResponseParameters } from '../../gen/llmgateway/v1/responses_service_pb.js';
+import { conversationNotFound, itemNotFound, previousNotFound, previousNotOver } from './errors.ts';
+import { isConversationId, isResponseId, responseOfItem } from './ids.ts';
+import { decodeBody, decodeItems } from './items.ts';
+import type { ResponseStore } from './store.ts';
+
+/** Names of fields as the client wrote them. */
+export interface FieldNames {
+  readonly previous: string;
+  readonly conversation: string;
+  readonly input: string;
+  readonly store: string;
+}
+
+/** What a request goes on from. */
+export interface Context {
+  /** Items before the new ones. */
+  readonly history: Item[];
+  /** The new ones, with those that were only referred to. */
+  readonly input: Item[];
+}
+
+/**
+ * The items that a request goes on from, and its own with references replaced by what they stand for.
+ * @throws GatewayError PREVIOUS_RESPONSE_NOT_FOUND, NOT_FOUND, INVALID_REQUEST, DEPENDENCY_UNAVAILABLE
+ */
+export async function resolveContext(
+  store: ResponseStore,
+  tenant: string,
+  asked: ResponseParameters,
+  fields: FieldNames,
+): Promise<Context> {
+  const history = await historyOf(store, tenant, asked, fields);
+  const known = new Map<string, Item>();
+  for (const item of history) if (item.id !== '') known.set(item.id, item);
+  const input: Item[] = [];
+  for (const [i, item] of asked.input.entries()) {
+    if (item.kind.case !== 'reference') {
+      input.push(item);
+      continue;
+    }
+    const { id } = item.kind.value;
+    const found = known.get(id) ?? (await findItem(store, tenant, id, known));
+    if (found === undefined) throw itemNotFound(id, `${fields.input}[${i}].id`);
+    // What is in the history already is not said twice.
+    if (!history.includes(found)) input.push(found);
+  }
+  return { history, input };
+}
+
+async function historyOf(
+  store: ResponseStore,
+  tenant: string,
+  { previousResponseId: previous, conversationId: conversation }: ResponseParameters,
+  fields: FieldNames,
+): Promise<Item[]> {
+  if (previous !== '') {
+    const stored = isResponseId(previous) ? await store.read(tenant, previous) : null;
+    if (stored === null) throw previousNotFound(previous, fields.previous);
+    if (stored.open) throw previousNotOver(previous, fields.previous);
+    return [...decodeItems(stored.input), ...decodeBody(stored.body).output];
+  }
+  if (conversation !== '') {
+    const items = isConversationId(conversation) ? await store.conversationItems(tenant, conversation) : null;
+    if (items === null) throw conversationNotFound(conversation, fields.conversation);
+    return decodeItems(items.map(({ body }) => body));
+  }
+  return [];
+}
+
+/** An item of any stored response. All of that response's are then known. */
+async function findItem(
+  store: ResponseStore,
+  tenant: string,
+  id: string,
+  known: Map<string, Item>,
+): Promise<Item | undefined> {
+  const response = responseOfItem(id) ?? (await store.findItem(tenant, id));
+  const stored = response === null ? null : await store.read(tenant, response);
+  if (stored === null) return undefined;
+  for (const item of [...decodeItems(stored.input), ...decodeBody(stored.body).output]) {
+    if (item.id !== '' && !known.has(item.id)) known.set(item.id, item);
+  }
+  return known.get(id);
+}

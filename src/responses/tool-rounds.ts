@@ -1,0 +1,60 @@
+import { type Message, Role } from '../../gen/llmgateway/v1/message_pb.js';
+import * as build from '../model/build.ts';
+import type { StreamEvent } from '../model/events.ts';
+
+/**
+ * The rounds in which the gateway ran tools as the events of the stream that would have said the same: what the model said in each, then
+ * its calls and their results.
+ * @param messages the model's turns, each followed by the results; see CreateChatCompletionResponse.tool_messages
+ */
+export function roundEvents(messages: readonly Message[]): StreamEvent[] {
+  const events: StreamEvent[] = [];
+  const results = new Map<string, Message['parts'][number]>();
+  for (const { parts } of messages) {
+    for (const part of parts)
+      if (part.content.case === 'toolResult') results.set(part.content.value.toolCallId, part);
+  }
+  let number = firstNumber;
+  let round = 0;
+  for (const { role, parts } of messages) {
+    if (role !== Role.ASSISTANT) continue;
+    round++;
+    for (const part of parts) {
+      const { content } = part;
+      if (content.case === 'toolCall') {
+        const result = results.get(content.value.id)?.content;
+        if (result?.case !== 'toolResult') continue;
+        events.push(build.toolStarted(round, content.value), build.toolFinished(round, result.value, 0));
+        continue;
+      }
+      events.push(...wholePart(number++, part));
+    }
+  }
+  return events;
+}
+
+/** Parts of rounds must not be taken for those of the answer. */
+const firstNumber = 1_000_000;
+
+function wholePart(number: number, part: Message['parts'][number]): StreamEvent[] {
+  const { content } = part;
+  switch (content.case) {
+    case 'text':
+      return [
+        build.partStarted(0, number, { ...part, content: { case: 'text', value: build.text('') } }),
+        build.delta(0, number, content.value.text, { annotations: content.value.annotations }),
+        build.partEnded(0, number),
+      ];
+    case 'reasoning':
+      return [
+        build.partStarted(0, number, {
+          ...part,
+          content: { case: 'reasoning', value: { ...content.value, text: '', encrypted: '', signature: '' } },
+        }),
+        build.delta(0, number, content.value.text),
+        build.partEnded(0, number, part),
+      ];
+    default:
+      return [build.partStarted(0, number, part), build.partEnded(0, number)];
+  }
+}

@@ -1,0 +1,19 @@
+import { type Item, ResponseStatus } from '../../gen/llmgateway/v1/responses_service_pb.js';
+
+/** What the ids of items begin with, by their kind. */
+const prefixes: Readonly<Record<string, string>> = {
+  message: 'msg',
+  reasoning: 'rs',
+  toolCall: 'fc',
+  toolResult: 'fco',
+  gatewayCall: 'mcp',
+  opaque: 'it',
+};
+
+/** Items as they are kept: each has an id, and is complete. */
+export const withIds = (items: readonly Item[], newId: (prefix: string) => string): Item[] =>
+  items.map((item) => ({
+    ...item,
+    id: item.id === '' ? newId(prefixes[item.kind.case ?? 'opaque'] ?? 'it') : item.id,
+    status: item.status === ResponseStatus.UNSPECIFIED ? ResponseStatus.COMPLETED : item.status,
+  }));

@@ -1,0 +1,210 @@
+import type { CallReport } from '../../gen/llmgateway/v1/completion_pb.js';
+import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
+import {
+  type Item,
+  type ResponseEvent,
+  ResponseStatus,
+} from '../../gen/llmgateway/v1/responses_service_pb.js';
+import { readInteger } from '../codec/fields.ts';
+import { decodeResponseRequest } from '../codec/openai-responses/decode-request.ts';
+import { encodeStreamFailure } from '../codec/openai-responses/encode-error.ts';
+import { encodeEvent } from '../codec/openai-responses/encode-event.ts';
+import { encodeItems, encodeResponse } from '../codec/openai-responses/encode-response.ts';
+import { GatewayError, invalidRequest } from '../errors/gateway-error.ts';
+import * as build from '../model/build.ts';
+import type { ResponseEventStream } from '../responses/event-stream.ts';
+import type { ResponseCallContext, ResponsesApi } from '../rpc/responses-api.ts';
+import { clientOf, type Exchange, type RestHandler, readJson, sendJson } from './exchange.ts';
+import { headerOptions } from './gateway-headers.ts';
+import { reportHeaders } from './report.ts';
+import { type StreamForm, sendStream } from './stream.ts';
+
+/** What the routes of responses are made of. */
+export interface ResponseRoutes {
+  readonly api: ResponsesApi;
+  /** Whose responses a request is about. */
+  readonly tenantOf: (exchange: Exchange) => string;
+  readonly options: () => { readonly maxBodyBytes: number; readonly sseKeepAliveMs: number };
+}
+
+const fields = {
+  previous: 'previous_response_id',
+  conversation: 'conversation',
+  input: 'input',
+  store: 'store',
+} as const;
+
+const face = 'openai.responses';
+
+function contextOf(
+  exchange: Exchange,
+  { tenantOf }: ResponseRoutes,
+  report?: CallReport,
+): ResponseCallContext {
+  return {
+    requestId: exchange.requestId,
+    face,
+    tenant: tenantOf(exchange),
+    fields,
+    ...clientOf(exchange),
+    ...(report === undefined ? {} : { report }),
+  };
+}
+
+/** POST /v1/responses. */
+export const createResponse =
+  (routes: ResponseRoutes): RestHandler =>
+  async (exchange) => {
+    const { api, options } = routes;
+    const { maxBodyBytes } = options();
+    const { parameters, stream } = decodeResponseRequest(await readJson(exchange, maxBodyBytes));
+    const asked = { ...parameters };
+    const own = headerOptions(exchange, parameters.options);
+    if (own !== undefined) asked.options = own;
+    const report = build.callReport('', '');
+    const context = contextOf(exchange, routes, report);
+    if (stream)
+      return sendEvents(exchange, api.streamResponse(asked, context), asked.include, report, options());
+    const response = await api.createResponse(asked, context);
+    sendJson(exchange, 200, encodeResponse(response), reportHeaders(response.callReport));
+  };
+
+/** POST /v1/responses/input_tokens. */
+export const countInputTokens =
+  (routes: ResponseRoutes): RestHandler =>
+  async (exchange) => {
+    const { maxBodyBytes } = routes.options();
+    const { parameters } = decodeResponseRequest(await readJson(exchange, maxBodyBytes));
+    const { tokens } = await routes.api.countInputTokens(parameters, contextOf(exchange, routes));
+    sendJson(exchange, 200, `{"object":"response.input_tokens","input_tokens":${tokens}}`);
+  };
+
+/** GET, POST and DELETE below /v1/responses/. */
+export const oneResponse = (
+  routes: ResponseRoutes,
+): Readonly<Record<'GET' | 'POST' | 'DELETE', RestHandler>> => {
+  const { api, tenantOf } = routes;
+  return {
+    async GET(exchange) {
+      const { id, verb } = placeOf(exchange);
+      const query = new URLSearchParams(exchange.query);
+      if (verb === 'input_items') return listInputItems(exchange, id, query);
+      if (verb !== '') throw noRoute(exchange);
+      const include = [...query.getAll('include'), ...query.getAll('include[]')];
+      if (query.get('stream') === 'true') return resume(exchange, id, query, include);
+      const response = await api.getResponse(tenantOf(exchange), id);
+      const asked = response.parameters;
+      if (asked !== undefined && include.length > 0) asked.include = [...asked.include, ...include];
+      sendJson(exchange, 200, encodeResponse(response), reportHeaders(response.callReport));
+    },
+    async POST(exchange) {
+      const { id, verb } = placeOf(exchange);
+      if (verb !== 'cancel') throw noRoute(exchange);
+      const response = await api.cancelResponse(id, contextOf(exchange, routes));
+      sendJson(exchange, 200, encodeResponse(response));
+    },
+    async DELETE(exchange) {
+      const { id, verb } = placeOf(exchange);
+      if (verb !== '') throw noRoute(exchange);
+      await api.deleteResponse(tenantOf(exchange), id);
+      sendJson(exchange, 200, `{"id":${JSON.stringify(id)},"object":"response","deleted":true}`);
+    },
+  };
+
+  async function resume(
+    exchange: Exchange,
+    id: string,
+    query: URLSearchParams,
+    include: readonly string[],
+  ): Promise<void> {
+    const after = query.get('starting_after');
+    const from = after === null ? 0 : readInteger(numberOf(after), 'starting_after', 0, 0xffff_fffe) + 1;
+    const report = build.callReport('', '');
+    const opening = api.resumeResponse(id, from, contextOf(exchange, routes));
+    return sendEvents(exchange, opening, include, report, routes.options());
+  }
+
+  async function listInputItems(exchange: Exchange, id: string, query: URLSearchParams): Promise<void> {
+    const items = await api.listInputItems(tenantOf(exchange), id);
+    sendJson(exchange, 200, encodePage(pageOf(items, query)));
+  }
+};
+
+/** A number that a query has; what is none stays the text. */
+export const numberOf = (text: string): unknown => (/^\d{1,10}$/.test(text) ? Number(text) : text);
+
+/** A page of items, and whether there are more. */
+export interface Page {
+  readonly items: readonly Item[];
+  readonly hasMore: boolean;
+}
+
+/** Which page a query wants. */
+export function pageQuery(query: URLSearchParams): { limit: number; after: string; ascending: boolean } {
+  const given = query.get('limit');
+  const order = query.get('order') ?? 'desc';
+  if (order !== 'asc' && order !== 'desc') {
+    throw invalidRequest('order', `Invalid 'order': expected 'asc' or 'desc', but got another string.`);
+  }
+  return {
+    limit: given === null ? 20 : readInteger(numberOf(given), 'limit', 1, 100),
+    after: query.get('after') ?? '',
+    ascending: order === 'asc',
+  };
+}
+
+/** @param all in order, the oldest first */
+function pageOf(all: readonly Item[], query: URLSearchParams): Page {
+  const { limit, after, ascending } = pageQuery(query);
+  const ordered = ascending ? all : all.toReversed();
+  const start = after === '' ? 0 : ordered.findIndex(({ id }) => id === after) + 1;
+  if (after !== '' && start === 0) throw invalidRequest('after', `Invalid 'after': there is no such item.`);
+  return { items: ordered.slice(start, start + limit), hasMore: ordered.length > start + limit };
+}
+
+/** A page as the API's list. */
+export function encodePage({ items, hasMore }: Page): string {
+  const id = (item: Item | undefined): string => (item === undefined ? 'null' : JSON.stringify(item.id));
+  return (
+    `{"object":"list","data":${encodeItems(items, true)},"first_id":${id(items[0])},` +
+    `"last_id":${id(items.at(-1))},"has_more":${hasMore}}`
+  );
+}
+
+function sendEvents(
+  exchange: Exchange,
+  opening: Promise<ResponseEventStream>,
+  include: readonly string[],
+  report: CallReport,
+  { sseKeepAliveMs }: { readonly sseKeepAliveMs: number },
+): Promise<void> {
+  let last = -1;
+  const form: StreamForm<ResponseEvent> = {
+    encode(batch) {
+      let frames = '';
+      for (const event of batch) {
+        const { type, data } = encodeEvent(event, include);
+        frames += `event: ${type}\ndata: ${data}\n\n`;
+        last = event.sequenceNumber;
+      }
+      return frames;
+    },
+    isLast: ({ event }) => event.case === 'status' && event.value.status > ResponseStatus.IN_PROGRESS,
+    reportOf: ([first]) =>
+      (first?.event.case === 'status' ? first.event.value.callReport : undefined) ?? report,
+    encodeError: (error) => encodeStreamFailure(error, last + 1),
+    keepAliveFrame: ': keep-alive\n\n',
+    headers: {},
+    report,
+  };
+  return sendStream(exchange, opening, form, sseKeepAliveMs);
+}
+
+/** `/responses/{id}` or `/responses/{id}/{verb}`. */
+function placeOf({ path }: Exchange): { readonly id: string; readonly verb: string } {
+  const [id = '', verb = ''] = path.replace(/^(\/v1)?\/responses\//, '').split('/');
+  return { id, verb };
+}
+
+const noRoute = ({ path }: Exchange): GatewayError =>
+  new GatewayError(ErrorReason.NOT_FOUND, `there is no route ${path.slice(0, 200)}`);

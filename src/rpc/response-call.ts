@@ -1,0 +1,22 @@
+import type { CreateChatCompletionRequest } from '../../gen/llmgateway/v1/chat_service_pb.js';
+import * as build from '../model/build.ts';
+import type { ChatCall } from '../pipeline/call.ts';
+import type { CallContext } from './call-context.ts';
+
+/** A call that came by the Responses API. */
+export const newResponseCall = (
+  request: CreateChatCompletionRequest,
+  context: CallContext,
+  stream: boolean,
+  signal: AbortSignal,
+): ChatCall => ({
+  kind: 'chat',
+  api: 'responses',
+  id: context.requestId,
+  face: context.face,
+  stream,
+  signal,
+  request,
+  route: null,
+  report: context.report ?? build.callReport('', ''),
+});

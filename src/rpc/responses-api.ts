@@ -1,0 +1,203 @@
+import type { Item, Response, ResponseParameters } from '../../gen/llmgateway/v1/responses_service_pb.js';
+import { invalidRequest } from '../errors/gateway-error.ts';
+import type { Logger } from '../observability/log.ts';
+import type { Handler, TokenCount } from '../pipeline/call.ts';
+import { chatRequestOf } from '../responses/chat-request.ts';
+import { responseNotFound } from '../responses/errors.ts';
+import type { ResponseEventStream } from '../responses/event-stream.ts';
+import { follow } from '../responses/follow.ts';
+import { type FieldNames, resolveContext } from '../responses/history.ts';
+import { isResponseId } from '../responses/ids.ts';
+import { decodeBody, decodeItems, encodeBody, encodeEvents } from '../responses/items.ts';
+import { newHolder } from '../responses/keeper.ts';
+import { LifeCycle } from '../responses/life-cycle.ts';
+import type { ResponseStore, StoredResponse } from '../responses/store.ts';
+import { Watchers } from '../responses/watchers.ts';
+import { BackgroundResponses } from './background-responses.ts';
+import { beginCall, type CallContext, type CallLimits } from './call-context.ts';
+import { newResponseCall } from './response-call.ts';
+import { ResponseMaker } from './response-maker.ts';
+
+/** What holds for stored responses. Read anew for each. */
+export interface ResponseTerms {
+  /** After how long without a sign of life a response is taken for abandoned, in milliseconds. */
+  readonly leaseMs: number;
+  /** Bound of a response with its input and events, in bytes. */
+  readonly maxBytes: number;
+  /** Life of a stored response, in milliseconds. */
+  readonly ttlMs: number;
+  /** Stored responses that one gateway makes at the same time before further background ones wait. */
+  readonly maxBackground: number;
+  /** What becomes of a background response whose gateway died. */
+  readonly resume: 'fail' | 'restart';
+}
+
+/** ResponsesService as an object: RPC and REST call the same one. Rejects with GatewayError. */
+export interface ResponsesApi {
+  createResponse(asked: ResponseParameters, context: ResponseCallContext): Promise<Response>;
+  /** Resolves at the first output, or at once with `background`. The stream has to be read to its end or returned. */
+  streamResponse(asked: ResponseParameters, context: ResponseCallContext): Promise<ResponseEventStream>;
+  getResponse(tenant: string, id: string): Promise<Response>;
+  /** @param from number of the first event that is wanted */
+  resumeResponse(id: string, from: number, context: ResponseCallContext): Promise<ResponseEventStream>;
+  deleteResponse(tenant: string, id: string): Promise<void>;
+  cancelResponse(id: string, context: ResponseCallContext): Promise<Response>;
+  listInputItems(tenant: string, id: string): Promise<Item[]>;
+  countInputTokens(asked: ResponseParameters, context: ResponseCallContext): Promise<TokenCount>;
+  close(): void;
+}
+
+/** Who asks for a response, and where the client wrote what. */
+export interface ResponseCallContext extends CallContext {
+  readonly tenant: string;
+  readonly fields: FieldNames;
+}
+
+export interface ResponsesApiParts {
+  readonly store: ResponseStore;
+  /** Answers calls for completions. */
+  readonly handle: Handler;
+  /** Answers calls that only count tokens. */
+  readonly count: Handler;
+  readonly limits: CallLimits;
+  readonly terms: () => ResponseTerms;
+  readonly log: Logger;
+}
+
+/** How long a client that cancels a response waits until it has stopped, in milliseconds. */
+const stopWaitMs = 5_000;
+
+const rpcFields: FieldNames = {
+  previous: 'parameters.previous_response_id',
+  conversation: 'parameters.conversation_id',
+  input: 'parameters.input',
+  store: 'parameters.store',
+};
+
+export function responsesApi(parts: ResponsesApiParts): ResponsesApi {
+  const { store, count, limits, terms, log } = parts;
+  const holder = newHolder();
+  const watchers = new Watchers();
+  const maker = new ResponseMaker(parts, holder, watchers);
+  const background = new BackgroundResponses({
+    maker,
+    holder,
+    watchers,
+    terms,
+    log,
+    contextOf: (tenant, id) => ({
+      requestId: id,
+      face: 'background',
+      client: () => () => {},
+      timeoutMs: null,
+      tenant,
+      fields: rpcFields,
+    }),
+  });
+
+  async function read(tenant: string, id: string): Promise<StoredResponse> {
+    for (let tries = 0; ; tries++) {
+      const stored = isResponseId(id) ? await store.read(tenant, id) : null;
+      if (stored === null) throw responseNotFound(id, 'response_id');
+      if (!stored.abandoned || tries === 1) return stored;
+      await background.bury(tenant, id);
+    }
+  }
+
+  function following(id: string, from: number, context: ResponseCallContext): ResponseEventStream {
+    const { tenant } = context;
+    const { signal, release } = beginCall(context, limits);
+    const bury = (): Promise<void> => background.bury(tenant, id);
+    return follow({ store, tenant, id, from, watchers, signal, bury, onOver: release });
+  }
+
+  /** Ends a response at which nobody works. */
+  async function endUnheld(tenant: string, id: string): Promise<void> {
+    const claimed = await store.take(tenant, id, holder, terms().leaseMs);
+    if (claimed === null) return;
+    const { response: stored } = claimed;
+    const lifeCycle = new LifeCycle({
+      response: decodeBody(stored.body),
+      newId: () => '',
+      now: () => 0,
+      from: stored.eventCount,
+    });
+    const out: Parameters<LifeCycle['cancel']>[0] = [];
+    lifeCycle.cancel(out);
+    await store.end(tenant, id, {
+      holder,
+      after: stored.eventCount,
+      events: encodeEvents(out),
+      body: encodeBody(lifeCycle.response),
+      maxBytes: Number.MAX_SAFE_INTEGER,
+    });
+    watchers.notify(id);
+  }
+
+  return {
+    async createResponse(asked, context) {
+      if (!asked.background) return maker.unary(asked, context);
+      const making = await maker.prepare(asked, context);
+      const queued = { ...making.response };
+      await background.add(making, context);
+      return queued;
+    },
+    async streamResponse(asked, context) {
+      if (!asked.background) return maker.stream(asked, context);
+      const making = await maker.prepare(asked, context);
+      await background.add(making, context);
+      return following(making.facts.id, 0, context);
+    },
+    async getResponse(tenant, id) {
+      return decodeBody((await read(tenant, id)).body);
+    },
+    async resumeResponse(id, from, context) {
+      await read(context.tenant, id);
+      return following(id, from, context);
+    },
+    async deleteResponse(tenant, id) {
+      if (!isResponseId(id) || !(await store.delete(tenant, id))) throw responseNotFound(id, 'response_id');
+      await maker.stop(id);
+    },
+    async cancelResponse(id, context) {
+      const { tenant } = context;
+      const stored = await read(tenant, id);
+      if (decodeBody(stored.body).parameters?.background !== true) {
+        throw invalidRequest(
+          'response_id',
+          'Only a response that was made in the background can be cancelled.',
+        );
+      }
+      const result = await store.cancel(tenant, id);
+      if (result === 'unheld') await endUnheld(tenant, id);
+      await maker.stop(id);
+      const { signal, release } = beginCall(context, limits);
+      try {
+        const until = performance.now() + stopWaitMs;
+        for (;;) {
+          const now = await read(tenant, id);
+          if (!now.open || performance.now() > until || signal.aborted) return decodeBody(now.body);
+          await watchers.wait(id, 50, signal);
+        }
+      } finally {
+        release();
+      }
+    },
+    async listInputItems(tenant, id) {
+      return decodeItems((await read(tenant, id)).input);
+    },
+    async countInputTokens(asked, context) {
+      const { signal, release } = beginCall(context, limits);
+      try {
+        const { history, input } = await resolveContext(store, context.tenant, asked, context.fields);
+        const request = chatRequestOf({ ...asked, input }, history);
+        const reply = await count(newResponseCall(request, context, false, signal));
+        if (reply.kind !== 'count') throw new Error('a call for a count was not answered with one');
+        return reply.count;
+      } finally {
+        release();
+      }
+    },
+    close: () => background.close(),
+  };
+}
