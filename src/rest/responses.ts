@@ -13,6 +13,7 @@ import { encodeItems, encodeResponse } from '../codec/openai-responses/encode-re
 import { GatewayError, invalidRequest } from '../errors/gateway-error.ts';
 import * as build from '../model/build.ts';
 import type { ResponseEventStream } from '../responses/event-stream.ts';
+import { type Page, type PageQuery, pageOf } from '../responses/page.ts';
 import type { ResponseCallContext, ResponsesApi } from '../rpc/responses-api.ts';
 import { clientOf, type Exchange, type RestHandler, readJson, sendJson } from './exchange.ts';
 import { headerOptions } from './gateway-headers.ts';
@@ -126,21 +127,15 @@ export const oneResponse = (
 
   async function listInputItems(exchange: Exchange, id: string, query: URLSearchParams): Promise<void> {
     const items = await api.listInputItems(tenantOf(exchange), id);
-    sendJson(exchange, 200, encodePage(pageOf(items, query)));
+    sendJson(exchange, 200, encodePage(pageOf(items, pageQuery(query), 'after')));
   }
 };
 
 /** A number that a query has; what is none stays the text. */
 export const numberOf = (text: string): unknown => (/^\d{1,10}$/.test(text) ? Number(text) : text);
 
-/** A page of items, and whether there are more. */
-export interface Page {
-  readonly items: readonly Item[];
-  readonly hasMore: boolean;
-}
-
 /** Which page a query wants. */
-export function pageQuery(query: URLSearchParams): { limit: number; after: string; ascending: boolean } {
+export function pageQuery(query: URLSearchParams): PageQuery {
   const given = query.get('limit');
   const order = query.get('order') ?? 'desc';
   if (order !== 'asc' && order !== 'desc') {
@@ -151,15 +146,6 @@ export function pageQuery(query: URLSearchParams): { limit: number; after: strin
     after: query.get('after') ?? '',
     ascending: order === 'asc',
   };
-}
-
-/** @param all in order, the oldest first */
-function pageOf(all: readonly Item[], query: URLSearchParams): Page {
-  const { limit, after, ascending } = pageQuery(query);
-  const ordered = ascending ? all : all.toReversed();
-  const start = after === '' ? 0 : ordered.findIndex(({ id }) => id === after) + 1;
-  if (after !== '' && start === 0) throw invalidRequest('after', `Invalid 'after': there is no such item.`);
-  return { items: ordered.slice(start, start + limit), hasMore: ordered.length > start + limit };
 }
 
 /** A page as the API's list. */

@@ -1,0 +1,176 @@
+import { create, type DescMessage, type MessageShape } from '@bufbuild/protobuf';
+import type { HandlerContext, ServiceImpl } from '@connectrpc/connect';
+import {
+  CancelResponseRequestSchema,
+  CancelResponseResponseSchema,
+  CountInputTokensRequestSchema,
+  CountInputTokensResponseSchema,
+  CreateResponseRequestSchema,
+  CreateResponseResponseSchema,
+  DeleteResponseRequestSchema,
+  DeleteResponseResponseSchema,
+  GetResponseRequestSchema,
+  GetResponseResponseSchema,
+  ListInputItemsRequestSchema,
+  ListInputItemsResponseSchema,
+  type ResponseEvent,
+  type ResponseParameters,
+  type ResponsesService,
+  ResumeResponseRequestSchema,
+  StreamResponseRequestSchema,
+} from '../../gen/llmgateway/v1/responses_service_pb.js';
+import type { GatewayError } from '../errors/gateway-error.ts';
+import type { ResponseEventStream } from '../responses/event-stream.ts';
+import type { FieldNames } from '../responses/history.ts';
+import { pageOf } from '../responses/page.ts';
+import { contextOf, failing, type OnFailure } from './call-context.ts';
+import { checkResponseParameters } from './check-response.ts';
+import type { ResponseCallContext, ResponsesApi } from './responses-api.ts';
+import { validateMessage } from './validate.ts';
+
+type Methods = ServiceImpl<typeof ResponsesService>;
+
+/** The methods about responses; those about conversations are in conversations-service.ts. */
+export type ResponseMethods = Pick<
+  Methods,
+  | 'createResponse'
+  | 'streamResponse'
+  | 'getResponse'
+  | 'resumeResponse'
+  | 'deleteResponse'
+  | 'cancelResponse'
+  | 'listInputItems'
+  | 'countInputTokens'
+>;
+
+const fields: FieldNames = {
+  previous: 'parameters.previous_response_id',
+  conversation: 'parameters.conversation_id',
+  input: 'parameters.input',
+  store: 'parameters.store',
+};
+
+/** ResponsesService for Connect, gRPC and gRPC-Web. @param tenantOf whose responses a call is about */
+export function responseMethods(
+  api: ResponsesApi,
+  tenantOf: (context: HandlerContext) => string,
+  onFailure: OnFailure,
+): ResponseMethods {
+  const callOf = (context: HandlerContext): ResponseCallContext => ({
+    ...contextOf(context),
+    tenant: tenantOf(context),
+    fields,
+  });
+
+  async function answer<D extends DescMessage, T>(
+    context: HandlerContext,
+    schema: D,
+    request: MessageShape<D>,
+    make: (call: ResponseCallContext) => Promise<T>,
+  ): Promise<T> {
+    const call = callOf(context);
+    const failed = failing(call, context, onFailure);
+    try {
+      validateMessage(schema, request);
+      return await make(call);
+    } catch (error) {
+      throw failed(error);
+    }
+  }
+
+  const stream = (
+    context: HandlerContext,
+    open: (call: ResponseCallContext) => Promise<ResponseEventStream>,
+  ): AsyncIterableIterator<{ event: ResponseEvent }> => {
+    const call = callOf(context);
+    return singly(open(call), failing(call, context, onFailure));
+  };
+
+  return {
+    createResponse: (request, context) =>
+      answer(context, CreateResponseRequestSchema, request, async (call) => {
+        const asked = request.parameters as ResponseParameters;
+        checkResponseParameters(asked);
+        return create(CreateResponseResponseSchema, { response: await api.createResponse(asked, call) });
+      }),
+    streamResponse: (request, context) =>
+      stream(context, async (call) => {
+        validateMessage(StreamResponseRequestSchema, request);
+        const asked = request.parameters as ResponseParameters;
+        checkResponseParameters(asked);
+        return api.streamResponse(asked, call);
+      }),
+    getResponse: (request, context) =>
+      answer(context, GetResponseRequestSchema, request, async ({ tenant }) =>
+        create(GetResponseResponseSchema, { response: await api.getResponse(tenant, request.id) }),
+      ),
+    resumeResponse: (request, context) =>
+      stream(context, async (call) => {
+        validateMessage(ResumeResponseRequestSchema, request);
+        const { id, startingAfter } = request;
+        return api.resumeResponse(id, startingAfter === undefined ? 0 : startingAfter + 1, call);
+      }),
+    deleteResponse: (request, context) =>
+      answer(context, DeleteResponseRequestSchema, request, async ({ tenant }) => {
+        await api.deleteResponse(tenant, request.id);
+        return create(DeleteResponseResponseSchema);
+      }),
+    cancelResponse: (request, context) =>
+      answer(context, CancelResponseRequestSchema, request, async (call) =>
+        create(CancelResponseResponseSchema, { response: await api.cancelResponse(request.id, call) }),
+      ),
+    listInputItems: (request, context) =>
+      answer(context, ListInputItemsRequestSchema, request, async ({ tenant }) => {
+        const items = await api.listInputItems(tenant, request.responseId);
+        const { limit = 0, after = '', ascending = false } = request.page ?? {};
+        return create(
+          ListInputItemsResponseSchema,
+          pageOf(items, { limit: limit || 20, after, ascending }, 'page.after'),
+        );
+      }),
+    countInputTokens: (request, context) =>
+      answer(context, CountInputTokensRequestSchema, request, async (call) => {
+        const asked = request.parameters as ResponseParameters;
+        checkResponseParameters(asked);
+        const { tokens: inputTokens, estimated } = await api.countInputTokens(asked, call);
+        return create(CountInputTokensResponseSchema, { inputTokens, estimated });
+      }),
+  };
+}
+
+/** The events of a stream one by one, as Connect wants them. */
+function singly(
+  opening: Promise<ResponseEventStream>,
+  failed: (cause: unknown) => GatewayError,
+): AsyncIterableIterator<{ event: ResponseEvent }> {
+  opening.catch(() => {}); // reported by the first next()
+  let batch: readonly ResponseEvent[] = [];
+  let at = 0;
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    async next() {
+      try {
+        while (at >= batch.length) {
+          const result = await (await opening).next();
+          if (result.done) return result;
+          batch = result.value;
+          at = 0;
+        }
+      } catch (error) {
+        throw failed(error);
+      }
+      return { done: false, value: { event: batch[at++] as ResponseEvent } };
+    },
+    async return() {
+      const stream = await opening.catch(() => null);
+      await stream?.return();
+      return { done: true, value: undefined };
+    },
+    async throw(error) {
+      await this.return?.();
+      throw error;
+    },
+  };
+}
