@@ -7,6 +7,7 @@ import { EmbeddingsService } from '../gen/llmgateway/v1/embeddings_service_pb.js
 import { ErrorReason } from '../gen/llmgateway/v1/error_pb.js';
 import { ModelsService } from '../gen/llmgateway/v1/models_service_pb.js';
 import { SessionService } from '../gen/llmgateway/v1/session_service_pb.js';
+import { ToolService } from '../gen/llmgateway/v1/tool_service_pb.js';
 import { type Catalogue, readCatalogue, securityLevel } from './catalogue/catalogue.ts';
 import { Resolver } from './catalogue/resolve.ts';
 import { unknownDeltas } from './codec/openai-chat/unknown-deltas.ts';
@@ -43,6 +44,7 @@ import {
   listSessions,
   type SessionRoutes,
 } from './rest/sessions.ts';
+import { deleteTool, executeTool, listTools, registerTool, type ToolRoutes } from './rest/tools.ts';
 import { chatApi } from './rpc/chat-api.ts';
 import { chatService } from './rpc/chat-service.ts';
 import { embeddingsApi } from './rpc/embeddings-api.ts';
@@ -54,6 +56,8 @@ import { modelsService } from './rpc/models-service.ts';
 import { registerReflection } from './rpc/reflection.ts';
 import { sessionApi } from './rpc/session-api.ts';
 import { sessionService } from './rpc/session-service.ts';
+import { toolApi } from './rpc/tool-api.ts';
+import { toolService } from './rpc/tool-service.ts';
 import { createCors, originPolicy } from './server/cors.ts';
 import { createFaces } from './server/faces.ts';
 import { createPort, type Port } from './server/port.ts';
@@ -61,6 +65,12 @@ import { Leases } from './sessions/leases.ts';
 import { Sessions } from './sessions/sessions.ts';
 import { openStores } from './store/open.ts';
 import { countTokens as countByTokenizer } from './tokens/count-tokens.ts';
+import { guardedLookup } from './tools/addresses.ts';
+import { AllTools } from './tools/all-tools.ts';
+import { configuredTools } from './tools/configured-tools.ts';
+import { FixedTools } from './tools/fixed-tools.ts';
+import { RegisteredTools } from './tools/registered-tools.ts';
+import type { Tool } from './tools/tool.ts';
 
 /** The gateway, ready to listen. */
 export interface Gateway {
@@ -80,6 +90,8 @@ interface Settled {
   readonly router: Router;
   readonly discovery: Discovery;
   readonly models: KnownModels;
+  /** Of the configuration file. */
+  readonly tools: readonly Tool[];
 }
 
 /** Headers that browsers may read, besides those of the RPC protocols. */
@@ -99,10 +111,26 @@ const tenantOf = (): string => '';
 /** How long a gateway that ends waits for the locks of its last calls to be freed, in milliseconds. */
 const unlockGraceMs = 1_000;
 
-/** Constructs everything. The one place that does. @throws ConfigError when the catalogue or the data folder is wrong */
-export function createGateway(initial: Config, log: Logger): Gateway {
+/** Connections to one origin of tools, and as many calls that wait for one. */
+const toolConnections = 256;
+
+/**
+ * Constructs everything. The one place that does.
+ * @param ownTools built-in tools besides the gateway's, for whoever embeds it
+ * @throws ConfigError when the catalogue, a tool of the file or the data folder is wrong
+ */
+export function createGateway(initial: Config, log: Logger, ownTools: readonly Tool[] = []): Gateway {
   const { upstreamConnections: connections } = initial;
   const client = createUpstreamClient({ connections, maxWaiting: connections });
+  const builtInTools: readonly Tool[] = [...ownTools];
+  // Calls of configured tools and of registered ones do not share connections: those of the latter are guarded.
+  const toolClient = createUpstreamClient({ connections: toolConnections, maxWaiting: toolConnections });
+  const guardedClient = createUpstreamClient({
+    connections: toolConnections,
+    maxWaiting: toolConnections,
+    lookup: guardedLookup(() => settled.config.toolPrivateAddresses),
+  });
+  const maxResultBytes = () => settled.config.toolMaxResultBytes;
   let settled = settle(initial);
   const serving = new Serving();
   const stores = openStores(initial, log.module('store'));
@@ -111,10 +139,33 @@ export function createGateway(initial: Config, log: Logger): Gateway {
     waitMs: settled.config.sessionWaitMs,
     maxBytes: settled.config.sessionMaxBytes,
   }));
-  const sessions = sessionApi(new Sessions(stores.sessions, () => settled.config.sessionTtlMs));
+  const allSessions = new Sessions(stores.sessions, () => settled.config.sessionTtlMs);
+  const sessions = sessionApi(allSessions);
+  const firstTools = [new FixedTools(() => builtInTools), new FixedTools(() => settled.tools)];
+  const registered = new RegisteredTools({
+    store: stores.tools,
+    others: firstTools,
+    client: guardedClient,
+    rules: () => ({
+      allowedHosts: settled.config.toolAllowedHosts,
+      privateAddresses: settled.config.toolPrivateAddresses,
+    }),
+    maxResultBytes,
+  });
+  const toolbox = new AllTools(
+    [...firstTools, registered],
+    () => ({
+      timeoutMs: settled.config.toolTimeoutMs,
+      maxResultBytes: settled.config.toolMaxResultBytes,
+      maxConcurrent: settled.config.toolMaxConcurrent,
+    }),
+    log.module('tools'),
+  );
 
   function settle(config: Config, previous?: Discovery): Settled {
     const catalogue = loadCatalogue(config);
+    const names = new Set(builtInTools.map(({ name }) => name));
+    const tools = configuredTools(config.tools, names, { client: toolClient, maxResultBytes });
     const providers = createProviders(config.providers, client);
     const prefixes = new Map(Object.entries(foreignPrefixes));
     for (const { name, prefixes: own } of config.providers)
@@ -135,6 +186,7 @@ export function createGateway(initial: Config, log: Logger): Gateway {
     return {
       config,
       discovery,
+      tools,
       router: new Router({
         resolver,
         providers,
@@ -171,6 +223,13 @@ export function createGateway(initial: Config, log: Logger): Gateway {
   const chat = chatApi(handle, pipeline(stages, countTokens(countByTokenizer)), limits);
   const vectors = embeddingsApi(handle, limits);
   const models = modelsApi(() => settled.models);
+  const tools = toolApi({
+    toolbox,
+    registered,
+    sessions: allSessions,
+    withDefaults: (_tool, args) => args,
+    limits,
+  });
 
   const facts: HealthFacts = {
     service: initial.serviceName,
@@ -192,6 +251,7 @@ export function createGateway(initial: Config, log: Logger): Gateway {
     tenantOf,
     maxBodyBytes: () => settled.config.maxBodyBytes,
   };
+  const toolRoutes: ToolRoutes = { api: tools, tenantOf, maxBodyBytes: () => settled.config.maxBodyBytes };
   const rest = restRouter(
     {
       '/': { GET: serviceInfo(facts) },
@@ -208,10 +268,14 @@ export function createGateway(initial: Config, log: Logger): Gateway {
       '/v1/providers': { GET: listProviders(models) },
       '/v1/sessions': { GET: listSessions(sessionRoutes), POST: createSession(sessionRoutes) },
       '/v1/sessions/*': { GET: getSession(sessionRoutes), DELETE: deleteSession(sessionRoutes) },
+      '/v1/tools': { GET: listTools(toolRoutes), POST: registerTool(toolRoutes) },
+      // A tool may have this name, too.
+      '/v1/tools/execute': { POST: executeTool(toolRoutes), DELETE: deleteTool(toolRoutes) },
+      '/v1/tools/*': { DELETE: deleteTool(toolRoutes) },
     },
     (error, { requestId, path }) => refused(error, requestId, path),
   );
-  const services = [ChatService, EmbeddingsService, ModelsService, SessionService, Health];
+  const services = [ChatService, EmbeddingsService, ModelsService, SessionService, ToolService, Health];
   const faces = createFaces({
     rest,
     rpc: connectNodeAdapter({
@@ -220,6 +284,7 @@ export function createGateway(initial: Config, log: Logger): Gateway {
         router.service(EmbeddingsService, embeddingsService(vectors, refused));
         router.service(ModelsService, modelsService(models));
         router.service(SessionService, sessionService(sessions, tenantOf));
+        router.service(ToolService, toolService(tools, tenantOf, refused));
         router.service(
           Health,
           healthService(
@@ -254,7 +319,7 @@ export function createGateway(initial: Config, log: Logger): Gateway {
 
   const release = async (): Promise<void> => {
     settled.discovery.stop();
-    await client.destroy();
+    await Promise.all([client, toolClient, guardedClient].map((one) => one.destroy()));
     await leases.settled(unlockGraceMs);
     stores.close();
   };

@@ -49,6 +49,10 @@ export function describeSettings(): SettingDescription[] {
     row('models', 'Models that are added to the catalogue, or replace those of the same id', {
       allowed: 'a list in the form of `config/models.yaml`',
     }),
+    row('tools', 'Tools behind HTTP addresses; docs/api.md has an example', {
+      allowed:
+        'a list of `name`, `description`, `parameters` (JSON Schema), `handler` (`type: http`, `url`, `method`, `headers`, `timeout`)',
+    }),
     ...builtinRows(),
     ...Object.entries(providerFields).map(([field, read]) =>
       row(`providers.<name>.${field}`, providerDocs[field as keyof typeof providerDocs], {

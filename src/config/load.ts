@@ -13,6 +13,8 @@ export interface Config extends SettingValues {
   readonly providers: readonly ProviderConfig[];
   /** Entries that are added to the catalogue or replace its own, as written in the file. */
   readonly models: unknown;
+  /** Tools behind HTTP addresses, as written in the file. */
+  readonly tools: unknown;
   /** The file that was read; null when there is none. */
   readonly file: string | null;
   /** Things to tell the operator that do not stop the start. */
@@ -35,7 +37,7 @@ const configVariable = `${prefix}CONFIG`;
 const defaultFile = 'config/gateway.yaml';
 const packageRoot = path.resolve(import.meta.dirname, '../..');
 /** Parts of the file that are not in the table of settings. */
-const freeParts = ['providers', 'models', 'log.modules'];
+const freeParts = ['providers', 'models', 'tools', 'log.modules'];
 
 /**
  * Reads the configuration: environment over file over defaults.
@@ -69,6 +71,7 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
     logModules,
     providers,
     models: yaml['models'],
+    tools: yaml['tools'],
     file,
     warnings: unknownVariables(env, variables),
   });

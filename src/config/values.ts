@@ -147,3 +147,25 @@ function isOrigin(item: string): boolean {
   const trimmed = item.replace(/\/$/, '');
   return URL.canParse(trimmed) && new URL(trimmed).origin === trimmed.toLowerCase();
 }
+
+/** Host names, `*.` for all names below one, each with a port where it is not the scheme's usual one. In lower case, as URLs have them. */
+export const hostPatterns: ValueReader<readonly string[]> = (raw) => {
+  const items = list(raw);
+  const wrong = new Wrong(
+    'host names such as api.example.com, *.example.com or 10.0.0.1:8080, separated by commas',
+  );
+  if (items instanceof Wrong) return wrong;
+  const patterns = items.map(hostPattern);
+  return patterns.every((pattern) => pattern !== null) ? patterns : wrong;
+};
+
+function hostPattern(item: string): string | null {
+  const [, star = '', rest = ''] = /^(\*\.)?([^\s/?#@\\*]+)$/.exec(item) ?? [];
+  // A scheme without a usual port, so that every port that is named stays.
+  const text = `foo://${rest}`;
+  if (rest === '' || /:$/.test(rest) || !URL.canParse(text)) return null;
+  const { port } = new URL(text);
+  const name = rest.replace(/:\d+$/, '');
+  if (!URL.canParse(`https://${name}`)) return null;
+  return `${star}${new URL(`https://${name}`).hostname}${port === '' ? '' : `:${port}`}`;
+}

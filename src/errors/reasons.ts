@@ -104,5 +104,25 @@ export const reasonForms: Readonly<Record<ErrorReason, ReasonForm>> = {
   [ErrorReason.DEPENDENCY_UNAVAILABLE]: form(Code.Unavailable, 503, 'server_error', 'dependency_unavailable'),
   [ErrorReason.INTERNAL]: form(Code.Internal, 500, 'server_error', null),
   [ErrorReason.SESSION_BUSY]: form(Code.Aborted, 409, 'invalid_request_error', 'session_busy'),
+  [ErrorReason.TOOL_ARGUMENTS_INVALID]: form(
+    Code.InvalidArgument,
+    422,
+    'invalid_request_error',
+    'tool_arguments_invalid',
+  ),
+  [ErrorReason.ALREADY_EXISTS]: form(
+    Code.AlreadyExists,
+    409,
+    'invalid_request_error',
+    'already_exists',
+    false,
+  ),
+  [ErrorReason.TOOL_NOT_REMOVABLE]: form(
+    Code.FailedPrecondition,
+    409,
+    'invalid_request_error',
+    'tool_not_removable',
+    false,
+  ),
   [ErrorReason.UNIMPLEMENTED]: form(Code.Unimplemented, 404, 'invalid_request_error', 'unimplemented'),
 };

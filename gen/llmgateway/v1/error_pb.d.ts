@@ -315,6 +315,27 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_SESSION_BUSY = 31;
    */
   SESSION_BUSY = 31,
+
+  /**
+   * A tool's arguments do not fit its schema; `field` names the wrong one.
+   *
+   * @generated from enum value: ERROR_REASON_TOOL_ARGUMENTS_INVALID = 32;
+   */
+  TOOL_ARGUMENTS_INVALID = 32,
+
+  /**
+   * The name is taken.
+   *
+   * @generated from enum value: ERROR_REASON_ALREADY_EXISTS = 33;
+   */
+  ALREADY_EXISTS = 33,
+
+  /**
+   * The tool is part of the gateway or of its configuration, and cannot be deleted.
+   *
+   * @generated from enum value: ERROR_REASON_TOOL_NOT_REMOVABLE = 34;
+   */
+  TOOL_NOT_REMOVABLE = 34,
 }
 
 /**
