@@ -61,6 +61,7 @@ import { Leases } from './sessions/leases.ts';
 import { Sessions } from './sessions/sessions.ts';
 import { openStores } from './store/open.ts';
 import { countTokens as countByTokenizer } from './tokens/count-tokens.ts';
+import { McpTools } from './tools/mcp/provider.ts';
 
 /** The gateway, ready to listen. */
 export interface Gateway {
@@ -111,6 +112,7 @@ export function createGateway(initial: Config, log: Logger): Gateway {
     waitMs: settled.config.sessionWaitMs,
     maxBytes: settled.config.sessionMaxBytes,
   }));
+  const mcpTools = new McpTools(initial.mcpServers, { log: log.module('mcp'), version: initial.version });
   const sessions = sessionApi(new Sessions(stores.sessions, () => settled.config.sessionTtlMs));
 
   function settle(config: Config, previous?: Discovery): Settled {
@@ -254,7 +256,7 @@ export function createGateway(initial: Config, log: Logger): Gateway {
 
   const release = async (): Promise<void> => {
     settled.discovery.stop();
-    await client.destroy();
+    await Promise.all([client.destroy(), mcpTools.close()]);
     await leases.settled(unlockGraceMs);
     stores.close();
   };
@@ -269,6 +271,7 @@ export function createGateway(initial: Config, log: Logger): Gateway {
       const next = settle(config, settled.discovery);
       settled.discovery.stop();
       settled = next;
+      mcpTools.reconfigure(config.mcpServers);
       if (certificate !== null) port.reloadTls(certificate);
     },
     async drain() {

@@ -280,6 +280,13 @@ export const settings = {
     30_000,
     'After how long the session of a gateway that died is free for other calls',
   ),
+  mcpExpose: setting(
+    'mcp.expose',
+    'MCP_EXPOSE',
+    oneOf(['own', 'all', 'none']),
+    'own',
+    'Tools that `/mcp` offers to MCP clients: `own` leaves out those of other MCP servers, `none` turns it off',
+  ),
 } as const;
 
 export type SettingName = keyof typeof settings;
