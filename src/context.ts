@@ -34,6 +34,7 @@ import { StateMemory } from './reasoning/state-memory.ts';
 import { chatCompletions } from './rest/chat.ts';
 import { eitherEmbeddings, embeddings, openaiEmbeddings } from './rest/embeddings.ts';
 import { type HealthFacts, health, ready, serviceInfo } from './rest/health.ts';
+import { mcpEndpoint } from './rest/mcp.ts';
 import { countMessageTokens, createMessage } from './rest/messages.ts';
 import { getModel, listModels, listProviders } from './rest/models.ts';
 import { restRouter } from './rest/router.ts';
@@ -69,6 +70,7 @@ import { guardedLookup } from './tools/addresses.ts';
 import { AllTools } from './tools/all-tools.ts';
 import { configuredTools } from './tools/configured-tools.ts';
 import { FixedTools } from './tools/fixed-tools.ts';
+import { McpTools } from './tools/mcp/provider.ts';
 import { RegisteredTools } from './tools/registered-tools.ts';
 import type { Tool } from './tools/tool.ts';
 
@@ -139,12 +141,13 @@ export function createGateway(initial: Config, log: Logger, ownTools: readonly T
     waitMs: settled.config.sessionWaitMs,
     maxBytes: settled.config.sessionMaxBytes,
   }));
+  const mcpTools = new McpTools(initial.mcpServers, { log: log.module('mcp'), version: initial.version });
   const allSessions = new Sessions(stores.sessions, () => settled.config.sessionTtlMs);
   const sessions = sessionApi(allSessions);
   const firstTools = [new FixedTools(() => builtInTools), new FixedTools(() => settled.tools)];
   const registered = new RegisteredTools({
     store: stores.tools,
-    others: firstTools,
+    others: [...firstTools, mcpTools],
     client: guardedClient,
     rules: () => ({
       allowedHosts: settled.config.toolAllowedHosts,
@@ -153,7 +156,7 @@ export function createGateway(initial: Config, log: Logger, ownTools: readonly T
     maxResultBytes,
   });
   const toolbox = new AllTools(
-    [...firstTools, registered],
+    [...firstTools, registered, mcpTools],
     () => ({
       timeoutMs: settled.config.toolTimeoutMs,
       maxResultBytes: settled.config.toolMaxResultBytes,
@@ -266,6 +269,21 @@ export function createGateway(initial: Config, log: Logger, ownTools: readonly T
       '/v1/models': { GET: listModels(models) },
       '/v1/models/*': { GET: getModel(models) },
       '/v1/providers': { GET: listProviders(models) },
+      '/mcp': {
+        POST: mcpEndpoint({
+          toolbox,
+          tenantOf,
+          limits,
+          expose: () => settled.config.mcpExpose,
+          maxBodyBytes: () => settled.config.maxBodyBytes,
+          service: initial.serviceName,
+          version: initial.version,
+          onFault: (error, requestId) =>
+            log.module('mcp').error('tool failed', { request_id: requestId, error }),
+          onRefused: (error, requestId) =>
+            log.module('mcp').debug('refused', { request_id: requestId, error: error.message }),
+        }),
+      },
       '/v1/sessions': { GET: listSessions(sessionRoutes), POST: createSession(sessionRoutes) },
       '/v1/sessions/*': { GET: getSession(sessionRoutes), DELETE: deleteSession(sessionRoutes) },
       '/v1/tools': { GET: listTools(toolRoutes), POST: registerTool(toolRoutes) },
@@ -320,6 +338,7 @@ export function createGateway(initial: Config, log: Logger, ownTools: readonly T
   const release = async (): Promise<void> => {
     settled.discovery.stop();
     await Promise.all([client, toolClient, guardedClient].map((one) => one.destroy()));
+    await mcpTools.close();
     await leases.settled(unlockGraceMs);
     stores.close();
   };
@@ -334,6 +353,7 @@ export function createGateway(initial: Config, log: Logger, ownTools: readonly T
       const next = settle(config, settled.discovery);
       settled.discovery.stop();
       settled = next;
+      mcpTools.reconfigure(config.mcpServers);
       if (certificate !== null) port.reloadTls(certificate);
     },
     async drain() {

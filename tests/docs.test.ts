@@ -67,12 +67,13 @@ test('the tables are those of the code', async () => {
 });
 
 test.each(
-  ['README.md', 'docs/providers.md'].flatMap((page) =>
+  ['README.md', 'docs/providers.md', 'docs/operations.md'].flatMap((page) =>
     blocks(page, 'yaml').map((yaml) => [page, yaml] as const),
   ),
 )('the configuration in %s loads: %s', (_page, yaml) => {
   const env = { FOUNDRY_KEY: 'k', VERTEX_TOKEN: 't', GROQ_API_KEY: 'k' };
-  const names = load(yaml, env).providers.map(({ name }) => name);
+  const { providers, mcpServers } = load(yaml, env);
+  const names = [...providers, ...mcpServers].map(({ name }) => name);
   for (const [, name] of yaml.matchAll(/^ {2}([\w-]+):$/gm)) expect(names).toContain(name);
 });
 

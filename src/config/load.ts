@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type Environment, isMap, isSet, readYaml, valueAt, type YamlMap } from './file.ts';
+import { type McpServerConfig, readMcpServers } from './mcp-servers.ts';
 import { didYouMean, Problems } from './problems.ts';
 import { type ProviderConfig, readProviders } from './providers.ts';
 import { allSettings, type LogLevel, logLevel, type Setting, type SettingValues } from './settings.ts';
@@ -11,6 +12,8 @@ export interface Config extends SettingValues {
   /** Levels of single modules' logs. */
   readonly logModules: Readonly<Record<string, LogLevel>>;
   readonly providers: readonly ProviderConfig[];
+  /** MCP servers whose tools the gateway takes. */
+  readonly mcpServers: readonly McpServerConfig[];
   /** Entries that are added to the catalogue or replace its own, as written in the file. */
   readonly models: unknown;
   /** Tools behind HTTP addresses, as written in the file. */
@@ -37,7 +40,7 @@ const configVariable = `${prefix}CONFIG`;
 const defaultFile = 'config/gateway.yaml';
 const packageRoot = path.resolve(import.meta.dirname, '../..');
 /** Parts of the file that are not in the table of settings. */
-const freeParts = ['providers', 'models', 'tools', 'log.modules'];
+const freeParts = ['providers', 'models', 'tools', 'mcp_servers', 'log.modules'];
 
 /**
  * Reads the configuration: environment over file over defaults.
@@ -59,6 +62,7 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
   const providers = readProviders(yaml['providers'], env, problems, (names) => {
     for (const name of names) variables.add(name);
   });
+  const mcpServers = readMcpServers(yaml['mcp_servers'], cwd, problems);
   const logModules = readLogModules(valueAt(yaml, 'log.modules'), problems);
   checkDefaultProvider(values.defaultProvider, providers, problems);
   const paths = readPaths(values, cwd, tryRead, problems);
@@ -70,6 +74,7 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
     version: values.version === '' ? packageVersion() : values.version,
     logModules,
     providers,
+    mcpServers,
     models: yaml['models'],
     tools: yaml['tools'],
     file,

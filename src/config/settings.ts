@@ -319,6 +319,13 @@ export const settings = {
     false,
     'Whether these hosts may have private, loopback and other addresses that are not of the public network, and be spoken to without TLS',
   ),
+  mcpExpose: setting(
+    'mcp.expose',
+    'MCP_EXPOSE',
+    oneOf(['own', 'all', 'none']),
+    'own',
+    'Tools that `/mcp` offers to MCP clients: `own` leaves out those of other MCP servers, `none` turns it off',
+  ),
 } as const;
 
 export type SettingName = keyof typeof settings;
