@@ -9,15 +9,19 @@ import { ModelsService } from '../gen/llmgateway/v1/models_service_pb.js';
 import { SessionService } from '../gen/llmgateway/v1/session_service_pb.js';
 import { type Catalogue, readCatalogue, securityLevel } from './catalogue/catalogue.ts';
 import { Resolver } from './catalogue/resolve.ts';
-import { unknownDeltas } from './codec/openai-chat/unknown-deltas.ts';
+import { createCms } from './cms/cms.ts';
+import type { TierShares } from './cms/tier.ts';
+import { unknownMembers } from './codec/unknown-members.ts';
 import { foreignPrefixes, namePatterns } from './config/builtin-providers.ts';
 import { parseYaml } from './config/file.ts';
 import type { Config } from './config/load.ts';
 import { ConfigError, Problems } from './config/problems.ts';
 import { GatewayError, toGatewayError } from './errors/gateway-error.ts';
 import { createUpstreamClient } from './http/client.ts';
+import type { Service } from './integrations/service.ts';
 import type { Logger } from './observability/log.ts';
 import { pipeline } from './pipeline/call.ts';
+import { type ContextPolicy, contextStage } from './pipeline/context.ts';
 import { countTokens } from './pipeline/count-tokens.ts';
 import { dispatch } from './pipeline/dispatch.ts';
 import { isLogged, logStage } from './pipeline/log.ts';
@@ -80,6 +84,13 @@ interface Settled {
   readonly router: Router;
   readonly discovery: Discovery;
   readonly models: KnownModels;
+  readonly context: ContextPolicy;
+}
+
+/** Makes the clients of the platform's services. */
+export interface ServiceMakers {
+  /** The context management service at `config.cmsUrl`, with `config.cmsTimeoutMs`. */
+  readonly cms?: (config: Config) => Service;
 }
 
 /** Headers that browsers may read, besides those of the RPC protocols. */
@@ -92,6 +103,11 @@ const exposedHeaders = [
   'x-provider-used',
   'x-dropped-params',
   'x-warnings',
+  'x-cms-routed',
+  'x-cms-tier',
+  'x-token-count',
+  'x-token-limit',
+  'x-headroom-pct',
 ];
 
 /** Nobody is told apart yet: all that is kept is one tenant's. */
@@ -100,7 +116,7 @@ const tenantOf = (): string => '';
 const unlockGraceMs = 1_000;
 
 /** Constructs everything. The one place that does. @throws ConfigError when the catalogue or the data folder is wrong */
-export function createGateway(initial: Config, log: Logger): Gateway {
+export function createGateway(initial: Config, log: Logger, makers: ServiceMakers = {}): Gateway {
   const { upstreamConnections: connections } = initial;
   const client = createUpstreamClient({ connections, maxWaiting: connections });
   let settled = settle(initial);
@@ -132,43 +148,45 @@ export function createGateway(initial: Config, log: Logger): Gateway {
           ...(reachable ? {} : { error: toGatewayError(error).rawMessage }),
         }),
     });
+    const models = new KnownModels({
+      catalogue,
+      resolver,
+      discovery,
+      providers: config.providers.map(({ name, prefixes, baseUrl, ...own }) => ({
+        name,
+        prefixes,
+        baseUrl,
+        securityLevel: securityLevel(own.securityLevel),
+        missing: providers.get(name)?.missing ?? null,
+        probed: own.discovery && own.keyNames.length === 0,
+      })),
+    });
     return {
       config,
       discovery,
+      models,
+      context: contextPolicy(config, models, makers),
       router: new Router({
         resolver,
         providers,
         timeouts: { connectMs: connectTimeoutMs, firstByteMs: firstByteTimeoutMs, idleMs: idleTimeoutMs },
         providerTimeouts: new Map(config.providers.map(({ name, timeouts }) => [name, timeouts])),
       }),
-      models: new KnownModels({
-        catalogue,
-        resolver,
-        discovery,
-        providers: config.providers.map(({ name, prefixes, baseUrl, ...own }) => ({
-          name,
-          prefixes,
-          baseUrl,
-          securityLevel: securityLevel(own.securityLevel),
-          missing: providers.get(name)?.missing ?? null,
-          probed: own.discovery && own.keyNames.length === 0,
-        })),
-      }),
     };
   }
 
-  const stages = [
+  const before = [
     logStage(log.module('calls')),
     optionsStage,
     routingStage(() => settled.router),
     paramsStage,
-    sessionStage({ leases, tenantOf, readOpaque: unknownDeltas }),
-    ...(initial.reasoningStateBytes > 0 ? [reasoningStateStage(stateMemory(initial))] : []),
+    sessionStage({ leases, tenantOf, readOpaque: unknownMembers }),
   ];
-  const handle = pipeline(stages, dispatch);
+  const after = initial.reasoningStateBytes > 0 ? [reasoningStateStage(stateMemory(initial))] : [];
+  const handle = pipeline([...before, contextStage(() => settled.context), ...after], dispatch);
   const open = new OpenCalls();
   const limits = { totalMs: () => settled.config.totalTimeoutMs, open };
-  const chat = chatApi(handle, pipeline(stages, countTokens(countByTokenizer)), limits);
+  const chat = chatApi(handle, pipeline([...before, ...after], countTokens(countByTokenizer)), limits);
   const vectors = embeddingsApi(handle, limits);
   const models = modelsApi(() => settled.models);
 
@@ -288,6 +306,20 @@ export function createGateway(initial: Config, log: Logger): Gateway {
 /** What calls end with that outlast the drain. */
 const draining = (): GatewayError =>
   new GatewayError(ErrorReason.DRAINING, 'the gateway is shutting down', { retryAfterMs: 1_000 });
+
+/** Without a way to reach the service it is one that is away. */
+function contextPolicy(config: Config, models: KnownModels, { cms }: ServiceMakers): ContextPolicy {
+  const { cmsUrl, cmsEnabled, cmsProcessEnabled, cmsTierShares } = config;
+  return {
+    // The configuration's reader has made sure that these are three, ascending.
+    shares: cmsTierShares as unknown as TierShares,
+    windowOf: (model) => models.contextWindow(model),
+    required: cmsEnabled === true,
+    process: cmsProcessEnabled,
+    cms: cmsUrl === '' || cms === undefined ? null : createCms(cms(config)),
+    missing: 'LLM_GATEWAY_CMS_URL is not set',
+  };
+}
 
 const stateMemory = ({ reasoningStateBytes, reasoningStateTtlMs }: Config): StateMemory =>
   new StateMemory({ maxSize: reasoningStateBytes, ttlMs: reasoningStateTtlMs });

@@ -14,6 +14,7 @@ import { ChatService } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import { loadConfig } from '../../src/config/load.ts';
 import { createGateway, type Gateway } from '../../src/context.ts';
 import { createLogger } from '../../src/observability/log.ts';
+import { httpService } from './service.ts';
 
 /** A gateway in this process, listening on a free port of loopback. */
 export interface RunningGateway {
@@ -40,7 +41,9 @@ export async function startGateway(env: Record<string, string> = {}): Promise<Ru
     cwd: import.meta.dirname,
   });
   const sink = (line: string) => void log.push(JSON.parse(line));
-  const gateway = createGateway(config, createLogger({ service: 'test', level: 'DEBUG', sink }));
+  const gateway = createGateway(config, createLogger({ service: 'test', level: 'DEBUG', sink }), {
+    cms: ({ cmsUrl, cmsTimeoutMs }) => httpService('cms', cmsUrl, cmsTimeoutMs),
+  });
   const { port } = await gateway.port.listen({ host: '127.0.0.1', port: 0 });
   return {
     gateway,
