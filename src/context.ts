@@ -10,15 +10,19 @@ import { SessionService } from '../gen/llmgateway/v1/session_service_pb.js';
 import { ToolService } from '../gen/llmgateway/v1/tool_service_pb.js';
 import { type Catalogue, readCatalogue, securityLevel } from './catalogue/catalogue.ts';
 import { Resolver } from './catalogue/resolve.ts';
-import { unknownDeltas } from './codec/openai-chat/unknown-deltas.ts';
+import { createCms } from './cms/cms.ts';
+import type { TierShares } from './cms/tier.ts';
+import { unknownMembers } from './codec/unknown-members.ts';
 import { foreignPrefixes, namePatterns } from './config/builtin-providers.ts';
 import { parseYaml } from './config/file.ts';
 import type { Config } from './config/load.ts';
 import { ConfigError, Problems } from './config/problems.ts';
 import { GatewayError, toGatewayError } from './errors/gateway-error.ts';
 import { createUpstreamClient } from './http/client.ts';
+import type { Service } from './integrations/service.ts';
 import type { Logger } from './observability/log.ts';
 import { pipeline } from './pipeline/call.ts';
+import { type ContextPolicy, contextStage } from './pipeline/context.ts';
 import { countTokens } from './pipeline/count-tokens.ts';
 import { dispatch } from './pipeline/dispatch.ts';
 import { isLogged, logStage } from './pipeline/log.ts';
@@ -94,6 +98,15 @@ interface Settled {
   readonly models: KnownModels;
   /** Of the configuration file. */
   readonly tools: readonly Tool[];
+  readonly context: ContextPolicy;
+}
+
+/** What whoever embeds the gateway brings along. */
+export interface OwnParts {
+  /** Built-in tools besides the gateway's. */
+  readonly tools?: readonly Tool[];
+  /** The context management service at `config.cmsUrl`, with `config.cmsTimeoutMs`. */
+  readonly cms?: (config: Config) => Service;
 }
 
 /** Headers that browsers may read, besides those of the RPC protocols. */
@@ -106,6 +119,11 @@ const exposedHeaders = [
   'x-provider-used',
   'x-dropped-params',
   'x-warnings',
+  'x-cms-routed',
+  'x-cms-tier',
+  'x-token-count',
+  'x-token-limit',
+  'x-headroom-pct',
 ];
 
 /** Nobody is told apart yet: all that is kept is one tenant's. */
@@ -118,13 +136,12 @@ const toolConnections = 256;
 
 /**
  * Constructs everything. The one place that does.
- * @param ownTools built-in tools besides the gateway's, for whoever embeds it
  * @throws ConfigError when the catalogue, a tool of the file or the data folder is wrong
  */
-export function createGateway(initial: Config, log: Logger, ownTools: readonly Tool[] = []): Gateway {
+export function createGateway(initial: Config, log: Logger, own: OwnParts = {}): Gateway {
   const { upstreamConnections: connections } = initial;
   const client = createUpstreamClient({ connections, maxWaiting: connections });
-  const builtInTools: readonly Tool[] = [...ownTools];
+  const builtInTools: readonly Tool[] = [...(own.tools ?? [])];
   // Calls of configured tools and of registered ones do not share connections: those of the latter are guarded.
   const toolClient = createUpstreamClient({ connections: toolConnections, maxWaiting: toolConnections });
   const guardedClient = createUpstreamClient({
@@ -186,44 +203,46 @@ export function createGateway(initial: Config, log: Logger, ownTools: readonly T
           ...(reachable ? {} : { error: toGatewayError(error).rawMessage }),
         }),
     });
+    const models = new KnownModels({
+      catalogue,
+      resolver,
+      discovery,
+      providers: config.providers.map(({ name, prefixes, baseUrl, ...own }) => ({
+        name,
+        prefixes,
+        baseUrl,
+        securityLevel: securityLevel(own.securityLevel),
+        missing: providers.get(name)?.missing ?? null,
+        probed: own.discovery && own.keyNames.length === 0,
+      })),
+    });
     return {
       config,
       discovery,
       tools,
+      models,
+      context: contextPolicy(config, models, own),
       router: new Router({
         resolver,
         providers,
         timeouts: { connectMs: connectTimeoutMs, firstByteMs: firstByteTimeoutMs, idleMs: idleTimeoutMs },
         providerTimeouts: new Map(config.providers.map(({ name, timeouts }) => [name, timeouts])),
       }),
-      models: new KnownModels({
-        catalogue,
-        resolver,
-        discovery,
-        providers: config.providers.map(({ name, prefixes, baseUrl, ...own }) => ({
-          name,
-          prefixes,
-          baseUrl,
-          securityLevel: securityLevel(own.securityLevel),
-          missing: providers.get(name)?.missing ?? null,
-          probed: own.discovery && own.keyNames.length === 0,
-        })),
-      }),
     };
   }
 
-  const stages = [
+  const before = [
     logStage(log.module('calls')),
     optionsStage,
     routingStage(() => settled.router),
     paramsStage,
-    sessionStage({ leases, tenantOf, readOpaque: unknownDeltas }),
-    ...(initial.reasoningStateBytes > 0 ? [reasoningStateStage(stateMemory(initial))] : []),
+    sessionStage({ leases, tenantOf, readOpaque: unknownMembers }),
   ];
-  const handle = pipeline(stages, dispatch);
+  const after = initial.reasoningStateBytes > 0 ? [reasoningStateStage(stateMemory(initial))] : [];
+  const handle = pipeline([...before, contextStage(() => settled.context), ...after], dispatch);
   const open = new OpenCalls();
   const limits = { totalMs: () => settled.config.totalTimeoutMs, open };
-  const chat = chatApi(handle, pipeline(stages, countTokens(countByTokenizer)), limits);
+  const chat = chatApi(handle, pipeline([...before, ...after], countTokens(countByTokenizer)), limits);
   const vectors = embeddingsApi(handle, limits);
   const models = modelsApi(() => settled.models);
   const tools = toolApi({
@@ -373,6 +392,20 @@ export function createGateway(initial: Config, log: Logger, ownTools: readonly T
 /** What calls end with that outlast the drain. */
 const draining = (): GatewayError =>
   new GatewayError(ErrorReason.DRAINING, 'the gateway is shutting down', { retryAfterMs: 1_000 });
+
+/** Without a way to reach the service it is one that is away. */
+function contextPolicy(config: Config, models: KnownModels, { cms }: OwnParts): ContextPolicy {
+  const { cmsUrl, cmsEnabled, cmsProcessEnabled, cmsTierShares } = config;
+  return {
+    // The configuration's reader has made sure that these are three, ascending.
+    shares: cmsTierShares as unknown as TierShares,
+    windowOf: (model) => models.contextWindow(model),
+    required: cmsEnabled === true,
+    process: cmsProcessEnabled,
+    cms: cmsUrl === '' || cms === undefined ? null : createCms(cms(config)),
+    missing: 'LLM_GATEWAY_CMS_URL is not set',
+  };
+}
 
 const stateMemory = ({ reasoningStateBytes, reasoningStateTtlMs }: Config): StateMemory =>
   new StateMemory({ maxSize: reasoningStateBytes, ttlMs: reasoningStateTtlMs });

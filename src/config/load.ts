@@ -71,6 +71,7 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
     ...values,
     ...paths,
     corsOrigins: values.corsOrigins ?? (values.environment === 'development' ? ['*'] : []),
+    cmsEnabled: values.cmsEnabled ?? values.cmsUrl !== '',
     version: values.version === '' ? packageVersion() : values.version,
     logModules,
     providers,

@@ -1,5 +1,6 @@
 import { type RedisAddress, redisAddress } from './redis-url.ts';
 import {
+  address,
   allowedBy,
   bytes,
   duration,
@@ -8,6 +9,7 @@ import {
   hostPatterns,
   oneOf,
   origins,
+  percentages,
   shownTime,
   text,
   type ValueReader,
@@ -325,6 +327,34 @@ export const settings = {
     oneOf(['own', 'all', 'none']),
     'own',
     'Tools that `/mcp` offers to MCP clients: `own` leaves out those of other MCP servers, `none` turns it off',
+  ),
+  cmsUrl: {
+    ...setting('cms.url', 'CMS_URL', address, '', 'Context management service; without it none is asked'),
+    env: [prefixed('CMS_URL'), 'CMS_URL'],
+  },
+  cmsEnabled: setting(
+    'cms.enabled',
+    'CMS_ENABLED',
+    flag,
+    null as boolean | null,
+    'Whether calls of tier 3 and 4 need that service',
+    '`true` with its address, else `false`',
+  ),
+  cmsTimeoutMs: time('cms.timeout', 'CMS_TIMEOUT', [500, 30_000], 5_000, 'Longest wait for that service'),
+  cmsTierShares: setting(
+    'cms.tier_shares',
+    'CMS_TIER_SHARES',
+    percentages(3),
+    [25, 50, 75] as readonly number[],
+    "Where tiers 2, 3 and 4 begin, in percent of the model's context",
+    '25,50,75',
+  ),
+  cmsProcessEnabled: setting(
+    'cms.process_enabled',
+    'CMS_PROCESS_ENABLED',
+    flag,
+    false as boolean,
+    'Whether that service may shorten prompts',
   ),
 } as const;
 

@@ -66,6 +66,25 @@ export const list: ValueReader<readonly string[]> = (raw) => {
   return new Wrong('a list of texts, or one text separated by commas');
 };
 
+/** So many whole percentages, ascending, as a list or as text separated by commas. */
+export function percentages(count: number): ValueReader<readonly number[]> {
+  const wrong = new Wrong(`${count} whole percentages from 1 to 100, ascending, separated by commas`);
+  return (raw) => {
+    const items = typeof raw === 'string' ? raw.split(',') : raw;
+    if (!Array.isArray(items) || items.length !== count) return wrong;
+    const read = wholeNumber(1, 100);
+    let before = 0;
+    const values: number[] = [];
+    for (const item of items) {
+      const value = read(item);
+      if (value instanceof Wrong || value <= before) return wrong;
+      values.push(value);
+      before = value;
+    }
+    return values;
+  };
+}
+
 const units: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
 /** A time in milliseconds, written as seconds or with a unit: 10, 2.5, "150ms", "10s", "5m", "1h". */

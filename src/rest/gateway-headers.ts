@@ -10,9 +10,11 @@ import { booleanHeader, type Exchange, header } from './exchange.ts';
 export function applyHeaders(exchange: Exchange, request: CreateChatCompletionRequest): void {
   const dropParams = booleanHeader(exchange, 'X-Drop-Params');
   const sessionId = header(exchange, 'x-session-id') ?? '';
-  if (dropParams === undefined && sessionId === '') return;
+  const cmsMode = header(exchange, 'x-cms-mode') ?? '';
+  if (dropParams === undefined && sessionId === '' && cmsMode === '') return;
   const options = build.gatewayOptions({ ...request.options });
   if (dropParams !== undefined) options.dropParams = dropParams;
+  if (cmsMode !== '') options.cmsMode = cmsMode;
   if (sessionId !== '') {
     if (options.sessionId !== '' && options.sessionId !== sessionId) {
       throw invalidRequest('X-Session-Id', 'X-Session-Id and session_id name different sessions');
