@@ -7,17 +7,22 @@ import { EmbeddingsService } from '../gen/llmgateway/v1/embeddings_service_pb.js
 import { ErrorReason } from '../gen/llmgateway/v1/error_pb.js';
 import { ModelsService } from '../gen/llmgateway/v1/models_service_pb.js';
 import { SessionService } from '../gen/llmgateway/v1/session_service_pb.js';
+import { ToolService } from '../gen/llmgateway/v1/tool_service_pb.js';
 import { type Catalogue, readCatalogue, securityLevel } from './catalogue/catalogue.ts';
 import { Resolver } from './catalogue/resolve.ts';
-import { unknownDeltas } from './codec/openai-chat/unknown-deltas.ts';
+import { createCms } from './cms/cms.ts';
+import type { TierShares } from './cms/tier.ts';
+import { unknownMembers } from './codec/unknown-members.ts';
 import { foreignPrefixes, namePatterns } from './config/builtin-providers.ts';
 import { parseYaml } from './config/file.ts';
 import type { Config } from './config/load.ts';
 import { ConfigError, Problems } from './config/problems.ts';
 import { GatewayError, toGatewayError } from './errors/gateway-error.ts';
 import { createUpstreamClient } from './http/client.ts';
+import type { Service } from './integrations/service.ts';
 import type { Logger } from './observability/log.ts';
 import { pipeline } from './pipeline/call.ts';
+import { type ContextPolicy, contextStage } from './pipeline/context.ts';
 import { countTokens } from './pipeline/count-tokens.ts';
 import { dispatch } from './pipeline/dispatch.ts';
 import { isLogged, logStage } from './pipeline/log.ts';
@@ -33,6 +38,7 @@ import { StateMemory } from './reasoning/state-memory.ts';
 import { chatCompletions } from './rest/chat.ts';
 import { eitherEmbeddings, embeddings, openaiEmbeddings } from './rest/embeddings.ts';
 import { type HealthFacts, health, ready, serviceInfo } from './rest/health.ts';
+import { mcpEndpoint } from './rest/mcp.ts';
 import { countMessageTokens, createMessage } from './rest/messages.ts';
 import { getModel, listModels, listProviders } from './rest/models.ts';
 import { restRouter } from './rest/router.ts';
@@ -43,6 +49,7 @@ import {
   listSessions,
   type SessionRoutes,
 } from './rest/sessions.ts';
+import { deleteTool, executeTool, listTools, registerTool, type ToolRoutes } from './rest/tools.ts';
 import { chatApi } from './rpc/chat-api.ts';
 import { chatService } from './rpc/chat-service.ts';
 import { embeddingsApi } from './rpc/embeddings-api.ts';
@@ -54,6 +61,8 @@ import { modelsService } from './rpc/models-service.ts';
 import { registerReflection } from './rpc/reflection.ts';
 import { sessionApi } from './rpc/session-api.ts';
 import { sessionService } from './rpc/session-service.ts';
+import { toolApi } from './rpc/tool-api.ts';
+import { toolService } from './rpc/tool-service.ts';
 import { createCors, originPolicy } from './server/cors.ts';
 import { createFaces } from './server/faces.ts';
 import { createPort, type Port } from './server/port.ts';
@@ -61,6 +70,13 @@ import { Leases } from './sessions/leases.ts';
 import { Sessions } from './sessions/sessions.ts';
 import { openStores } from './store/open.ts';
 import { countTokens as countByTokenizer } from './tokens/count-tokens.ts';
+import { guardedLookup } from './tools/addresses.ts';
+import { AllTools } from './tools/all-tools.ts';
+import { configuredTools } from './tools/configured-tools.ts';
+import { FixedTools } from './tools/fixed-tools.ts';
+import { McpTools } from './tools/mcp/provider.ts';
+import { RegisteredTools } from './tools/registered-tools.ts';
+import type { Tool } from './tools/tool.ts';
 
 /** The gateway, ready to listen. */
 export interface Gateway {
@@ -80,6 +96,17 @@ interface Settled {
   readonly router: Router;
   readonly discovery: Discovery;
   readonly models: KnownModels;
+  /** Of the configuration file. */
+  readonly tools: readonly Tool[];
+  readonly context: ContextPolicy;
+}
+
+/** What whoever embeds the gateway brings along. */
+export interface OwnParts {
+  /** Built-in tools besides the gateway's. */
+  readonly tools?: readonly Tool[];
+  /** The context management service at `config.cmsUrl`, with `config.cmsTimeoutMs`. */
+  readonly cms?: (config: Config) => Service;
 }
 
 /** Headers that browsers may read, besides those of the RPC protocols. */
@@ -92,6 +119,11 @@ const exposedHeaders = [
   'x-provider-used',
   'x-dropped-params',
   'x-warnings',
+  'x-cms-routed',
+  'x-cms-tier',
+  'x-token-count',
+  'x-token-limit',
+  'x-headroom-pct',
 ];
 
 /** Nobody is told apart yet: all that is kept is one tenant's. */
@@ -99,10 +131,25 @@ const tenantOf = (): string => '';
 /** How long a gateway that ends waits for the locks of its last calls to be freed, in milliseconds. */
 const unlockGraceMs = 1_000;
 
-/** Constructs everything. The one place that does. @throws ConfigError when the catalogue or the data folder is wrong */
-export function createGateway(initial: Config, log: Logger): Gateway {
+/** Connections to one origin of tools, and as many calls that wait for one. */
+const toolConnections = 256;
+
+/**
+ * Constructs everything. The one place that does.
+ * @throws ConfigError when the catalogue, a tool of the file or the data folder is wrong
+ */
+export function createGateway(initial: Config, log: Logger, own: OwnParts = {}): Gateway {
   const { upstreamConnections: connections } = initial;
   const client = createUpstreamClient({ connections, maxWaiting: connections });
+  const builtInTools: readonly Tool[] = [...(own.tools ?? [])];
+  // Calls of configured tools and of registered ones do not share connections: those of the latter are guarded.
+  const toolClient = createUpstreamClient({ connections: toolConnections, maxWaiting: toolConnections });
+  const guardedClient = createUpstreamClient({
+    connections: toolConnections,
+    maxWaiting: toolConnections,
+    lookup: guardedLookup(() => settled.config.toolPrivateAddresses),
+  });
+  const maxResultBytes = () => settled.config.toolMaxResultBytes;
   let settled = settle(initial);
   const serving = new Serving();
   const stores = openStores(initial, log.module('store'));
@@ -111,10 +158,34 @@ export function createGateway(initial: Config, log: Logger): Gateway {
     waitMs: settled.config.sessionWaitMs,
     maxBytes: settled.config.sessionMaxBytes,
   }));
-  const sessions = sessionApi(new Sessions(stores.sessions, () => settled.config.sessionTtlMs));
+  const mcpTools = new McpTools(initial.mcpServers, { log: log.module('mcp'), version: initial.version });
+  const allSessions = new Sessions(stores.sessions, () => settled.config.sessionTtlMs);
+  const sessions = sessionApi(allSessions);
+  const firstTools = [new FixedTools(() => builtInTools), new FixedTools(() => settled.tools)];
+  const registered = new RegisteredTools({
+    store: stores.tools,
+    others: [...firstTools, mcpTools],
+    client: guardedClient,
+    rules: () => ({
+      allowedHosts: settled.config.toolAllowedHosts,
+      privateAddresses: settled.config.toolPrivateAddresses,
+    }),
+    maxResultBytes,
+  });
+  const toolbox = new AllTools(
+    [...firstTools, registered, mcpTools],
+    () => ({
+      timeoutMs: settled.config.toolTimeoutMs,
+      maxResultBytes: settled.config.toolMaxResultBytes,
+      maxConcurrent: settled.config.toolMaxConcurrent,
+    }),
+    log.module('tools'),
+  );
 
   function settle(config: Config, previous?: Discovery): Settled {
     const catalogue = loadCatalogue(config);
+    const names = new Set(builtInTools.map(({ name }) => name));
+    const tools = configuredTools(config.tools, names, { client: toolClient, maxResultBytes });
     const providers = createProviders(config.providers, client);
     const prefixes = new Map(Object.entries(foreignPrefixes));
     for (const { name, prefixes: own } of config.providers)
@@ -132,45 +203,55 @@ export function createGateway(initial: Config, log: Logger): Gateway {
           ...(reachable ? {} : { error: toGatewayError(error).rawMessage }),
         }),
     });
+    const models = new KnownModels({
+      catalogue,
+      resolver,
+      discovery,
+      providers: config.providers.map(({ name, prefixes, baseUrl, ...own }) => ({
+        name,
+        prefixes,
+        baseUrl,
+        securityLevel: securityLevel(own.securityLevel),
+        missing: providers.get(name)?.missing ?? null,
+        probed: own.discovery && own.keyNames.length === 0,
+      })),
+    });
     return {
       config,
       discovery,
+      tools,
+      models,
+      context: contextPolicy(config, models, own),
       router: new Router({
         resolver,
         providers,
         timeouts: { connectMs: connectTimeoutMs, firstByteMs: firstByteTimeoutMs, idleMs: idleTimeoutMs },
         providerTimeouts: new Map(config.providers.map(({ name, timeouts }) => [name, timeouts])),
       }),
-      models: new KnownModels({
-        catalogue,
-        resolver,
-        discovery,
-        providers: config.providers.map(({ name, prefixes, baseUrl, ...own }) => ({
-          name,
-          prefixes,
-          baseUrl,
-          securityLevel: securityLevel(own.securityLevel),
-          missing: providers.get(name)?.missing ?? null,
-          probed: own.discovery && own.keyNames.length === 0,
-        })),
-      }),
     };
   }
 
-  const stages = [
+  const before = [
     logStage(log.module('calls')),
     optionsStage,
     routingStage(() => settled.router),
     paramsStage,
-    sessionStage({ leases, tenantOf, readOpaque: unknownDeltas }),
-    ...(initial.reasoningStateBytes > 0 ? [reasoningStateStage(stateMemory(initial))] : []),
+    sessionStage({ leases, tenantOf, readOpaque: unknownMembers }),
   ];
-  const handle = pipeline(stages, dispatch);
+  const after = initial.reasoningStateBytes > 0 ? [reasoningStateStage(stateMemory(initial))] : [];
+  const handle = pipeline([...before, contextStage(() => settled.context), ...after], dispatch);
   const open = new OpenCalls();
   const limits = { totalMs: () => settled.config.totalTimeoutMs, open };
-  const chat = chatApi(handle, pipeline(stages, countTokens(countByTokenizer)), limits);
+  const chat = chatApi(handle, pipeline([...before, ...after], countTokens(countByTokenizer)), limits);
   const vectors = embeddingsApi(handle, limits);
   const models = modelsApi(() => settled.models);
+  const tools = toolApi({
+    toolbox,
+    registered,
+    sessions: allSessions,
+    withDefaults: (_tool, args) => args,
+    limits,
+  });
 
   const facts: HealthFacts = {
     service: initial.serviceName,
@@ -192,6 +273,7 @@ export function createGateway(initial: Config, log: Logger): Gateway {
     tenantOf,
     maxBodyBytes: () => settled.config.maxBodyBytes,
   };
+  const toolRoutes: ToolRoutes = { api: tools, tenantOf, maxBodyBytes: () => settled.config.maxBodyBytes };
   const rest = restRouter(
     {
       '/': { GET: serviceInfo(facts) },
@@ -206,12 +288,31 @@ export function createGateway(initial: Config, log: Logger): Gateway {
       '/v1/models': { GET: listModels(models) },
       '/v1/models/*': { GET: getModel(models) },
       '/v1/providers': { GET: listProviders(models) },
+      '/mcp': {
+        POST: mcpEndpoint({
+          toolbox,
+          tenantOf,
+          limits,
+          expose: () => settled.config.mcpExpose,
+          maxBodyBytes: () => settled.config.maxBodyBytes,
+          service: initial.serviceName,
+          version: initial.version,
+          onFault: (error, requestId) =>
+            log.module('mcp').error('tool failed', { request_id: requestId, error }),
+          onRefused: (error, requestId) =>
+            log.module('mcp').debug('refused', { request_id: requestId, error: error.message }),
+        }),
+      },
       '/v1/sessions': { GET: listSessions(sessionRoutes), POST: createSession(sessionRoutes) },
       '/v1/sessions/*': { GET: getSession(sessionRoutes), DELETE: deleteSession(sessionRoutes) },
+      '/v1/tools': { GET: listTools(toolRoutes), POST: registerTool(toolRoutes) },
+      // A tool may have this name, too.
+      '/v1/tools/execute': { POST: executeTool(toolRoutes), DELETE: deleteTool(toolRoutes) },
+      '/v1/tools/*': { DELETE: deleteTool(toolRoutes) },
     },
     (error, { requestId, path }) => refused(error, requestId, path),
   );
-  const services = [ChatService, EmbeddingsService, ModelsService, SessionService, Health];
+  const services = [ChatService, EmbeddingsService, ModelsService, SessionService, ToolService, Health];
   const faces = createFaces({
     rest,
     rpc: connectNodeAdapter({
@@ -220,6 +321,7 @@ export function createGateway(initial: Config, log: Logger): Gateway {
         router.service(EmbeddingsService, embeddingsService(vectors, refused));
         router.service(ModelsService, modelsService(models));
         router.service(SessionService, sessionService(sessions, tenantOf));
+        router.service(ToolService, toolService(tools, tenantOf, refused));
         router.service(
           Health,
           healthService(
@@ -254,7 +356,8 @@ export function createGateway(initial: Config, log: Logger): Gateway {
 
   const release = async (): Promise<void> => {
     settled.discovery.stop();
-    await client.destroy();
+    await Promise.all([client, toolClient, guardedClient].map((one) => one.destroy()));
+    await mcpTools.close();
     await leases.settled(unlockGraceMs);
     stores.close();
   };
@@ -269,6 +372,7 @@ export function createGateway(initial: Config, log: Logger): Gateway {
       const next = settle(config, settled.discovery);
       settled.discovery.stop();
       settled = next;
+      mcpTools.reconfigure(config.mcpServers);
       if (certificate !== null) port.reloadTls(certificate);
     },
     async drain() {
@@ -288,6 +392,20 @@ export function createGateway(initial: Config, log: Logger): Gateway {
 /** What calls end with that outlast the drain. */
 const draining = (): GatewayError =>
   new GatewayError(ErrorReason.DRAINING, 'the gateway is shutting down', { retryAfterMs: 1_000 });
+
+/** Without a way to reach the service it is one that is away. */
+function contextPolicy(config: Config, models: KnownModels, { cms }: OwnParts): ContextPolicy {
+  const { cmsUrl, cmsEnabled, cmsProcessEnabled, cmsTierShares } = config;
+  return {
+    // The configuration's reader has made sure that these are three, ascending.
+    shares: cmsTierShares as unknown as TierShares,
+    windowOf: (model) => models.contextWindow(model),
+    required: cmsEnabled === true,
+    process: cmsProcessEnabled,
+    cms: cmsUrl === '' || cms === undefined ? null : createCms(cms(config)),
+    missing: 'LLM_GATEWAY_CMS_URL is not set',
+  };
+}
 
 const stateMemory = ({ reasoningStateBytes, reasoningStateTtlMs }: Config): StateMemory =>
   new StateMemory({ maxSize: reasoningStateBytes, ttlMs: reasoningStateTtlMs });

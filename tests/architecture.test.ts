@@ -17,7 +17,7 @@ const allowed: Record<string, readonly string[]> = {
   tokens: [],
   sessions: ['errors'],
   integrations: ['http', 'errors', 'config', 'observability'],
-  tools: ['integrations', 'http', 'errors', 'model', 'config', 'observability'],
+  tools: ['codec/json', 'integrations', 'http', 'errors', 'model', 'config', 'observability'],
   cms: ['integrations', 'tokens', 'errors'],
   responses: ['codec', 'model', 'errors'],
   store: ['sessions/store', 'tools/store', 'config', 'errors', 'observability'],

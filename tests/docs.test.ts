@@ -8,6 +8,8 @@ import { withTable as withSettings } from '../scripts/config-table.ts';
 import { errorTable, withTable as withErrorTable } from '../scripts/error-table.ts';
 import { withTables } from '../scripts/provider-matrix.ts';
 import { dialectFields } from '../src/config/provider-fields.ts';
+import { createUpstreamClient } from '../src/http/client.ts';
+import { configuredTools } from '../src/tools/configured-tools.ts';
 import { load } from './config/support/load.ts';
 import { type RunningGateway, startGateway } from './support/gateway.ts';
 
@@ -65,13 +67,23 @@ test('the tables are those of the code', async () => {
 });
 
 test.each(
-  ['README.md', 'docs/providers.md'].flatMap((page) =>
+  ['README.md', 'docs/providers.md', 'docs/operations.md'].flatMap((page) =>
     blocks(page, 'yaml').map((yaml) => [page, yaml] as const),
   ),
 )('the configuration in %s loads: %s', (_page, yaml) => {
   const env = { FOUNDRY_KEY: 'k', VERTEX_TOKEN: 't', GROQ_API_KEY: 'k' };
-  const names = load(yaml, env).providers.map(({ name }) => name);
+  const { providers, mcpServers } = load(yaml, env);
+  const names = [...providers, ...mcpServers].map(({ name }) => name);
   for (const [, name] of yaml.matchAll(/^ {2}([\w-]+):$/gm)) expect(names).toContain(name);
+});
+
+test.each([
+  ...blocks('docs/api.md', 'yaml'),
+  readFileSync(path.join(root, 'config/gateway.example.yaml'), 'utf8'),
+])('the tools of %s are fine', (yaml) => {
+  const options = { client: createUpstreamClient(), maxResultBytes: () => 1_000 };
+  const tools = configuredTools(load(yaml, {}).tools, new Set(), options);
+  expect(tools.map(({ name }) => name)).toEqual(['stock']);
 });
 
 test('every dialect option is explained', () => {

@@ -1,3 +1,6 @@
+/** `ReasoningPart.format` of signatures and redacted thinking that Claude made, on whatever host. */
+export const claudeReasoning = 'anthropic-claude-v1';
+
 /** What of a request hangs on the very model. */
 export interface ClaudeModel {
   /**
@@ -61,6 +64,13 @@ export function claudeModel(name: string): ClaudeModel {
     systemMessages: version >= 408,
     maxOutputTokens: limitOf(family, version),
   };
+}
+
+/** Request parameters, by their names on REST, that a model does not take whatever they say. */
+export function unsupportedByClaude({ sampling, thinking }: ClaudeModel): string[] {
+  const names = sampling ? [] : ['temperature', 'top_p', 'top_k'];
+  if (thinking === 'none') names.push('reasoning_effort');
+  return names;
 }
 
 /** Of a name with a word where others have a version. A version is a number: 4.7 is 407. */

@@ -1,16 +1,22 @@
 import type { Warning } from '../../gen/llmgateway/v1/completion_pb.js';
 import type { Extras } from '../../gen/llmgateway/v1/message_pb.js';
+import { unsupportedParameter } from '../errors/gateway-error.ts';
 import * as build from '../model/build.ts';
 import { membersOf } from './json.ts';
 
 /** Where an encoder of requests says what it left out: one warning of a kind, however often it applies. */
 export class EncodeWarnings {
   readonly #dialectName: string;
+  readonly #dropParams: boolean;
   readonly #warnings = new Map<string, { message: string; field: string; more: number }>();
 
-  /** @param dialectName the dialect that is written */
-  constructor(dialectName: string) {
+  /**
+   * @param dialectName the dialect that is written
+   * @param dropParams the client wants left out what the provider cannot take, rather than be refused
+   */
+  constructor(dialectName: string, dropParams = false) {
     this.#dialectName = dialectName;
+    this.#dropParams = dropParams;
   }
 
   /** @param field place in the request, such as `messages[0]` */
@@ -18,6 +24,19 @@ export class EncodeWarnings {
     const known = this.#warnings.get(code);
     if (known === undefined) this.#warnings.set(code, { message, field, more: 0 });
     else known.more++;
+  }
+
+  /**
+   * A parameter on which the answer hangs and that cannot be written: refused as those are that the provider takes from nobody
+   * (see pipeline/params.ts), or, where the client wants that, reported, for the encoder to leave it out.
+   * @param name what is left out, as in the warning `dropped_<name>`
+   * @param field place in the request
+   * @param why as a sentence without its end
+   * @throws GatewayError UNSUPPORTED_PARAMETER
+   */
+  refuse(name: string, field: string, why: string): void {
+    if (!this.#dropParams) throw unsupportedParameter(field, `Unsupported '${field}': ${why}`);
+    this.warn(`dropped_${name}`, field, why);
   }
 
   /** Members to write again; other dialects' are reported. */

@@ -82,6 +82,9 @@ export function readStrings(value: unknown, field: string, maxItems: number, max
   return items as string[];
 }
 
+// JSON.parse takes values of any depth. JSON.stringify does as well, but for objects whose keys are numbers or `toJSON`, and for
+// numbers that are kept as their text: for those it needs stack.
+
 /** Any value as JSON text. */
 export function writeJson(value: unknown, field: string): string {
   try {

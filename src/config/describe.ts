@@ -1,5 +1,6 @@
 import { awsFields, awsVariables } from './aws.ts';
 import { builtinProviders } from './builtin-providers.ts';
+import { mcpServerDocs, mcpServerFields } from './mcp-servers.ts';
 import { dialectFields, providerDocs, providerFields } from './provider-fields.ts';
 import { addressVariables, keyVariables } from './providers.ts';
 import { allSettings } from './settings.ts';
@@ -49,6 +50,10 @@ export function describeSettings(): SettingDescription[] {
     row('models', 'Models that are added to the catalogue, or replace those of the same id', {
       allowed: 'a list in the form of `config/models.yaml`',
     }),
+    row('tools', 'Tools behind HTTP addresses; docs/api.md has an example', {
+      allowed:
+        'a list of `name`, `description`, `parameters` (JSON Schema), `handler` (`type: http`, `url`, `method`, `headers`, `timeout`)',
+    }),
     ...builtinRows(),
     ...Object.entries(providerFields).map(([field, read]) =>
       row(`providers.<name>.${field}`, providerDocs[field as keyof typeof providerDocs], {
@@ -58,6 +63,12 @@ export function describeSettings(): SettingDescription[] {
     ),
     ...Object.entries(dialectFields).map(([field, read]) =>
       row(`providers.<name>.dialect.${field}`, 'See OpenAIChatDialect', { allowed: allowedBy(read) }),
+    ),
+    ...Object.entries(mcpServerFields).map(([field, read]) =>
+      row(`mcp_servers.<name>.${field}`, mcpServerDocs[field as keyof typeof mcpServerDocs], {
+        allowed: allowedBy(read),
+        secret: ['env', 'headers'].includes(field),
+      }),
     ),
   ];
 }

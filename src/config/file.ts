@@ -102,7 +102,7 @@ function hideSecrets(value: unknown, problems: Problems, secret: boolean): void 
     // The names themselves tell where keys are, and have to be seen.
     const isSecret =
       name !== 'api_key_env' &&
-      (secret || name === 'headers' || name === 'session_token' || secretName(name) === 'always');
+      (secret || ['headers', 'env', 'session_token'].includes(name) || secretName(name) === 'always');
     hideSecrets(item, problems, isSecret);
   }
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type Environment, isMap, isSet, readYaml, valueAt, type YamlMap } from './file.ts';
+import { type McpServerConfig, readMcpServers } from './mcp-servers.ts';
 import { didYouMean, Problems } from './problems.ts';
 import { type ProviderConfig, readProviders } from './providers.ts';
 import { allSettings, type LogLevel, logLevel, type Setting, type SettingValues } from './settings.ts';
@@ -11,8 +12,12 @@ export interface Config extends SettingValues {
   /** Levels of single modules' logs. */
   readonly logModules: Readonly<Record<string, LogLevel>>;
   readonly providers: readonly ProviderConfig[];
+  /** MCP servers whose tools the gateway takes. */
+  readonly mcpServers: readonly McpServerConfig[];
   /** Entries that are added to the catalogue or replace its own, as written in the file. */
   readonly models: unknown;
+  /** Tools behind HTTP addresses, as written in the file. */
+  readonly tools: unknown;
   /** The file that was read; null when there is none. */
   readonly file: string | null;
   /** Things to tell the operator that do not stop the start. */
@@ -35,7 +40,7 @@ const configVariable = `${prefix}CONFIG`;
 const defaultFile = 'config/gateway.yaml';
 const packageRoot = path.resolve(import.meta.dirname, '../..');
 /** Parts of the file that are not in the table of settings. */
-const freeParts = ['providers', 'models', 'log.modules'];
+const freeParts = ['providers', 'models', 'tools', 'mcp_servers', 'log.modules'];
 
 /**
  * Reads the configuration: environment over file over defaults.
@@ -57,6 +62,7 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
   const providers = readProviders(yaml['providers'], env, problems, (names) => {
     for (const name of names) variables.add(name);
   });
+  const mcpServers = readMcpServers(yaml['mcp_servers'], cwd, problems);
   const logModules = readLogModules(valueAt(yaml, 'log.modules'), problems);
   checkDefaultProvider(values.defaultProvider, providers, problems);
   const paths = readPaths(values, cwd, tryRead, problems);
@@ -65,10 +71,13 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
     ...values,
     ...paths,
     corsOrigins: values.corsOrigins ?? (values.environment === 'development' ? ['*'] : []),
+    cmsEnabled: values.cmsEnabled ?? values.cmsUrl !== '',
     version: values.version === '' ? packageVersion() : values.version,
     logModules,
     providers,
+    mcpServers,
     models: yaml['models'],
+    tools: yaml['tools'],
     file,
     warnings: unknownVariables(env, variables),
   });

@@ -23,7 +23,7 @@ const isHeader = ([name, value]: readonly [string, unknown]): boolean =>
   /^[\t\x20-\x7e\x80-\xff]*$/.test(value);
 
 /** Headers with their names in lower case, so that each is there once. */
-const headers: ValueReader<Readonly<Record<string, string>>> = (raw) => {
+export const headers: ValueReader<Readonly<Record<string, string>>> = (raw) => {
   if (!isMap(raw) || !Object.entries(raw).every(isHeader)) {
     return new Wrong(`a map from header names to texts, without ${ownHeaders.join(', ')}`);
   }

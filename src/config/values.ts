@@ -66,6 +66,25 @@ export const list: ValueReader<readonly string[]> = (raw) => {
   return new Wrong('a list of texts, or one text separated by commas');
 };
 
+/** So many whole percentages, ascending, as a list or as text separated by commas. */
+export function percentages(count: number): ValueReader<readonly number[]> {
+  const wrong = new Wrong(`${count} whole percentages from 1 to 100, ascending, separated by commas`);
+  return (raw) => {
+    const items = typeof raw === 'string' ? raw.split(',') : raw;
+    if (!Array.isArray(items) || items.length !== count) return wrong;
+    const read = wholeNumber(1, 100);
+    let before = 0;
+    const values: number[] = [];
+    for (const item of items) {
+      const value = read(item);
+      if (value instanceof Wrong || value <= before) return wrong;
+      values.push(value);
+      before = value;
+    }
+    return values;
+  };
+}
+
 const units: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
 /** A time in milliseconds, written as seconds or with a unit: 10, 2.5, "150ms", "10s", "5m", "1h". */
@@ -146,4 +165,26 @@ export const origins: ValueReader<readonly string[]> = (raw) => {
 function isOrigin(item: string): boolean {
   const trimmed = item.replace(/\/$/, '');
   return URL.canParse(trimmed) && new URL(trimmed).origin === trimmed.toLowerCase();
+}
+
+/** Host names, `*.` for all names below one, each with a port where it is not the scheme's usual one. In lower case, as URLs have them. */
+export const hostPatterns: ValueReader<readonly string[]> = (raw) => {
+  const items = list(raw);
+  const wrong = new Wrong(
+    'host names such as api.example.com, *.example.com or 10.0.0.1:8080, separated by commas',
+  );
+  if (items instanceof Wrong) return wrong;
+  const patterns = items.map(hostPattern);
+  return patterns.every((pattern) => pattern !== null) ? patterns : wrong;
+};
+
+function hostPattern(item: string): string | null {
+  const [, star = '', rest = ''] = /^(\*\.)?([^\s/?#@\\*]+)$/.exec(item) ?? [];
+  // A scheme without a usual port, so that every port that is named stays.
+  const text = `foo://${rest}`;
+  if (rest === '' || /:$/.test(rest) || !URL.canParse(text)) return null;
+  const { port } = new URL(text);
+  const name = rest.replace(/:\d+$/, '');
+  if (!URL.canParse(`https://${name}`)) return null;
+  return `${star}${new URL(`https://${name}`).hostname}${port === '' ? '' : `:${port}`}`;
 }

@@ -121,6 +121,10 @@ function standardDetails(detail: ErrorDetail, message: string): ConnectError['de
 export const invalidRequest = (field: string, message: string): GatewayError =>
   new GatewayError(ErrorReason.INVALID_REQUEST, message, { field });
 
+/** A field of the request is in order, but the provider or the model cannot take it. */
+export const unsupportedParameter = (field: string, message: string): GatewayError =>
+  new GatewayError(ErrorReason.UNSUPPORTED_PARAMETER, message, { field });
+
 /** Reasons of errors that Connect's own code throws, and of timeouts and aborts that reach us as such. */
 const reasonsByCode: Partial<Record<Code, ErrorReason>> = {
   [Code.Canceled]: ErrorReason.CANCELLED,

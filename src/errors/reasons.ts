@@ -110,5 +110,25 @@ export const reasonForms: Readonly<Record<ErrorReason, ReasonForm>> = {
     'invalid_request_error',
     'previous_response_not_found',
   ),
+  [ErrorReason.TOOL_ARGUMENTS_INVALID]: form(
+    Code.InvalidArgument,
+    422,
+    'invalid_request_error',
+    'tool_arguments_invalid',
+  ),
+  [ErrorReason.ALREADY_EXISTS]: form(
+    Code.AlreadyExists,
+    409,
+    'invalid_request_error',
+    'already_exists',
+    false,
+  ),
+  [ErrorReason.TOOL_NOT_REMOVABLE]: form(
+    Code.FailedPrecondition,
+    409,
+    'invalid_request_error',
+    'tool_not_removable',
+    false,
+  ),
   [ErrorReason.UNIMPLEMENTED]: form(Code.Unimplemented, 404, 'invalid_request_error', 'unimplemented'),
 };

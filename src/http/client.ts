@@ -1,3 +1,4 @@
+import type { LookupFunction } from 'node:net';
 import { Client, type Dispatcher, Pool } from 'undici';
 import type { UpstreamBody } from './body.ts';
 import { Deadlines } from './deadlines.ts';
@@ -33,6 +34,11 @@ export interface UpstreamClientOptions {
   allowH2?: boolean;
   /** Certificate authorities (PEM) to trust instead of the system's. */
   ca?: string | Buffer | (string | Buffer)[];
+  /**
+   * Finds the addresses of host names instead of the system; connections are made to no others. What it fails with is the cause of the
+   * UpstreamError. Not asked for origins that name an address.
+   */
+  lookup?: LookupFunction;
 }
 
 export interface UpstreamRequest {
@@ -236,7 +242,10 @@ class PooledClient implements UpstreamClient {
         keepAliveMaxTimeout: 600_000,
         maxHeaderSize: 64 * 1024,
         factory: (origin, opts) => new PoolMember(origin, opts as Client.Options),
-        ...(options.ca === undefined ? {} : { connect: { ca: options.ca } }),
+        connect: {
+          ...(options.ca === undefined ? {} : { ca: options.ca }),
+          ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
+        },
       });
     } catch (error) {
       throw new UpstreamError(

@@ -9,8 +9,8 @@ export interface ServiceRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** Longest wait in milliseconds. Default: the service's. */
   readonly timeoutMs?: number;
-  /** Name of the breaker that the call counts for. Default: the service's name. */
-  readonly breaker?: string;
+  /** Name of the breaker that the call counts for; null for none. Default: the service's name. */
+  readonly breaker?: string | null;
   /** Id of the client's request, sent as `x-request-id`. */
   readonly requestId: string;
   /** W3C trace context of the client's request, handed on as it came. */

@@ -12,9 +12,13 @@ import * as build from './build.ts';
 import type { StreamEvent } from './events.ts';
 import { mergeMembers } from './merge-members.ts';
 
-/** Unknown members of a streamed answer's message. */
+/** Unknown members of a streamed answer's message, or of one of its parts. */
 export interface UnknownMembers {
   readonly choice: number;
+  /** Number of the part that they are of; without it, and without `call`, they are the message's. */
+  readonly part?: number;
+  /** Number of the call that they are of, among the calls of the choice. */
+  readonly call?: number;
   readonly members: Readonly<Record<string, unknown>>;
 }
 
@@ -122,10 +126,7 @@ export class Assembler {
         return;
       }
       case 'opaque':
-        for (const { choice, members } of this.#readOpaque(event.value)) {
-          const into = (this.#choice(choice).unknown ??= { dialect: event.value.dialect, members: {} });
-          if (into.dialect === event.value.dialect) mergeMembers(into.members, members);
-        }
+        for (const unknown of this.#readOpaque(event.value)) this.#addUnknown(event.value.dialect, unknown);
         return;
       case 'finished':
         this.#finished = event.value;
@@ -144,12 +145,25 @@ export class Assembler {
     });
   }
 
+  #addUnknown(dialect: string, { choice, part, call, members }: UnknownMembers): void {
+    if (part !== undefined || call !== undefined) {
+      const parts = this.#choices[choice]?.parts ?? [];
+      const known = part === undefined ? parts.filter(isCall)[call ?? -1] : parts[part];
+      if (known !== undefined) addMembers(known, dialect, members);
+      return;
+    }
+    const into = (this.#choice(choice).unknown ??= { dialect, members: {} });
+    if (into.dialect === dialect) mergeMembers(into.members, members);
+  }
+
   #addLogprobs(into: Assembled, { content, refusal }: Logprobs): void {
     into.logprobs ??= { $typeName: 'llmgateway.v1.Logprobs', content: [], refusal: [] };
     into.logprobs.content.push(...content);
     into.logprobs.refusal.push(...refusal);
   }
 }
+
+const isCall = (part: Part | undefined): boolean => part?.content.case === 'toolCall';
 
 /** A part that may grow while the event's own stays as it is. */
 function copyOf(part: Part): Part {
@@ -200,14 +214,18 @@ function end(part: Part, final: Part): void {
     content.value = { ...known, ...saidIn(final.content.value), source, transcript };
   }
   if (final.cacheBreakpoint !== undefined) part.cacheBreakpoint = final.cacheBreakpoint;
-  if (final.extras === undefined) return;
+  const { extras } = final;
+  if (extras !== undefined) addMembers(part, extras.dialect, JSON.parse(extras.json) as Members);
+}
+
+type Members = Record<string, unknown>;
+
+/** Adds unknown members to those of a part; those of another dialect take their place. */
+function addMembers(part: Part, dialect: string, members: Readonly<Members>): void {
   const { extras } = part;
-  if (extras === undefined || extras.dialect !== final.extras.dialect) part.extras = final.extras;
-  else {
-    const members = JSON.parse(extras.json) as Record<string, unknown>;
-    mergeMembers(members, JSON.parse(final.extras.json) as Record<string, unknown>);
-    part.extras = build.extras(extras.dialect, JSON.stringify(members));
-  }
+  const all = extras?.dialect === dialect ? (JSON.parse(extras.json) as Members) : {};
+  mergeMembers(all, members);
+  part.extras = build.extras(dialect, JSON.stringify(all));
 }
 
 /** The members that are not at their defaults. */

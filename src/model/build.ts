@@ -8,6 +8,7 @@ import type {
   CallReport,
   Choice,
   ChoiceFinished,
+  ContextReport,
   FinishReason,
   PartDelta,
   PartStarted,
@@ -301,6 +302,21 @@ export const callReport = (provider: string, upstreamModel: string): CallReport 
   attempts: 0,
   droppedParams: [],
   warnings: [],
+});
+
+export const contextReport = (
+  tokenCount: number,
+  tokenLimit: number,
+  tier: number,
+  routed: boolean,
+  headroomPercent: number,
+): ContextReport => ({
+  $typeName: name('ContextReport'),
+  tokenCount,
+  tokenLimit,
+  tier,
+  routed,
+  headroomPercent,
 });
 
 export const warning = (code: string, explanation: string, field = ''): Warning => ({

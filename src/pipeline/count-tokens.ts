@@ -43,7 +43,8 @@ async function byProvider(call: ChatCall): Promise<TokenCount | null> {
     warn: (warnings) => void call.report.warnings.push(...warnings),
   };
   try {
-    return { tokens: await provider.countTokens(upstream), estimated: false, method: 'provider' };
+    const tokens = await provider.countTokens(upstream);
+    return tokens === null ? null : { tokens, estimated: false, method: 'provider' };
   } catch (cause) {
     const error = toGatewayError(cause);
     if (call.signal.aborted || isClients(error)) throw error;

@@ -95,8 +95,8 @@ export interface Provider {
   readonly responses?: ChatWay;
   /** One vector for every input; their number, order and length are checked afterwards. */
   createEmbeddings?(call: ProviderCall<CreateEmbeddingsRequest>): Promise<CreateEmbeddingsResponse>;
-  /** The input tokens that the request would have, as the provider counts them. */
-  countTokens?(call: ProviderCall): Promise<number>;
+  /** The input tokens that the request would have, as the provider counts them; null where it does not count for the model. */
+  countTokens?(call: ProviderCall): Promise<number | null>;
   /** Asks the provider for its models; only providers that can be asked have it. */
   listModels?(signal: AbortSignal): Promise<DiscoveredModel[]>;
 }

@@ -19,6 +19,14 @@ const faults: Readonly<Record<UpstreamErrorKind, readonly [ErrorReason, string]>
 /** A failure of the exchange with a provider as the client is told of it; other errors as they are. */
 export function upstreamFault(provider: string, error: unknown): unknown {
   if (error instanceof GatewayError) return withoutKeys(error);
+  // Values nested without end, which JSON.parse takes, leave the codecs without stack.
+  if (error instanceof RangeError) {
+    const what = 'sent an answer that is too large or nested too deeply';
+    return new GatewayError(ErrorReason.UPSTREAM_INVALID, `provider ${provider} ${what}`, {
+      provider,
+      cause: error,
+    });
+  }
   if (!(error instanceof UpstreamError)) return error;
   const [reason, what] = faults[error.kind];
   return new GatewayError(reason, `provider ${provider} ${what}`, { provider, cause: error });

@@ -2,6 +2,7 @@ import { encodeMessagesError, messagesStatus } from '../codec/anthropic-messages
 import { errorHeaders } from '../codec/error-headers.ts';
 import { encodeChatError } from '../codec/openai-chat/encode-error.ts';
 import type { GatewayError } from '../errors/gateway-error.ts';
+import { encodeMcpError } from './mcp-error.ts';
 
 /** An error as a route's clients expect it. */
 export interface ErrorReply {
@@ -11,14 +12,16 @@ export interface ErrorReply {
   readonly body: string;
 }
 
+const mcpPath = /^\/mcp\/?$/;
 const messagesPath = /^(?:\/v1)?\/messages(?:\/|$)/;
 
 /** Header by which Anthropic's clients learn the request's id. */
 export const messagesIdHeader = (requestId: string): Record<string, string> => ({ 'request-id': requestId });
 
-/** Anthropic's form on Anthropic's routes, OpenAI's on all others. @param path without query */
+/** Anthropic's form on Anthropic's routes, JSON-RPC's for MCP, OpenAI's on all others. @param path without query */
 export function errorReply(error: GatewayError, path: string, requestId: string): ErrorReply {
   const headers = errorHeaders(error);
+  if (mcpPath.test(path)) return { status: error.status, headers, body: encodeMcpError(error) };
   if (!messagesPath.test(path)) return { status: error.status, headers, body: encodeChatError(error) };
   return {
     status: messagesStatus(error),

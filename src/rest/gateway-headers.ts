@@ -20,9 +20,11 @@ export function headerOptions(
 ): GatewayOptions | undefined {
   const dropParams = booleanHeader(exchange, 'X-Drop-Params');
   const sessionId = header(exchange, 'x-session-id') ?? '';
-  if (dropParams === undefined && sessionId === '') return given;
+  const cmsMode = header(exchange, 'x-cms-mode') ?? '';
+  if (dropParams === undefined && sessionId === '' && cmsMode === '') return given;
   const options = build.gatewayOptions({ ...given });
   if (dropParams !== undefined) options.dropParams = dropParams;
+  if (cmsMode !== '') options.cmsMode = cmsMode;
   if (sessionId !== '') {
     if (options.sessionId !== '' && options.sessionId !== sessionId) {
       throw invalidRequest('X-Session-Id', 'X-Session-Id and session_id name different sessions');

@@ -1,4 +1,5 @@
 import type { CallReport } from '../../gen/llmgateway/v1/completion_pb.js';
+import { tellContext } from '../rpc/context-metadata.ts';
 
 /** What the client is told of a call's way in headers. */
 export function reportHeaders(report: CallReport | undefined): Record<string, string> {
@@ -9,5 +10,8 @@ export function reportHeaders(report: CallReport | undefined): Record<string, st
   if (report.warnings.length > 0) {
     headers['x-warnings'] = [...new Set(report.warnings.map(({ code }) => code))].join(', ');
   }
+  tellContext(report, (name, value) => {
+    headers[name] = value;
+  });
   return headers;
 }

@@ -12,10 +12,12 @@ import {
 } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import { validateJsonTexts } from '../codec/openai-chat/json-texts.ts';
 import type { GatewayError } from '../errors/gateway-error.ts';
+import * as build from '../model/build.ts';
 import type { EventStream } from '../model/events.ts';
 import { type CallContext, contextOf, failing, type OnFailure } from './call-context.ts';
 import type { ChatApi } from './chat-api.ts';
 import { checkChatRequest } from './check-request.ts';
+import { applyMetadata, sendContext } from './context-metadata.ts';
 import { isPlainlyValid } from './plainly-valid.ts';
 import { validateMessage } from './validate.ts';
 import { makeWellFormed, WellFormedStream } from './well-formed.ts';
@@ -30,7 +32,9 @@ export function chatService(api: ChatApi, onFailure: OnFailure): ServiceImpl<typ
         if (!isPlainlyValid(request)) validateMessage(CreateChatCompletionRequestSchema, request);
         validateJsonTexts(request);
         checkChatRequest(request);
+        applyMetadata(request, handlerContext.requestHeader);
         const response = await api.createChatCompletion(request, context);
+        sendContext(response.callReport, handlerContext.responseHeader);
         makeWellFormed(response);
         return response;
       } catch (error) {
@@ -38,8 +42,11 @@ export function chatService(api: ChatApi, onFailure: OnFailure): ServiceImpl<typ
       }
     },
     streamChatCompletion(request, handlerContext) {
-      const context = contextOf(handlerContext);
-      return singly(open(api, request, context), failing(context, handlerContext, onFailure));
+      const report = build.callReport('', '');
+      const context = { ...contextOf(handlerContext), report };
+      const opening = open(api, request, context, handlerContext.requestHeader);
+      const failed = failing(context, handlerContext, onFailure);
+      return singly(opening, failed, () => sendContext(report, handlerContext.responseHeader));
     },
     async countTokens(message, handlerContext) {
       const context = contextOf(handlerContext);
@@ -61,23 +68,30 @@ async function open(
   api: ChatApi,
   request: StreamChatCompletionRequest,
   context: CallContext,
+  metadata: Headers,
 ): Promise<EventStream> {
   if (!isPlainlyValid(request)) validateMessage(StreamChatCompletionRequestSchema, request);
   const same = { ...request, $typeName: 'llmgateway.v1.CreateChatCompletionRequest' } as const;
   validateJsonTexts(same satisfies CreateChatCompletionRequest);
   checkChatRequest(same);
+  applyMetadata(same, metadata);
   return api.streamChatCompletion(same, context);
 }
 
-/** The events of a stream one by one, as Connect wants them. */
+/**
+ * The events of a stream one by one, as Connect wants them.
+ * @param onFirst called before the first one, with which the response's head goes out
+ */
 function singly(
   opening: Promise<EventStream>,
   failed: (cause: unknown) => GatewayError,
+  onFirst: () => void,
 ): AsyncIterableIterator<StreamChatCompletionResponse> {
   opening.catch(() => {}); // reported by the first next()
   const texts = new WellFormedStream();
   let batch: readonly StreamChatCompletionResponse[] = [];
   let at = 0;
+  let first = true;
   return {
     [Symbol.asyncIterator]() {
       return this;
@@ -86,6 +100,8 @@ function singly(
       try {
         while (at >= batch.length) {
           const result = await (await opening).next();
+          if (first) onFirst();
+          first = false;
           if (result.done) return result;
           batch = result.value;
           at = 0;

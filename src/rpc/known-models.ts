@@ -10,6 +10,7 @@ import {
 } from '../../gen/llmgateway/v1/models_service_pb.js';
 import type { Catalogue, CatalogueEntry } from '../catalogue/catalogue.ts';
 import type { Resolver } from '../catalogue/resolve.ts';
+import { Windows } from '../catalogue/windows.ts';
 import type { Discovery } from '../providers/discovery.ts';
 import type { DiscoveredModel } from '../providers/provider.ts';
 
@@ -52,9 +53,11 @@ export class KnownModels {
   readonly #knowledge: ModelKnowledge;
   readonly #entries = new Map<string, CatalogueEntry[]>();
   readonly #merged = new Map<string, Merged>();
+  readonly #windows: Windows;
 
   constructor(knowledge: ModelKnowledge) {
     this.#knowledge = knowledge;
+    this.#windows = new Windows(knowledge.catalogue);
     for (const entry of knowledge.catalogue.entries) {
       const { provider } = entry.model;
       const entries = this.#entries.get(provider);
@@ -87,6 +90,20 @@ export class KnownModels {
     const { provider, upstreamModel, entry, exact } = this.#knowledge.resolver.resolve(name);
     const { byId, byName } = this.#mergedOf(provider);
     return (exact && entry !== null ? byId.get(entry.model.id) : byName.get(upstreamModel)) ?? null;
+  }
+
+  /**
+   * Tokens that the context of the model takes to which a name leads a call: by the catalogue, or else by the provider's own word, or else
+   * by the longest name in the catalogue that it is like.
+   * @throws as Resolver.resolve
+   */
+  contextWindow(name: string): number {
+    const { provider, upstreamModel, entry, exact } = this.#knowledge.resolver.resolve(name);
+    const { byId, byName } = this.#mergedOf(provider);
+    const own = exact && entry !== null ? byId.get(entry.model.id) : byName.get(upstreamModel);
+    if (own !== undefined && own.contextWindow > 0) return own.contextWindow;
+    const closest = entry?.model.contextWindow ?? 0;
+    return closest > 0 ? closest : this.#windows.like(upstreamModel);
   }
 
   #mergedOf(provider: string): Merged {

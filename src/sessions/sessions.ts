@@ -52,9 +52,10 @@ export class Sessions {
     return session;
   }
 
-  async get(tenant: string, id: string): Promise<StoredSession> {
+  /** @param field where the client wrote the id */
+  async get(tenant: string, id: string, field = 'id'): Promise<StoredSession> {
     const session = isSessionId(id) ? await this.#store.read(tenant, id) : null;
-    if (session === null) throw notFound(id, 'id');
+    if (session === null) throw notFound(id, field);
     return session;
   }
 

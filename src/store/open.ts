@@ -1,10 +1,13 @@
 import type { RedisAddress } from '../config/redis-url.ts';
 import type { Logger } from '../observability/log.ts';
 import type { SessionStore } from '../sessions/store.ts';
+import type { ToolStore } from '../tools/store.ts';
 import { checkDataDir, Database } from './embedded/database.ts';
 import { EmbeddedSessions } from './embedded/sessions.ts';
+import { EmbeddedTools } from './embedded/tools.ts';
 import { RedisConnection } from './redis/connection.ts';
 import { RedisSessions } from './redis/sessions.ts';
+import { RedisTools } from './redis/tools.ts';
 
 export interface StoreOptions {
   /** Null: the embedded store. */
@@ -17,6 +20,7 @@ export interface StoreOptions {
 /** Where the gateway keeps what has to outlive a call. */
 export interface Stores {
   readonly sessions: SessionStore;
+  readonly tools: ToolStore;
   close(): void;
 }
 
@@ -28,7 +32,11 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
   const { redisUrl: address, redisTimeoutMs: timeoutMs, dataDir: dir, dataMaxBytes: maxBytes } = options;
   if (address !== null) {
     const redis = new RedisConnection({ address, timeoutMs, log });
-    return { sessions: new RedisSessions(redis), close: () => redis.close() };
+    return {
+      sessions: new RedisSessions(redis),
+      tools: new RedisTools(redis),
+      close: () => redis.close(),
+    };
   }
   checkDataDir(dir);
   const database = new Database({ dir, maxBytes });
@@ -45,6 +53,7 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
   const timer = setInterval(sweep, sweepMs).unref();
   return {
     sessions,
+    tools: new EmbeddedTools(database),
     close() {
       clearInterval(timer);
       database.close();

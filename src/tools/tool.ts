@@ -36,7 +36,8 @@ export interface Tool extends ToolDefinition {
   /** Longest run in milliseconds; the general bound where it is not set. */
   readonly timeoutMs?: number;
   /**
-   * Runs it. The arguments have been checked against the schema. Rejects only with what `context.signal` aborts with; everything else that
+   * Runs it. The arguments have been checked against the schema. For tools that are not built in, numbers that a double cannot hold are
+   * there as their text (JSON.rawJSON), which JSON.stringify writes as it came. Rejects only with what `context.signal` aborts with; everything else that
    * can go wrong is an outcome.
    */
   run(args: Readonly<Record<string, unknown>>, context: ToolContext): Promise<ToolOutcome>;

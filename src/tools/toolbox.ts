@@ -8,15 +8,29 @@ export interface Toolbox {
   find(tenant: string, name: string): Promise<Tool | null>;
   /**
    * Checks the arguments and runs the tool, within its time and size bounds.
-   * @param argumentsJson JSON object text
+   * @param argumentsJson JSON object text; '' counts as `{}`
    * @returns an outcome, also for arguments that do not fit: the text is what a model is told, and `field` in the case of arguments
    *   names the wrong one
    * @throws only what `context.signal` aborts with
    */
-  run(tool: Tool, argumentsJson: string, context: ToolContext): Promise<CheckedOutcome>;
+  run(
+    tool: Tool,
+    argumentsJson: string,
+    context: ToolContext,
+    strictness?: ArgumentStrictness,
+  ): Promise<CheckedOutcome>;
 }
 
-/** An outcome, or arguments that the tool does not take: its text has the form of the execute endpoint, without prefix. */
+/**
+ * How arguments are checked and wrong ones told. `model`, the default: unknown arguments are ignored, and texts say what was got, since a
+ * model reads them. `client`: unknown arguments are refused.
+ */
+export type ArgumentStrictness = 'model' | 'client';
+
+/**
+ * An outcome, or arguments that the tool does not take: the text has no prefix. `field` is the path to the wrong argument, such as
+ * `source.books[0]`; '' when it is all of them.
+ */
 export type CheckedOutcome =
   | ToolOutcome
   | { readonly kind: 'bad_arguments'; readonly message: string; readonly field: string };

@@ -4,7 +4,7 @@ import { type ReceivedRequest, type ScriptedUpstream, startUpstream } from '../h
 import { eventFrame, exceptionFrame } from '../support/aws-event-stream.ts';
 import { type BedrockExchange, recordedBedrock } from '../support/bedrock-recordings.ts';
 import { callFace, chatFaces } from '../support/faces.ts';
-import { openaiClient, type RunningGateway, startGateway } from '../support/gateway.ts';
+import { anthropicClient, openaiClient, type RunningGateway, startGateway } from '../support/gateway.ts';
 
 const STREAM =
   'HTTP/1.1 200 OK\r\ncontent-type: application/vnd.amazon.eventstream\r\ntransfer-encoding: chunked\r\n\r\n';
@@ -258,6 +258,55 @@ test('a client that leaves stops the upstream', async () => {
   await asked.gone;
 });
 
+describe('tokens are counted', () => {
+  const counted = (model: string) =>
+    anthropicClient(gateway.url).messages.countTokens({
+      model: `bedrock/${model}`,
+      system: 'Be brief.',
+      messages: [{ role: 'user', content: 'How many are these?' }],
+    });
+
+  test('by the provider, for the model behind a profile across regions', async () => {
+    scripts['anthropic.claude-haiku-4-5-20251001-v1:0'] = ({ socket }) =>
+      void socket.write(json({ inputTokens: 17 }));
+    expect(await counted('eu.anthropic.claude-haiku-4-5-20251001-v1:0')).toEqual({ input_tokens: 17 });
+    expect(asked.head).toMatch(
+      /^POST \/model\/anthropic\.claude-haiku-4-5-20251001-v1%3A0\/count-tokens HTTP/,
+    );
+    expect(asked.head).toMatch(/^authorization: AWS4-HMAC-SHA256 /im);
+    expect(JSON.parse(asked.body)).toEqual({
+      input: {
+        converse: {
+          messages: [{ role: 'user', content: [{ text: 'How many are these?' }] }],
+          system: [{ text: 'Be brief.' }],
+        },
+      },
+    });
+  });
+
+  test("by the gateway, where the model's cannot be", async () => {
+    const refusing = { message: "The provided model doesn't support counting tokens." };
+    scripts['amazon.nova-pro-v1:0'] = ({ socket }) =>
+      void socket.write(json(refusing, '400 Bad Request', 'x-amzn-errortype: ValidationException\r\n'));
+    const { input_tokens: tokens } = await counted('amazon.nova-pro-v1:0');
+    expect(asked.head).toContain('/count-tokens');
+    expect(tokens).toBeGreaterThan(3);
+    expect(tokens).toBeLessThan(40);
+  });
+
+  test('not at all when the request is at fault', async () => {
+    scripts['anthropic.claude-x'] = ({ socket }) =>
+      void socket.write(
+        json(
+          { message: 'messages.0: too odd' },
+          '400 Bad Request',
+          'x-amzn-errortype: ValidationException\r\n',
+        ),
+      );
+    await expect(counted('anthropic.claude-x')).rejects.toMatchObject({ status: 400 });
+  });
+});
+
 test('no secret is in the log', async () => {
   await callFace('REST', gateway.url, 'bedrock/not-ours', { stream: false });
   expect(gateway.log.length).toBeGreaterThan(0);
@@ -276,7 +325,14 @@ test('parameters that Bedrock cannot take are refused, or dropped and reported',
     logprobs: { logprobs: true },
     response_format: { response_format: { type: 'json_object' } },
   })) {
-    await expect(ask(more)).rejects.toMatchObject({ status: 400, param: field });
+    await expect(ask(more)).rejects.toMatchObject({
+      status: 400,
+      param: field,
+      code: 'unsupported_parameter',
+    });
+    const { response } = await ask({ ...more, drop_params: true });
+    const told = `${response.headers.get('x-dropped-params')} ${response.headers.get('x-warnings')}`;
+    expect(told).toContain(field);
   }
   const { response } = await ask({ seed: 1, user: 'u', frequency_penalty: 1, reasoning_effort: 'low' });
   expect(response.headers.get('x-dropped-params')?.split(/,\s*/).sort()).toEqual([

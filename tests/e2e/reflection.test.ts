@@ -52,6 +52,7 @@ test.each([
     'llmgateway.v1.EmbeddingsService',
     'llmgateway.v1.ModelsService',
     'llmgateway.v1.SessionService',
+    'llmgateway.v1.ToolService',
     'grpc.health.v1.Health',
     'grpc.reflection.v1.ServerReflection',
     'grpc.reflection.v1alpha.ServerReflection',

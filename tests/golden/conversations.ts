@@ -194,6 +194,16 @@ export const conversations: Readonly<Record<string, Conversation>> = {
     ['I will look twice.', 'Ghent', 'drizzle', 'get_time', 'half past twelve', 'So?'],
     { tools },
   ),
+  // A model's answer that was cut off.
+  'tool-arguments-cut': conversation(
+    [
+      question,
+      assistant(call('call_A1', 'get_weather', '{"city": "Gh')),
+      result('call_A1', [build.textPart('not JSON')], true),
+    ],
+    ['{"city": "Gh', 'not JSON'],
+    { tools },
+  ),
   'tool-result-error': conversation(
     [question, asksWeather, result('call_A1', [build.textPart('no such town')], true)],
     ['no such town', 'error'],
@@ -279,6 +289,15 @@ export const conversations: Readonly<Record<string, Conversation>> = {
       }),
     },
     ['isbn'],
+  ),
+  'json-schema-described': withParameters(
+    {
+      responseFormat: build.responseFormat({
+        case: 'jsonSchema',
+        value: build.jsonSchemaFormat('book', { schemaJson: bookSchema, description: 'A book in print' }),
+      }),
+    },
+    ['isbn', 'A book in print'],
   ),
   'json-object': withParameters(
     {

@@ -14,6 +14,8 @@ import { ChatService } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import { loadConfig } from '../../src/config/load.ts';
 import { createGateway, type Gateway } from '../../src/context.ts';
 import { createLogger } from '../../src/observability/log.ts';
+import type { Tool } from '../../src/tools/tool.ts';
+import { httpService } from './service.ts';
 
 /** A gateway in this process, listening on a free port of loopback. */
 export interface RunningGateway {
@@ -25,8 +27,11 @@ export interface RunningGateway {
   stop(): Promise<void>;
 }
 
-/** Starts a gateway with an environment of its own: nothing of the machine's is read. */
-export async function startGateway(env: Record<string, string> = {}): Promise<RunningGateway> {
+/** Starts a gateway with an environment of its own: nothing of the machine's is read. @param tools built-in ones of the test's */
+export async function startGateway(
+  env: Record<string, string> = {},
+  tools: readonly Tool[] = [],
+): Promise<RunningGateway> {
   const log: Record<string, unknown>[] = [];
   const dataDir = path.join(tmpdir(), `llm-gateway-test-${randomUUID()}`);
   const config = loadConfig({
@@ -40,7 +45,10 @@ export async function startGateway(env: Record<string, string> = {}): Promise<Ru
     cwd: import.meta.dirname,
   });
   const sink = (line: string) => void log.push(JSON.parse(line));
-  const gateway = createGateway(config, createLogger({ service: 'test', level: 'DEBUG', sink }));
+  const gateway = createGateway(config, createLogger({ service: 'test', level: 'DEBUG', sink }), {
+    tools,
+    cms: ({ cmsUrl, cmsTimeoutMs }) => httpService('cms', cmsUrl, cmsTimeoutMs),
+  });
   const { port } = await gateway.port.listen({ host: '127.0.0.1', port: 0 });
   return {
     gateway,

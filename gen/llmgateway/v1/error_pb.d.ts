@@ -317,11 +317,32 @@ export enum ErrorReason {
   SESSION_BUSY = 31,
 
   /**
+   * A tool's arguments do not fit its schema; `field` names the wrong one.
+   *
+   * @generated from enum value: ERROR_REASON_TOOL_ARGUMENTS_INVALID = 32;
+   */
+  TOOL_ARGUMENTS_INVALID = 32,
+
+  /**
+   * The name is taken.
+   *
+   * @generated from enum value: ERROR_REASON_ALREADY_EXISTS = 33;
+   */
+  ALREADY_EXISTS = 33,
+
+  /**
+   * The tool is part of the gateway or of its configuration, and cannot be deleted.
+   *
+   * @generated from enum value: ERROR_REASON_TOOL_NOT_REMOVABLE = 34;
+   */
+  TOOL_NOT_REMOVABLE = 34,
+
+  /**
    * The response that the request goes on from is not there: unknown, deleted, expired or another tenant's.
    *
-   * @generated from enum value: ERROR_REASON_PREVIOUS_RESPONSE_NOT_FOUND = 40;
+   * @generated from enum value: ERROR_REASON_PREVIOUS_RESPONSE_NOT_FOUND = 35;
    */
-  PREVIOUS_RESPONSE_NOT_FOUND = 40,
+  PREVIOUS_RESPONSE_NOT_FOUND = 35,
 }
 
 /**

@@ -58,21 +58,23 @@ export declare const GatewayToolSchema: GenMessage<GatewayTool>;
  */
 export declare type HttpToolHandler = Message<"llmgateway.v1.HttpToolHandler"> & {
   /**
-   * Address; its host has to be on the gateway's allow-list. Required.
+   * Address, without credentials; its host has to be on the gateway's allow-list. `{name}` in its path stands for that argument, which
+   * the schema has to require. Required.
    *
    * @generated from field: string url = 1;
    */
   url: string;
 
   /**
-   * HTTP method. Default: POST. With GET the arguments become the query.
+   * HTTP method: GET, POST, PUT, PATCH or DELETE. Default: POST. The arguments are the body, as JSON; with GET and DELETE they are the
+   * query.
    *
    * @generated from field: string method = 2;
    */
   method: string;
 
   /**
-   * Headers to send.
+   * Headers to send; values of at most 4,096 printable ASCII characters. They are never shown again.
    *
    * @generated from field: map<string, string> headers = 3;
    */
@@ -147,7 +149,7 @@ export declare type RegisterToolRequest = Message<"llmgateway.v1.RegisterToolReq
   description: string;
 
   /**
-   * JSON Schema of its arguments, as JSON text. Required.
+   * JSON Schema of its arguments, as JSON text: of type "object", without references to other documents. Required.
    *
    * @generated from field: string parameters_json = 3;
    */
@@ -235,7 +237,7 @@ export declare type ExecuteToolRequest = Message<"llmgateway.v1.ExecuteToolReque
   name: string;
 
   /**
-   * JSON object text of its arguments. Default: "{}".
+   * JSON object text of its arguments, at most 1 MiB. Default: "{}".
    *
    * @generated from field: string arguments_json = 2;
    */
@@ -315,7 +317,7 @@ export enum ToolSource {
   BUILT_IN = 1,
 
   /**
-   * Registered at run time.
+   * Behind an HTTP address: registered at run time, or in the configuration.
    *
    * @generated from enum value: TOOL_SOURCE_HTTP = 2;
    */
@@ -341,7 +343,7 @@ export declare const ToolSourceSchema: GenEnum<ToolSource>;
  */
 export declare const ToolService: GenService<{
   /**
-   * All tools: built in, registered, and of MCP servers.
+   * All tools: built in, registered, and of MCP servers. UNAVAILABLE when the store of registered ones is out of reach.
    *
    * @generated from rpc llmgateway.v1.ToolService.ListTools
    */
@@ -351,7 +353,8 @@ export declare const ToolService: GenService<{
     output: typeof ListToolsResponseSchema;
   },
   /**
-   * Registers a tool behind an HTTP address; ALREADY_EXISTS when the name is taken.
+   * Registers a tool behind an HTTP address; ALREADY_EXISTS when the name is taken, PERMISSION_DENIED when the gateway's allow-list
+   * does not have its host.
    *
    * @generated from rpc llmgateway.v1.ToolService.RegisterTool
    */
@@ -361,7 +364,7 @@ export declare const ToolService: GenService<{
     output: typeof RegisterToolResponseSchema;
   },
   /**
-   * Forgets a registered tool; NOT_FOUND when there is none, FAILED_PRECONDITION for a built-in one.
+   * Forgets a registered tool; NOT_FOUND when there is none, FAILED_PRECONDITION for one that was not registered.
    *
    * @generated from rpc llmgateway.v1.ToolService.DeleteTool
    */
@@ -371,7 +374,8 @@ export declare const ToolService: GenService<{
     output: typeof DeleteToolResponseSchema;
   },
   /**
-   * Runs a tool. A tool that fails is a successful call with `success` false.
+   * Runs a tool. A tool that fails is a successful call with `success` false; arguments that do not fit its schema are
+   * INVALID_ARGUMENT.
    *
    * @generated from rpc llmgateway.v1.ToolService.ExecuteTool
    */

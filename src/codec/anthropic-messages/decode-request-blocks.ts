@@ -12,6 +12,7 @@ import {
   writeJson,
 } from '../fields.ts';
 import { isObject, type Json } from '../json.ts';
+import { unwrapArguments } from '../tool-arguments.ts';
 import { decodeCitations } from './citations.ts';
 import { type RequestContext, takeCacheControl } from './decode-request-context.ts';
 import { type DecodedPart, decodeDocument, decodeImage, whole } from './decode-request-media.ts';
@@ -102,7 +103,9 @@ function decodeText(json: Json, at: string): DecodedPart {
 function decodeToolUse(json: Json, at: string, context: RequestContext): DecodedPart {
   const id = readName(json['id'], `${at}.id`, maxCallId);
   const name = readName(json['name'], `${at}.name`, maxName);
-  const value = build.toolCall(id, name, readObjectText(json['input'], `${at}.input`));
+  const given = readObjectText(json['input'], `${at}.input`);
+  // What a model wrote amiss was put into an object for this dialect; others can be told it as it was.
+  const value = build.toolCall(id, name, unwrapArguments(json['input'] as Json) ?? given);
   context.called(id, name);
   return {
     part: build.part({ case: 'toolCall', value }),

@@ -1,10 +1,10 @@
 import { Buffer } from 'node:buffer';
 import type { ImagePart, Part, ReasoningPart, ToolCall } from '../../../gen/llmgateway/v1/message_pb.js';
 import { quote, rest } from '../json.ts';
+import { objectArguments } from '../tool-arguments.ts';
 import { encodeCitations } from './citations.ts';
 import { dialectName, reasoningFormat } from './dialect.ts';
 import { ownMembers } from './extras.ts';
-import { inputText } from './tool-input.ts';
 
 /**
  * A part of an answer of any provider as a content block; '' for what this dialect has no place for: another provider's opaque
@@ -30,7 +30,7 @@ export function encodeAnswerBlock(part: Part): string {
     case 'reasoning':
       return encodeReasoning(content.value, members);
     case 'toolCall':
-      return encodeToolUse(content.value, inputText(content.value), members);
+      return encodeToolUse(content.value, objectArguments(content.value).json, members);
     case 'opaque':
       return content.value.dialect === dialectName ? content.value.json : '';
     default:

@@ -1,12 +1,12 @@
 import type { Annotation, Part, ReasoningPart, ToolResult } from '../../../gen/llmgateway/v1/message_pb.js';
 import { invalidRequest } from '../../errors/gateway-error.ts';
 import { quote, rest } from '../json.ts';
+import { encodeArguments } from '../tool-arguments.ts';
 import { encodeCitations } from './citations.ts';
 import { dialectName, reasoningFormat } from './dialect.ts';
 import type { EncodeContext } from './encode-context.ts';
 import { encodeDocument, encodeImage } from './encode-media.ts';
 import { ownMembers } from './extras.ts';
-import { inputText } from './tool-input.ts';
 
 /** A part that is nothing but text, so that it can be said without a list. */
 export const isPlainText = ({ content, cacheBreakpoint, extras }: Part): boolean =>
@@ -74,7 +74,7 @@ export function encodeBlock(part: Part, context: EncodeContext, at: string): str
       }
       return (
         `{"type":"tool_use","id":${quote(context.callId(id))},"name":${quote(name)},` +
-        `"input":${inputText(content.value)}${marker}${rest(members)}}`
+        `"input":${encodeArguments(content.value, context, at)}${marker}${rest(members)}}`
       );
     }
     case 'toolResult':
@@ -104,12 +104,6 @@ function encodeReasoning(value: ReasoningPart, members: string, context: EncodeC
   context.warn('dropped_reasoning', at, 'Anthropic takes back only reasoning that Claude has signed');
   return '';
 }
-
-/** Whether thinking in the history will be sent. */
-export const isSigned = ({ content }: Part): boolean =>
-  content.case === 'reasoning' &&
-  content.value.format === reasoningFormat &&
-  (content.value.encrypted !== '' || content.value.signature !== '');
 
 /** Citations with what Anthropic wants back of them. */
 function ownCitations(annotations: readonly Annotation[], context: EncodeContext, at: string): Annotation[] {

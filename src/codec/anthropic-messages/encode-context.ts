@@ -16,15 +16,12 @@ const idForm = /^[\w-]+$/;
 /** What an encoder of requests knows, and where it says what it left out. */
 export class EncodeContext extends EncodeWarnings {
   readonly model: ClaudeModel;
-  /** The client wants left out what the provider cannot take, rather than be refused. */
-  readonly dropParams: boolean;
   /** Breakpoints that are one too many: the first ones, because the last ones cover most. */
   #tooMany: number;
 
   constructor(request: CreateChatCompletionRequest, model: ClaudeModel) {
-    super(dialectName);
+    super(dialectName, request.options?.dropParams);
     this.model = model;
-    this.dropParams = request.options?.dropParams ?? false;
     this.#tooMany = Math.max(0, countBreakpoints(request) - maxBreakpoints);
   }
 

@@ -1,10 +1,11 @@
 import type { CreateChatCompletionRequest } from '../../../gen/llmgateway/v1/chat_service_pb.js';
 import type { GenerationParameters, ResponseFormat } from '../../../gen/llmgateway/v1/generation_pb.js';
-import { invalidRequest } from '../../errors/gateway-error.ts';
-import { addMember, addText, isObject, type Json, number, quote } from '../json.ts';
+import { describedSchema } from '../answer-schema.ts';
+import { claudeSampling } from '../claude-sampling.ts';
+import type { ClaudeThinking } from '../claude-thinking.ts';
+import { addMember, addText, isObject, type Json, number, quote, rest } from '../json.ts';
 import { dialectName } from './dialect.ts';
 import type { EncodeContext } from './encode-context.ts';
-import type { Thinking } from './encode-thinking.ts';
 import { type OwnMembers, textOf } from './own-members.ts';
 
 /** Limit of an answer that is sent where none is asked for: Anthropic requires one. */
@@ -26,35 +27,17 @@ export function limitOf(
   return Math.max(known ?? 0, budget + defaultLimit);
 }
 
-/** Temperature and what else is about chance, each with `,` before it. Hints that the model cannot take are reported. */
+/** Temperature and what else is about chance, each with `,` before it. */
 export function encodeSampling(
   p: GenerationParameters,
-  { on: thinks }: Thinking,
+  { on: thinks }: ClaudeThinking,
   context: EncodeContext,
 ): string {
-  const drop = (name: string, why: string) => context.warn(`dropped_${name}`, name, why);
-  const whileThinking = 'Anthropic does not take it while the model thinks';
-  let json = '';
-  const { temperature, topP, topK, stop } = p;
-  if (temperature !== undefined) {
-    if (thinks && temperature !== 1) drop('temperature', whileThinking);
-    else {
-      if (temperature > 1)
-        context.warn('changed_temperature', 'temperature', 'Anthropic takes 0 to 1; 1 is sent');
-      json += `,"temperature":${number(Math.min(temperature, 1))}`;
-    }
-  }
-  if (topP !== undefined) {
-    if (thinks && topP < 0.95) drop('top_p', whileThinking);
-    else if (json !== '' && !context.model.samplingPair)
-      drop('top_p', 'the model does not take it beside temperature');
-    else json += `,"top_p":${number(topP)}`;
-  }
-  if (topK !== undefined) {
-    if (thinks) drop('top_k', whileThinking);
-    else json += `,"top_k":${number(topK)}`;
-  }
-  return stop.length > 0 ? `${json},"stop_sequences":${JSON.stringify(stop)}` : json;
+  const { temperature, topP, topK } = claudeSampling(p, context.model, thinks, context);
+  let json = temperature === undefined ? '' : `,"temperature":${number(temperature)}`;
+  if (topP !== undefined) json += `,"top_p":${number(topP)}`;
+  if (topK !== undefined) json += `,"top_k":${number(topK)}`;
+  return p.stop.length > 0 ? `${json},"stop_sequences":${JSON.stringify(p.stop)}` : json;
 }
 
 /** Who asks and how urgently, each with `,` before it. */
@@ -88,7 +71,7 @@ const tiers: ReadonlyMap<string, string> = new Map([
 
 /**
  * Members of `output_config`: the answer's form, how much effort it is worth, and what else the client wrote there.
- * @throws GatewayError INVALID_REQUEST for a form that Anthropic does not have
+ * @throws GatewayError UNSUPPORTED_PARAMETER for a form that Anthropic does not have
  */
 export function encodeOutputConfig(
   request: CreateChatCompletionRequest,
@@ -110,31 +93,22 @@ export function encodeOutputConfig(
 }
 
 function encodeFormat({ kind }: ResponseFormat, members: string, context: EncodeContext): string {
+  const refuse = (what: string, field = 'response_format'): string => {
+    context.refuse('response_format', field, `Anthropic does not give ${what}`);
+    return '';
+  };
   switch (kind.case) {
     case 'jsonSchema': {
-      const { schemaJson } = kind.value;
-      if (schemaJson === '') {
-        throw invalidRequest(
-          'response_format.json_schema.schema',
-          "Invalid 'response_format.json_schema.schema': Anthropic needs the schema of the answer.",
-        );
-      }
-      return `{"type":"json_schema","schema":${schemaJson}${members === '' ? '' : `,${members}`}}`;
+      const withoutSchema = 'JSON without a schema';
+      if (kind.value.schemaJson === '') return refuse(withoutSchema, 'response_format.json_schema.schema');
+      return `{"type":"json_schema","schema":${describedSchema(kind.value, context)}${rest(members)}}`;
     }
     case 'jsonObject':
-      return refuseFormat('JSON without a schema; use json_schema', context);
+      return refuse('JSON without a schema; use json_schema');
     case 'opaque':
       if (kind.value.dialect === dialectName) return kind.value.json;
-      return refuseFormat(`the form ${kind.value.type} of ${kind.value.dialect}`, context);
+      return refuse(`the form ${kind.value.type} of ${kind.value.dialect}`);
     default:
       return '';
   }
-}
-
-function refuseFormat(what: string, context: EncodeContext): string {
-  if (!context.dropParams) {
-    throw invalidRequest('response_format', `Invalid 'response_format': Anthropic does not give ${what}.`);
-  }
-  context.warn('dropped_response_format', 'response_format', `Anthropic does not give ${what}`);
-  return '';
 }

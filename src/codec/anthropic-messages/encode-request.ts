@@ -1,11 +1,13 @@
 import type { CreateChatCompletionRequest } from '../../../gen/llmgateway/v1/chat_service_pb.js';
 import type { Warning } from '../../../gen/llmgateway/v1/completion_pb.js';
 import { claudeModel } from '../claude-model.ts';
+import type { ClaudeThinking } from '../claude-thinking.ts';
 import { number, quote, rest } from '../json.ts';
+import { isForced } from '../tool-choice.ts';
 import { EncodeContext } from './encode-context.ts';
 import { encodeMessages } from './encode-messages.ts';
 import { encodeOutputConfig, encodeSampling, encodeSettings, limitOf } from './encode-parameters.ts';
-import { encodeThinking, type Thinking } from './encode-thinking.ts';
+import { encodeThinking } from './encode-thinking.ts';
 import { encodeToolChoice, encodeTools } from './encode-tools.ts';
 import { OwnMembers, textOf } from './own-members.ts';
 
@@ -51,7 +53,8 @@ const versions = { vertex: 'vertex-2023-10-16', bedrock: 'bedrock-2023-05-31' } 
 
 /**
  * Writes the body of POST /v1/messages, or of /v1/messages/count_tokens. What is asked of the gateway itself is not in it.
- * @throws GatewayError INVALID_REQUEST for what Anthropic cannot take and the answer's meaning hangs on
+ * @throws GatewayError INVALID_REQUEST or UNSUPPORTED_PARAMETER that names the field, for what Anthropic cannot take and the
+ * answer's meaning hangs on
  */
 export function encodeMessagesRequest(
   request: CreateChatCompletionRequest,
@@ -66,19 +69,19 @@ export function encodeMessagesRequest(
       context.warn('dropped_extras', 'extras', `${key} has a field of its own`);
   }
   // In the order of the prompt, which decides what cache markers are the last.
-  const tools = encodeTools(request, context);
+  const { list: tools, choice: chosen } = encodeTools(request, context);
   const { system, messages } = encodeMessages(request.messages, context);
   const known = defaultMaxTokens ?? context.model.maxOutputTokens;
   const outputConfig = own.takeObject('output_config');
   const facts = {
-    own: own.takeObject('thinking'),
+    forced: isForced(chosen),
     ownEffort: Object.hasOwn(outputConfig ?? {}, 'effort'),
     interleaved: betas.some((beta) => beta.startsWith('interleaved-thinking')),
     limit: parameters?.maxOutputTokens ?? known ?? Number.POSITIVE_INFINITY,
   };
-  const thinking = encodeThinking(request, facts, context);
+  const thinking = encodeThinking(request, own.takeObject('thinking'), facts, context);
   const choice = encodeToolChoice(
-    request.toolChoice,
+    chosen,
     parameters?.parallelToolCalls,
     tools !== '',
     textOf(own.takeObject('tool_choice') ?? {}),
@@ -118,7 +121,7 @@ function limitText(
   { parameters }: CreateChatCompletionRequest,
   own: OwnMembers,
   known: number | undefined,
-  { budget }: Thinking,
+  { budget }: ClaudeThinking,
 ): string {
   const given = own.take('max_tokens');
   return typeof given === 'number' ? number(given) : number(limitOf(parameters, known, budget));

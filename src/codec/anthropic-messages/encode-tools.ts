@@ -7,52 +7,47 @@ import {
 } from '../../../gen/llmgateway/v1/generation_pb.js';
 import { invalidRequest } from '../../errors/gateway-error.ts';
 import { isObject, quote, rest } from '../json.ts';
+import { allowedNames, isForced, lackingIn, takeTools } from '../tool-choice.ts';
 import { dialectName } from './dialect.ts';
 import type { EncodeContext } from './encode-context.ts';
 
-/**
- * The tools as items of a JSON list, without brackets. Where only some may be called, only those are sent.
- * @throws GatewayError INVALID_REQUEST for a tool that Anthropic does not have
- */
-export function encodeTools(
-  { tools, toolChoice }: CreateChatCompletionRequest,
-  context: EncodeContext,
-): string {
-  const allowed = toolChoice?.mode === ToolChoice_Mode.ALLOWED ? allowedNames(toolChoice) : null;
-  let list = '';
-  for (let i = 0; i < tools.length; i++) {
-    const tool = tools[i] as Tool;
-    if (allowed !== null && !allowed.has(nameOf(tool))) continue;
-    const item = encodeTool(tool, context, `tools[${i}]`);
-    list += list === '' ? item : `,${item}`;
-  }
-  if (allowed !== null && list === '') {
-    throw invalidRequest('tool_choice', "Invalid 'tool_choice': none of the allowed tools is in 'tools'.");
-  }
-  return list;
+/** The tools of a request. */
+export interface EncodedTools {
+  /** Items of a JSON list, without brackets. */
+  readonly list: string;
+  /** What the model is to choose among them. */
+  readonly choice: ToolChoice | undefined;
 }
 
-function encodeTool(tool: Tool, context: EncodeContext, at: string): string {
-  const { kind } = tool;
-  switch (kind.case) {
-    case 'function': {
-      const { name, description, strict } = kind.value;
-      const members = context.members(tool.extras, at);
-      let json = `{"name":${quote(name)}`;
-      if (description !== '') json += `,"description":${quote(description)}`;
-      json += `,"input_schema":${schemaOf(kind.value)}`;
-      if (strict !== undefined) json += `,"strict":${strict}`;
-      return `${json}${context.marker(tool.cacheBreakpoint, at)}${rest(members)}}`;
-    }
-    case 'hosted':
-      if (kind.value.dialect === dialectName) return kind.value.json;
-      throw invalidRequest(
-        at,
-        `Invalid '${at}': Anthropic does not have this tool of ${kind.value.dialect}.`,
-      );
-    default:
-      throw invalidRequest(at, `Invalid '${at}': Anthropic takes no tools with free text as input.`);
+/**
+ * The tools, and the choice among them. Where only some may be called, only those are sent.
+ * @throws GatewayError UNSUPPORTED_PARAMETER for a tool that Anthropic does not have
+ */
+export function encodeTools(request: CreateChatCompletionRequest, context: EncodeContext): EncodedTools {
+  const allowed = allowedNames(request.toolChoice, context);
+  const lacking = (tool: Tool) => lackingIn(tool, dialectName, 'Anthropic');
+  const { tools, choice } = takeTools(request, allowed, lacking, context);
+  let list = '';
+  for (const { tool, at } of tools) {
+    const item = encodeTool(tool, context, at);
+    list += list === '' ? item : `,${item}`;
   }
+  if (list === '' && choice?.mode === ToolChoice_Mode.ALLOWED) {
+    throw invalidRequest('tool_choice', "Invalid 'tool_choice': none of the allowed tools is in 'tools'.");
+  }
+  return { list, choice };
+}
+
+function encodeTool({ kind, extras, cacheBreakpoint }: Tool, context: EncodeContext, at: string): string {
+  if (kind.case === 'hosted') return kind.value.json;
+  if (kind.case !== 'function') return '';
+  const { name, description, strict } = kind.value;
+  const members = context.members(extras, at);
+  let json = `{"name":${quote(name)}`;
+  if (description !== '') json += `,"description":${quote(description)}`;
+  json += `,"input_schema":${schemaOf(kind.value)}`;
+  if (strict !== undefined) json += `,"strict":${strict}`;
+  return `${json}${context.marker(cacheBreakpoint, at)}${rest(members)}}`;
 }
 
 /** Anthropic refuses a schema that does not begin by saying that it is an object's. */
@@ -90,40 +85,8 @@ export function encodeToolChoice(
   return `{${modeOf(choice)}${parallelism}${rest(members)}}`;
 }
 
-/** Whether some tool has to be called. */
-export const isForced = (choice: ToolChoice | undefined): boolean =>
-  choice !== undefined &&
-  (choice.mode === ToolChoice_Mode.REQUIRED ||
-    choice.mode === ToolChoice_Mode.NAMED ||
-    (choice.mode === ToolChoice_Mode.ALLOWED && choice.allowedRequired));
-
 function modeOf(choice: ToolChoice): string {
   if (choice.mode === ToolChoice_Mode.NAMED) return `"type":"tool","name":${quote(choice.name)}`;
   if (isForced(choice)) return '"type":"any"';
   return choice.mode === ToolChoice_Mode.NONE ? '"type":"none"' : '"type":"auto"';
-}
-
-/** Names in OpenAI's list of allowed tools: `{type, function: {name}}`, or flat as its newer API has it. */
-function allowedNames({ allowedJson }: ToolChoice): Set<string> {
-  const names = new Set<string>();
-  const list: unknown = allowedJson === '' ? [] : JSON.parse(allowedJson);
-  for (const item of Array.isArray(list) ? list : []) {
-    const inner = isObject(item) && typeof item['type'] === 'string' ? item[item['type']] : undefined;
-    const name = isObject(inner) ? inner['name'] : isObject(item) ? item['name'] : undefined;
-    if (typeof name !== 'string') {
-      throw invalidRequest(
-        'tool_choice',
-        "Invalid 'tool_choice': Anthropic takes only functions as allowed tools.",
-      );
-    }
-    names.add(name);
-  }
-  return names;
-}
-
-function nameOf({ kind }: Tool): string {
-  if (kind.case === 'function' || kind.case === 'custom') return kind.value.name;
-  if (kind.case !== 'hosted') return '';
-  const json: unknown = JSON.parse(kind.value.json);
-  return isObject(json) && typeof json['name'] === 'string' ? json['name'] : '';
 }

@@ -1,9 +1,10 @@
 import { Buffer } from 'node:buffer';
 import type { Part } from '../../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../model/build.ts';
+import { claudeReasoning } from '../claude-model.ts';
 import { addMember, addNested, isObject, type Json, membersOf } from '../json.ts';
 import { decodeCitation } from './citations.ts';
-import { claudeReasoning, dialectName, otherReasoning } from './dialect.ts';
+import { dialectName, otherReasoning } from './dialect.ts';
 import { toExtras } from './extras.ts';
 import type { ModelTraits } from './models.ts';
 

@@ -67,6 +67,7 @@ export class ConverseStreamDecoder {
     switch (type) {
       case 'messageStart':
         this.#start(out);
+        this.#keep(type, json, startKeys, out);
         return;
       case 'contentBlockStart':
       case 'contentBlockDelta':
@@ -161,5 +162,6 @@ export class ConverseStreamDecoder {
 
 /** `p` is padding against eavesdroppers. */
 const paddingOnly: ReadonlySet<string> = new Set(['p']);
+const startKeys: ReadonlySet<string> = new Set(['p', 'role']);
 const metadataKeys: ReadonlySet<string> = new Set(['p', 'usage']);
 const stopKeys: ReadonlySet<string> = new Set(['p', 'stopReason']);

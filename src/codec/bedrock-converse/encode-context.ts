@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
-import type { CacheBreakpoint, Extras } from '../../../gen/llmgateway/v1/message_pb.js';
+import type { CreateChatCompletionRequest } from '../../../gen/llmgateway/v1/chat_service_pb.js';
+import type { CacheBreakpoint, Extras, Part } from '../../../gen/llmgateway/v1/message_pb.js';
 import { invalidRequest } from '../../errors/gateway-error.ts';
 import { EncodeWarnings } from '../encode-warnings.ts';
 import { isObject } from '../json.ts';
@@ -9,15 +10,33 @@ import { type ModelTraits, modelTraits } from './models.ts';
 /** A request may have so many cache points. */
 const maxCachePoints = 4;
 
+/** Tools stand before all else in a prompt. */
+type CachePlace = 'content' | 'tools';
+
 /** What an encoder of requests knows, and where it says what it left out. */
 export class EncodeContext extends EncodeWarnings {
   readonly traits: ModelTraits;
   readonly #documentNames = new Set<string>();
-  #cachePoints = 0;
+  /** Cache points that are too many, by place: the first ones of the prompt, which begins with the tools, because the last cover most. */
+  readonly #tooMany = { tools: 0, content: 0 };
 
-  constructor(model: string) {
-    super(dialectName);
+  constructor(request: CreateChatCompletionRequest, model: string) {
+    super(dialectName, request.options?.dropParams);
     this.traits = modelTraits(model);
+    const tools = this.#takesPoints('tools') ? request.tools.filter(isMarked).length : 0;
+    let content = 0;
+    if (this.#takesPoints('content')) {
+      for (const { parts } of request.messages) content += countMarked(parts);
+    }
+    const tooMany = Math.max(0, tools + content - maxCachePoints);
+    this.#tooMany.tools = Math.min(tooMany, tools);
+    this.#tooMany.content = tooMany - this.#tooMany.tools;
+  }
+
+  /** Claude and Nova cache; Nova not its tools. Source: "Prompt caching" in the Bedrock user guide. */
+  #takesPoints(place: CachePlace): boolean {
+    const { vendor } = this.traits;
+    return vendor === 'anthropic' || vendor === 'unknown' || (vendor === 'nova' && place === 'content');
   }
 
   /**
@@ -39,24 +58,20 @@ export class EncodeContext extends EncodeWarnings {
     throw invalidRequest(`${field}.extras`, `Invalid '${field}.extras': '${taken}' has a field of its own.`);
   }
 
-  /** A cache point as a block, or '' where the model or the request can have none. */
-  cachePoint(
-    breakpoint: CacheBreakpoint | undefined,
-    field: string,
-    place: 'content' | 'tools' = 'content',
-  ): string {
+  /** A cache point as a block, or '' where the model or the request can have none. To be asked once for each, in the order of its place. */
+  cachePoint(breakpoint: CacheBreakpoint | undefined, field: string, place: CachePlace = 'content'): string {
     if (breakpoint === undefined) return '';
-    const { vendor } = this.traits;
-    // Claude and Nova cache; Nova not its tools. Source: "Prompt caching" in the Bedrock user guide.
-    const takes =
-      vendor === 'anthropic' || vendor === 'unknown' || (vendor === 'nova' && place === 'content');
-    if (!takes || this.#cachePoints >= maxCachePoints) {
-      const why = takes ? `a request has at most ${maxCachePoints}` : 'the model takes none here';
-      this.warn('dropped_cache_breakpoint', field, `cache breakpoints: ${why}`);
+    const drop = (why: string): string => {
+      this.warn('dropped_cache_breakpoint', field, why);
       return '';
+    };
+    if (!this.#takesPoints(place)) return drop('the model takes no cache breakpoints here');
+    if (this.#tooMany[place] > 0) {
+      this.#tooMany[place]--;
+      return drop(`the provider takes ${maxCachePoints} cache breakpoints, the last ones are sent`);
     }
-    this.#cachePoints++;
     const { ttl } = breakpoint;
+    const { vendor } = this.traits;
     const lifetime = vendor !== 'nova' && (ttl === '5m' || ttl === '1h') ? `,"ttl":"${ttl}"` : '';
     return `{"cachePoint":{"type":"default"${lifetime}}}`;
   }
@@ -83,3 +98,15 @@ export class EncodeContext extends EncodeWarnings {
  */
 export const toolUseId = (id: string): string =>
   /^[\w-]{1,64}$/.test(id) ? id : `call_${hash('sha1', id).slice(0, 24)}`;
+
+const isMarked = ({ cacheBreakpoint }: { readonly cacheBreakpoint?: unknown }): boolean =>
+  cacheBreakpoint !== undefined;
+
+function countMarked(parts: readonly Part[]): number {
+  let count = 0;
+  for (const part of parts) {
+    if (isMarked(part)) count++;
+    if (part.content.case === 'toolResult') count += countMarked(part.content.value.parts);
+  }
+  return count;
+}

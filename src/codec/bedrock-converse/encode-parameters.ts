@@ -1,5 +1,7 @@
+import type { CreateChatCompletionRequest } from '../../../gen/llmgateway/v1/chat_service_pb.js';
 import type { GenerationParameters, ResponseFormat } from '../../../gen/llmgateway/v1/generation_pb.js';
 import { invalidRequest } from '../../errors/gateway-error.ts';
+import { claudeSampling, type Sampling, temperatureUpTo1 } from '../claude-sampling.ts';
 import { addText, type Json, number, quote, rest } from '../json.ts';
 import { dialectName } from './dialect.ts';
 import type { EncodeContext } from './encode-context.ts';
@@ -12,37 +14,49 @@ export interface ParameterExtras {
   readonly outputConfig: string;
 }
 
+/** Parameters as members of the request, each with `,` before it; '' for none. */
+export interface EncodedParameters {
+  readonly inferenceConfig: string;
+  readonly additionalModelRequestFields: string;
+  readonly others: string;
+}
+
 /**
- * The parameters as members of the request, each with `,` before it.
  * @param forced a tool has to be called
- * @throws GatewayError INVALID_REQUEST for a form of answer that Converse does not have
+ * @throws GatewayError UNSUPPORTED_PARAMETER for a form of answer that Converse does not have
  */
 export function encodeParameters(
-  p: GenerationParameters | undefined,
+  request: CreateChatCompletionRequest,
   extras: ParameterExtras,
   forced: boolean,
   context: EncodeContext,
-): string {
+): EncodedParameters {
+  const { parameters: p } = request;
   let inference = '';
   let fields = '';
   let output = '';
-  let json = '';
+  let settings = '';
   if (p !== undefined) {
-    const thinking = encodeThinking(p, forced, context);
-    inference = encodeInference(p, thinking.thinks, context);
+    const interleaved = extras.additionalModelRequestFields.includes('"interleaved-thinking');
+    const thinking = encodeThinking(request, { forced, interleaved }, context);
+    const sampling = samplingOf(p, thinking.thinks, context);
+    inference = encodeInference(p, sampling);
     fields = thinking.fields;
-    const topK = encodeTopK(p.topK, thinking.thinks, context);
+    const topK = encodeTopK(sampling.topK, context);
     if (topK !== '') fields += fields === '' ? topK : `,${topK}`;
-    if (p.responseFormat !== undefined) output = encodeFormat(p.responseFormat);
+    if (p.responseFormat !== undefined) output = encodeFormat(p.responseFormat, context);
     if (thinking.effort !== '') output = addText(output, 'effort', quote(thinking.effort));
-    json = encodeSettings(p, context);
+    settings = encodeSettings(p, context);
   }
-  return (
-    encodeObject('inferenceConfig', inference, extras.inferenceConfig) +
-    encodeObject('additionalModelRequestFields', fields, extras.additionalModelRequestFields) +
-    encodeObject('outputConfig', output, extras.outputConfig) +
-    json
-  );
+  return {
+    inferenceConfig: encodeObject('inferenceConfig', inference, extras.inferenceConfig),
+    additionalModelRequestFields: encodeObject(
+      'additionalModelRequestFields',
+      fields,
+      extras.additionalModelRequestFields,
+    ),
+    others: encodeObject('outputConfig', output, extras.outputConfig) + settings,
+  };
 }
 
 /** An object of the request; what is in both is refused, for a key would be there twice. */
@@ -54,47 +68,40 @@ function encodeObject(name: string, members: string, more: string): string {
   throw invalidRequest('extras', `Invalid 'extras': '${name}.${twice}' is given by a parameter as well.`);
 }
 
-function encodeInference(p: GenerationParameters, thinks: boolean, context: EncodeContext): string {
+function samplingOf(p: GenerationParameters, thinks: boolean, context: EncodeContext): Sampling {
+  const { claude } = context.traits;
+  if (claude !== null) return claudeSampling(p, claude, thinks, context);
+  if (p.temperature === undefined) return p;
+  return { ...p, temperature: temperatureUpTo1(p.temperature, context) };
+}
+
+function encodeInference({ maxOutputTokens, stop }: GenerationParameters, sampling: Sampling): string {
+  const { temperature, topP } = sampling;
   let json = '';
-  if (p.maxOutputTokens !== undefined) json = addText(json, 'maxTokens', number(p.maxOutputTokens));
-  // Claude that thinks takes temperature 1 only, and top_p from 0.95.
-  if (p.temperature !== undefined) {
-    if (!thinks || p.temperature === 1) json = addText(json, 'temperature', number(p.temperature));
-    else context.warn('dropped_temperature', 'temperature', 'the model takes none when it thinks');
-  }
-  if (p.topP !== undefined) {
-    if (thinks && p.topP < 0.95) {
-      context.warn('dropped_top_p', 'top_p', 'the model takes 0.95 and more when it thinks');
-    } else if (json.includes('"temperature"') && context.traits.claude?.samplingPair === false) {
-      context.warn('dropped_top_p', 'top_p', 'the model does not take it beside temperature');
-    } else json = addText(json, 'topP', number(p.topP));
-  }
-  if (p.stop.length > 0) json = addText(json, 'stopSequences', JSON.stringify(p.stop));
+  if (maxOutputTokens !== undefined) json = addText(json, 'maxTokens', number(maxOutputTokens));
+  if (temperature !== undefined) json = addText(json, 'temperature', number(temperature));
+  if (topP !== undefined) json = addText(json, 'topP', number(topP));
+  if (stop.length > 0) json = addText(json, 'stopSequences', JSON.stringify(stop));
   return json;
 }
 
 /** Not a parameter of Converse, but of some models, each in its own terms. */
-function encodeTopK(topK: number | undefined, thinks: boolean, context: EncodeContext): string {
+function encodeTopK(topK: number | undefined, context: EncodeContext): string {
   if (topK === undefined) return '';
-  switch (context.traits.vendor) {
-    case 'anthropic':
-      if (!thinks) return `"top_k":${number(topK)}`;
-      context.warn('dropped_top_k', 'top_k', 'the model takes none when it thinks');
-      return '';
-    case 'mistral':
-      return `"top_k":${number(topK)}`;
-    case 'cohere':
-      return `"k":${number(topK)}`;
-    case 'nova':
-      return `"inferenceConfig":{"topK":${number(topK)}}`;
-    default:
-      context.warn('dropped_top_k', 'top_k', 'the model takes none');
-      return '';
+  const [name = '', inner] = context.traits.topK.split('.');
+  if (name === '') {
+    context.warn('dropped_top_k', 'top_k', 'the model takes none');
+    return '';
   }
+  return inner === undefined ? `"${name}":${number(topK)}` : `"${name}":{"${inner}":${number(topK)}}`;
 }
 
 /** The form of the answer, as members of `outputConfig`. Converse wants the schema as a text. */
-function encodeFormat({ kind }: ResponseFormat): string {
+function encodeFormat({ kind }: ResponseFormat, context: EncodeContext): string {
+  const refuse = (why: string): string => {
+    context.refuse('response_format', 'response_format', why);
+    return '';
+  };
   switch (kind.case) {
     case 'jsonSchema': {
       const { name, description, schemaJson } = kind.value;
@@ -103,16 +110,10 @@ function encodeFormat({ kind }: ResponseFormat): string {
       return `"textFormat":{"type":"json_schema","structure":{"jsonSchema":${json}}}}`;
     }
     case 'jsonObject':
-      throw invalidRequest(
-        'response_format',
-        "Invalid 'response_format': the provider has no json_object; give a json_schema",
-      );
+      return refuse('the provider has no json_object; give a json_schema');
     case 'opaque':
       if (kind.value.dialect === dialectName) return `"textFormat":${kind.value.json}`;
-      throw invalidRequest(
-        'response_format',
-        `Invalid 'response_format': the provider does not have this form of ${kind.value.dialect}`,
-      );
+      return refuse(`the provider does not have this form of ${kind.value.dialect}`);
     default:
       return '';
   }

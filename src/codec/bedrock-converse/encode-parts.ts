@@ -1,5 +1,6 @@
 import type { Part, TextPart, ToolCall, ToolResult } from '../../../gen/llmgateway/v1/message_pb.js';
-import { isObject, quote, rest, splitMembers } from '../json.ts';
+import { quote, rest, splitMembers } from '../json.ts';
+import { encodeArguments } from '../tool-arguments.ts';
 import { encodeCitation, isOwnCitation } from './citations.ts';
 import { dialectName } from './dialect.ts';
 import { type EncodeContext, toolUseId } from './encode-context.ts';
@@ -85,27 +86,11 @@ function encodeToolCall(call: ToolCall, part: Part, context: EncodeContext, at: 
     context.warn('dropped_reasoning_state', at, "another provider's state of a tool call is not taken");
   }
   const { inner, outer } = splitMembers(context.extraMembers(part.extras, at, blockKinds), 'toolUse');
-  const input = encodeInput(call, context, at);
+  const input = encodeArguments(call, context, at);
   return (
     `{"toolUse":{"toolUseId":${quote(toolUseId(call.id))},"name":${quote(call.name)},"input":${input}${rest(inner)}}` +
     `${rest(outer)}}`
   );
-}
-
-/** Arguments byte for byte. Converse takes an object only: other texts are put into one. */
-function encodeInput({ arguments: given, custom }: ToolCall, context: EncodeContext, at: string): string {
-  if (given.trim() === '') return '{}';
-  if (!custom && isJsonObject(given)) return given;
-  context.warn('wrapped_arguments', at, 'arguments that are no JSON object are sent as {"input": …}');
-  return `{"input":${quote(given)}}`;
-}
-
-function isJsonObject(text: string): boolean {
-  try {
-    return isObject(JSON.parse(text));
-  } catch {
-    return false;
-  }
 }
 
 function encodeToolResult(result: ToolResult, part: Part, context: EncodeContext, at: string): string {

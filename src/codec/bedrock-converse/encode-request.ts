@@ -3,8 +3,8 @@ import type { Warning } from '../../../gen/llmgateway/v1/completion_pb.js';
 import { rest, splitMembers } from '../json.ts';
 import { EncodeContext } from './encode-context.ts';
 import { encodeMessages } from './encode-messages.ts';
-import { encodeParameters } from './encode-parameters.ts';
-import { encodeToolConfig, isForced } from './encode-tools.ts';
+import { type EncodedParameters, encodeParameters } from './encode-parameters.ts';
+import { encodeToolConfig } from './encode-tools.ts';
 
 export interface EncodedConverseRequest {
   /** JSON text. The same request gives the same bytes, and JSON text within it stays as it was. */
@@ -19,32 +19,56 @@ const reserved = ['modelId', 'messages', 'system', 'requestMetadata', 'serviceTi
 /**
  * Writes the body of Converse and ConverseStream, which have the same; the model is in the path.
  * @param model the model's id at the provider, or an ARN
- * @throws GatewayError INVALID_REQUEST that names the field, for what the request would be meaningless without
+ * @throws GatewayError INVALID_REQUEST or UNSUPPORTED_PARAMETER that names the field, for what the request would be meaningless without
  */
 export function encodeConverseRequest(
   request: CreateChatCompletionRequest,
   model: string,
 ): EncodedConverseRequest {
-  const context = new EncodeContext(model);
+  const { prompt, parameters, more, warnings } = encodeRequest(request, model);
+  const { inferenceConfig, additionalModelRequestFields: fields, others } = parameters;
+  return { body: `{${prompt}${inferenceConfig}${fields}${others}${more}}`, warnings };
+}
+
+/**
+ * Writes the body of CountTokens: what of a Converse request the model reads.
+ * Source: ConverseTokensRequest in the API reference of Bedrock.
+ */
+export function encodeConverseCount(request: CreateChatCompletionRequest, model: string): string {
+  const { prompt, parameters } = encodeRequest(request, model);
+  return `{"input":{"converse":{${prompt}${parameters.additionalModelRequestFields}}}}`;
+}
+
+interface EncodedRequest {
+  /** The conversation and the tools, as members. */
+  readonly prompt: string;
+  readonly parameters: EncodedParameters;
+  /** Members that came along, each with `,` before it. */
+  readonly more: string;
+  readonly warnings: Warning[];
+}
+
+function encodeRequest(request: CreateChatCompletionRequest, model: string): EncodedRequest {
+  const context = new EncodeContext(request, model);
   const tools = splitMembers(context.extraMembers(request.extras, 'request', reserved), 'toolConfig');
   context.checkReserved(tools.inner, 'request', ['tools', 'toolChoice']);
   const inference = splitMembers(tools.outer, 'inferenceConfig');
   const fields = splitMembers(inference.outer, 'additionalModelRequestFields');
   const output = splitMembers(fields.outer, 'outputConfig');
   const conversation = encodeMessages(request.messages, context);
-  let body = `{"messages":[${conversation.messages}]`;
-  if (conversation.system !== '') body += `,"system":[${conversation.system}]`;
-  const toolConfig = encodeToolConfig(request.tools, request.toolChoice, conversation, tools.inner, context);
-  if (toolConfig !== '') body += `,"toolConfig":${toolConfig}`;
-  body += encodeParameters(
-    request.parameters,
+  let prompt = `"messages":[${conversation.messages}]`;
+  if (conversation.system !== '') prompt += `,"system":[${conversation.system}]`;
+  const { json: toolConfig, forced } = encodeToolConfig(request, conversation, tools.inner, context);
+  if (toolConfig !== '') prompt += `,"toolConfig":${toolConfig}`;
+  const parameters = encodeParameters(
+    request,
     {
       inferenceConfig: inference.inner,
       additionalModelRequestFields: fields.inner,
       outputConfig: output.inner,
     },
-    toolConfig !== '' && isForced(request.toolChoice),
+    forced,
     context,
   );
-  return { body: `${body}${rest(output.outer)}}`, warnings: context.warnings };
+  return { prompt, parameters, more: rest(output.outer), warnings: context.warnings };
 }

@@ -1,33 +1,42 @@
+import type { CreateChatCompletionRequest } from '../../../gen/llmgateway/v1/chat_service_pb.js';
 import { type Tool, type ToolChoice, ToolChoice_Mode } from '../../../gen/llmgateway/v1/generation_pb.js';
-import { invalidRequest } from '../../errors/gateway-error.ts';
-import { isObject, quote, rest, splitMembers } from '../json.ts';
+import { quote, rest, splitMembers } from '../json.ts';
+import { allowedNames, isForced, lackingIn, takeTools } from '../tool-choice.ts';
 import { dialectName } from './dialect.ts';
 import type { EncodeContext } from './encode-context.ts';
 import type { EncodedMessages } from './encode-messages.ts';
 
+export interface EncodedToolConfig {
+  /** JSON text; '' for none. */
+  readonly json: string;
+  /** The model has to call a tool. */
+  readonly forced: boolean;
+}
+
+const nothing: EncodedToolConfig = { json: '', forced: false };
+
 /**
- * The `toolConfig` of a request as JSON text, or '' for none.
+ * The `toolConfig` of a request.
  *
  * Converse has no "none" among its choices: without a history of calls the tools are then left out, with one they have to stay (the provider
  * refuses tool blocks without tools), and the model is free to call them, which is reported.
  * @param inner further members of it
- * @throws GatewayError INVALID_REQUEST for tools that Bedrock does not have
+ * @throws GatewayError UNSUPPORTED_PARAMETER for tools that Bedrock does not have
  */
 export function encodeToolConfig(
-  tools: readonly Tool[],
-  choice: ToolChoice | undefined,
+  request: CreateChatCompletionRequest,
   { calledTools, hasToolBlocks }: EncodedMessages,
   inner: string,
   context: EncodeContext,
-): string {
-  const mode = choice?.mode ?? ToolChoice_Mode.UNSPECIFIED;
-  if (mode === ToolChoice_Mode.NONE && !hasToolBlocks) return '';
-  const allowed = choice !== undefined && mode === ToolChoice_Mode.ALLOWED ? allowedNames(choice) : null;
+): EncodedToolConfig {
+  const none = request.toolChoice?.mode === ToolChoice_Mode.NONE;
+  if (none && !hasToolBlocks) return nothing;
+  const allowed = allowedNames(request.toolChoice, context);
+  const lacking = (tool: Tool) => lackingIn(tool, dialectName, 'the provider');
+  const { tools, choice } = takeTools(request, allowed, lacking, context);
   let list = '';
-  for (let i = 0; i < tools.length; i++) {
-    const tool = tools[i] as Tool;
-    if (allowed !== null && !(tool.kind.case === 'function' && allowed.has(tool.kind.value.name))) continue;
-    const item = encodeTool(tool, context, `tools[${i}]`);
+  for (const { tool, at } of tools) {
+    const item = encodeTool(tool, context, at);
     list += list === '' ? item : `,${item}`;
   }
   if (list === '' && hasToolBlocks && calledTools.length > 0) {
@@ -37,10 +46,10 @@ export function encodeToolConfig(
       'tools that were called before are named, because the provider refuses their calls otherwise',
     );
     list = calledTools.map(bareTool).join(',');
-    return `{"tools":[${list}]${rest(inner)}}`;
+    return { json: `{"tools":[${list}]${rest(inner)}}`, forced: false };
   }
-  if (list === '') return '';
-  if (mode === ToolChoice_Mode.NONE) {
+  if (list === '') return nothing;
+  if (none) {
     context.warn(
       'tool_choice_not_enforced',
       'tool_choice',
@@ -48,7 +57,8 @@ export function encodeToolConfig(
     );
   }
   const chosen = choice === undefined ? '' : encodeToolChoice(choice);
-  return `{"tools":[${list}]${chosen === '' ? '' : `,"toolChoice":${chosen}`}${rest(inner)}}`;
+  const json = `{"tools":[${list}]${chosen === '' ? '' : `,"toolChoice":${chosen}`}${rest(inner)}}`;
+  return { json, forced: isForced(choice) };
 }
 
 const bareTool = (name: string): string =>
@@ -61,11 +71,8 @@ function encodeTool(tool: Tool, context: EncodeContext, at: string): string {
 }
 
 function encodeSpec({ kind, extras }: Tool, context: EncodeContext, at: string): string {
-  if (kind.case === 'hosted' && kind.value.dialect === dialectName) return kind.value.json;
-  if (kind.case !== 'function') {
-    const what = kind.case === 'hosted' ? `a tool of ${kind.value.dialect}` : 'a tool with free-text input';
-    throw invalidRequest(at, `Invalid '${at}': the provider does not have ${what}`);
-  }
+  if (kind.case === 'hosted') return kind.value.json;
+  if (kind.case !== 'function') return '';
   const { name, description, parametersJson, strict } = kind.value;
   const { inner, outer } = splitMembers(
     context.extraMembers(extras, at, ['cachePoint', 'systemTool']),
@@ -93,23 +100,4 @@ function encodeToolChoice(choice: ToolChoice): string {
     default:
       return '';
   }
-}
-
-/** Whether the model has to call a tool. */
-export const isForced = (choice: ToolChoice | undefined): boolean =>
-  choice !== undefined &&
-  (choice.mode === ToolChoice_Mode.REQUIRED ||
-    choice.mode === ToolChoice_Mode.NAMED ||
-    (choice.mode === ToolChoice_Mode.ALLOWED && choice.allowedRequired));
-
-/** Names of the functions in OpenAI's list of allowed tools. */
-function allowedNames({ allowedJson }: ToolChoice): ReadonlySet<string> {
-  const list: unknown = allowedJson === '' ? [] : JSON.parse(allowedJson);
-  const names = new Set<string>();
-  for (const item of Array.isArray(list) ? list : []) {
-    if (!isObject(item)) continue;
-    const inner = isObject(item['function']) ? item['function'] : item;
-    if (typeof inner['name'] === 'string') names.add(inner['name']);
-  }
-  return names;
 }

@@ -9,7 +9,7 @@ import { notUnderstood } from '../upstream-error.ts';
 export interface EmbeddingForm {
   /** Texts that one request takes at most. */
   readonly batch: number;
-  /** Body for some of the texts. @throws GatewayError INVALID_REQUEST for what the family cannot do */
+  /** Body for some of the texts. @throws GatewayError UNSUPPORTED_PARAMETER for what the family cannot do */
   encode(texts: readonly string[], request: CreateEmbeddingsRequest, warnings: EncodeWarnings): string;
   /** The vectors of a reply, as many as there were texts, and the tokens that it says were used. */
   decode(json: unknown, count: number, provider: string): DecodedEmbeddings;
@@ -64,8 +64,9 @@ const titan: EmbeddingForm = {
 const titanV1: EmbeddingForm = {
   ...titan,
   encode(texts, request, warnings) {
-    refuseDimensions(request);
-    return titan.encode(texts, request, warnings);
+    refuseDimensions(request, warnings);
+    const { dimensions: _, ...others } = request;
+    return titan.encode(texts, others, warnings);
   },
 };
 
@@ -93,17 +94,15 @@ const cohere: EmbeddingForm = {
 const cohereV3: EmbeddingForm = {
   ...cohere,
   encode(texts, request, warnings) {
-    refuseDimensions(request);
-    return cohere.encode(texts, request, warnings);
+    refuseDimensions(request, warnings);
+    const { dimensions: _, ...others } = request;
+    return cohere.encode(texts, others, warnings);
   },
 };
 
-function refuseDimensions({ dimensions }: CreateEmbeddingsRequest): void {
+function refuseDimensions({ dimensions }: CreateEmbeddingsRequest, warnings: EncodeWarnings): void {
   if (dimensions === undefined) return;
-  throw invalidRequest(
-    'dimensions',
-    "Invalid 'dimensions': the length of the model's vectors cannot be chosen",
-  );
+  warnings.refuse('dimensions', 'dimensions', "the length of the model's vectors cannot be chosen");
 }
 
 const isVector = (value: unknown): value is number[] =>

@@ -1,5 +1,5 @@
 import type { GenerationParameters, ResponseFormat } from '../../../gen/llmgateway/v1/generation_pb.js';
-import { invalidRequest } from '../../errors/gateway-error.ts';
+import { describedSchema } from '../answer-schema.ts';
 import { isObject, number, quote } from '../json.ts';
 import { dialectName } from './dialect.ts';
 import type { EncodeContext } from './encode-context.ts';
@@ -10,7 +10,7 @@ import { encodeThinking } from './thinking.ts';
 /**
  * The `generationConfig` as JSON text; '' when there is nothing in it.
  * @param own members of it in Gemini's own words, which win
- * @throws GatewayError INVALID_REQUEST
+ * @throws GatewayError INVALID_REQUEST, or UNSUPPORTED_PARAMETER for what Gemini does not have
  */
 export function encodeConfig(
   p: GenerationParameters | undefined,
@@ -21,8 +21,8 @@ export function encodeConfig(
   const thinking = new Members();
   if (p !== undefined) {
     encodeSampling(p, context, config);
-    if (p.responseFormat !== undefined) encodeFormat(p.responseFormat, config);
-    encodeModalities(p, config);
+    if (p.responseFormat !== undefined) encodeFormat(p.responseFormat, context, config);
+    encodeModalities(p, context, config);
     encodeThinking(p, context, thinking);
   }
   config.addAll(own);
@@ -50,35 +50,35 @@ function encodeSampling(p: GenerationParameters, context: EncodeContext, config:
   if (p.topLogprobs !== undefined) config.set('logprobs', number(p.topLogprobs));
 }
 
-/** The name of a schema is for its author; Gemini has no place for it. */
-function encodeFormat({ kind }: ResponseFormat, config: Members): void {
+function encodeFormat({ kind }: ResponseFormat, context: EncodeContext, config: Members): void {
   switch (kind.case) {
     case 'jsonObject':
       config.set('responseMimeType', '"application/json"');
       return;
     case 'jsonSchema': {
-      const { schemaJson, description } = kind.value;
       config.set('responseMimeType', '"application/json"');
-      if (schemaJson === '') return;
-      config.set('responseJsonSchema', encodeResponseSchema(schemaJson, description, 'response_format'));
+      if (kind.value.schemaJson === '') return;
+      const schema = encodeResponseSchema(kind.value.schemaJson, 'response_format');
+      config.set('responseJsonSchema', describedSchema(kind.value, context, schema));
       return;
     }
     case 'opaque': {
       const { dialect, json } = kind.value;
       if (dialect !== dialectName) {
-        throw invalidRequest(
-          'response_format',
-          `Invalid 'response_format': a form of ${dialect} has no place in Gemini.`,
-        );
-      }
-      config.addAll(json.trim().slice(1, -1));
+        const why = `a form of ${dialect} has no place in Gemini`;
+        context.refuse('response_format', 'response_format', why);
+      } else config.addAll(json.trim().slice(1, -1));
       return;
     }
     default:
   }
 }
 
-function encodeModalities({ modalities, audioJson }: GenerationParameters, config: Members): void {
+function encodeModalities(
+  { modalities, audioJson }: GenerationParameters,
+  context: EncodeContext,
+  config: Members,
+): void {
   if (modalities.some((modality) => modality !== 'text')) {
     config.set('responseModalities', JSON.stringify(modalities.map((modality) => modality.toUpperCase())));
   }
@@ -86,7 +86,7 @@ function encodeModalities({ modalities, audioJson }: GenerationParameters, confi
   const json: unknown = JSON.parse(audioJson);
   const { voice, format } = isObject(json) ? json : {};
   if (format !== undefined && format !== 'pcm16') {
-    throw invalidRequest('audio', "Invalid 'audio.format': Gemini speaks in 'pcm16' only.");
+    context.refuse('audio_format', 'audio.format', "Gemini speaks in 'pcm16' only");
   }
   const name = isObject(voice) ? voice['id'] : voice;
   if (typeof name !== 'string') return;

@@ -8,8 +8,8 @@ export class EncodeContext extends EncodeWarnings {
   readonly family: ModelFamily;
 
   /** @param model its name at the provider */
-  constructor(dialect: GeminiDialect, model: string) {
-    super(dialectName);
+  constructor(dialect: GeminiDialect, model: string, dropParams?: boolean) {
+    super(dialectName, dropParams);
     this.dialect = dialect;
     this.family = familyOf(model);
   }

@@ -1,5 +1,6 @@
 import type { Part, ReasoningPart, ToolCall } from '../../../gen/llmgateway/v1/message_pb.js';
-import { isObject, quote, rest, splitMembers } from '../json.ts';
+import { quote, rest, splitMembers } from '../json.ts';
+import { encodeArguments } from '../tool-arguments.ts';
 import { dialectName, signatureFormat } from './dialect.ts';
 import type { EncodeContext } from './encode-context.ts';
 import { encodeAudio, encodeFile, encodeImage, type Media } from './encode-media.ts';
@@ -121,7 +122,7 @@ export class PartsWriter {
     const { id, name, signature } = call;
     const { inner, outer } = splitMembers(members, 'functionCall');
     const given = this.#context.dialect.callIds === 'send' && id !== '' ? `"id":${quote(id)},` : '';
-    const args = argumentsText(call, this.#context, this.#at);
+    const args = encodeArguments(call, this.#context, this.#at);
     this.#push(
       `"functionCall":{${given}"name":${quote(name)},"args":${args}${rest(inner)}}${rest(outer)}`,
       false,
@@ -185,20 +186,4 @@ export class PartsWriter {
 function opaqueMembers(json: string): string {
   const text = json.trim();
   return text.startsWith('{') ? text.slice(1, -1) : `"text":${quote(text)}`;
-}
-
-/** Arguments have to be an object; what a model wrote amiss stays readable in one. */
-function argumentsText({ arguments: text }: ToolCall, context: EncodeContext, at: string): string {
-  if (text.trim() === '') return '{}';
-  try {
-    if (isObject(JSON.parse(text))) return text;
-  } catch {
-    // It is wrapped below.
-  }
-  context.warn(
-    'wrapped_arguments',
-    at,
-    'arguments that are no JSON object are sent as one with the member "arguments"',
-  );
-  return `{"arguments":${quote(text)}}`;
 }

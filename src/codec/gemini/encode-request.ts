@@ -1,9 +1,14 @@
 import type { CreateChatCompletionRequest } from '../../../gen/llmgateway/v1/chat_service_pb.js';
 import type { Warning } from '../../../gen/llmgateway/v1/completion_pb.js';
-import { ToolChoice_Mode } from '../../../gen/llmgateway/v1/generation_pb.js';
-import { invalidRequest } from '../../errors/gateway-error.ts';
+import {
+  type GenerationParameters,
+  type ResponseFormat,
+  type ToolChoice,
+  ToolChoice_Mode,
+} from '../../../gen/llmgateway/v1/generation_pb.js';
+import { unsupportedParameter } from '../../errors/gateway-error.ts';
 import { quote } from '../json.ts';
-import type { GeminiDialect } from './dialect.ts';
+import { dialectName, type GeminiDialect } from './dialect.ts';
 import { encodeConfig } from './encode-config.ts';
 import { encodeMessages } from './encode-contents.ts';
 import { EncodeContext } from './encode-context.ts';
@@ -32,47 +37,62 @@ export function encodeGeminiRequest(
   request: CreateChatCompletionRequest,
   { model, dialect }: EncodeRequestOptions,
 ): EncodedGeminiRequest {
-  const context = new EncodeContext(dialect, model);
+  const context = new EncodeContext(dialect, model, request.options?.dropParams);
   const own = new Members().addAll(context.members(request.extras, 'extras'));
   const { system, contents } = encodeMessages(request.messages, context);
-  const config = encodeConfig(request.parameters, context, own.takeObject('generationConfig'));
+  const ownConfig = own.takeObject('generationConfig');
+  const { list, choice } = encodeTools(request, context);
+  const { tools, parameters } = withoutClash(request.parameters, list, choice, ownConfig, context);
+  const config = encodeConfig(parameters, context, ownConfig);
   const body = new Members();
   if (system !== '') body.set('systemInstruction', system);
   body.set('contents', contents);
-  const tools = toolsOf(request, context, config);
   if (tools !== '') {
     body.set('tools', `[${tools}]`);
     const toolConfig = new Members();
-    if (request.toolChoice !== undefined) {
-      toolConfig.set('functionCallingConfig', encodeToolChoice(request.toolChoice));
-    }
+    if (choice !== undefined) toolConfig.set('functionCallingConfig', encodeToolChoice(choice, context));
     toolConfig.addAll(own.takeObject('toolConfig'));
     if (toolConfig.size > 0) body.set('toolConfig', toolConfig.toString());
   }
   if (config !== '') body.set('generationConfig', config);
-  const tier = tierOf(request.parameters?.serviceTier ?? '', context);
+  const tier = tierOf(parameters?.serviceTier ?? '', context);
   if (tier !== '') body.set('serviceTier', quote(tier));
   body.addAll(own.toString().slice(1, -1));
   return { body: body.toString(), warnings: context.warnings };
 }
 
+const jsonType = '"application/json"';
+
 /**
  * Models before Gemini 3 refuse tools together with an answer in JSON. Where no tool may be called, leaving the tools out says
- * the same by Google's own word.
+ * the same by Google's own word; otherwise it is the answer's form that cannot be had.
+ * @param ownConfig `generationConfig` in the client's own words, which stay
  */
-function toolsOf(request: CreateChatCompletionRequest, context: EncodeContext, config: string): string {
-  const tools = encodeTools(request.tools, context);
-  if (
-    tools === '' ||
-    context.family.toolsWithJson ||
-    !config.includes('"responseMimeType":"application/json"')
-  )
-    return tools;
-  if (request.toolChoice?.mode === ToolChoice_Mode.NONE) return '';
-  throw invalidRequest(
-    'response_format',
-    "Invalid 'response_format': this model takes no tools together with an answer in JSON; Gemini 3 and later do.",
-  );
+function withoutClash(
+  parameters: GenerationParameters | undefined,
+  tools: string,
+  choice: ToolChoice | undefined,
+  ownConfig: string,
+  context: EncodeContext,
+): { readonly tools: string; readonly parameters: GenerationParameters | undefined } {
+  const inOwnWords = ownConfig.includes(`"responseMimeType":${jsonType}`);
+  const asIs = { tools, parameters };
+  if (tools === '' || context.family.toolsWithJson) return asIs;
+  if (!inOwnWords && !isJson(parameters?.responseFormat)) return asIs;
+  if (choice?.mode === ToolChoice_Mode.NONE) return { tools: '', parameters };
+  const field = 'response_format';
+  const why = 'this model takes no tools together with an answer in JSON; Gemini 3 and later do';
+  if (inOwnWords) throw unsupportedParameter(field, `Unsupported '${field}': ${why}`);
+  context.refuse(field, field, why);
+  const { responseFormat: _, ...others } = parameters as GenerationParameters;
+  return { tools, parameters: others };
+}
+
+function isJson(format: ResponseFormat | undefined): boolean {
+  const kind = format?.kind;
+  if (kind?.case === 'opaque')
+    return kind.value.dialect === dialectName && kind.value.json.includes(jsonType);
+  return kind?.case === 'jsonObject' || kind?.case === 'jsonSchema';
 }
 
 /** Names of the tiers. Source: the SDK's ServiceTier. */

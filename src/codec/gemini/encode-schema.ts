@@ -1,5 +1,5 @@
 import { invalidRequest } from '../../errors/gateway-error.ts';
-import { isObject, type Json, quote } from '../json.ts';
+import { isObject, type Json } from '../json.ts';
 import { toKnownSchema } from './schema-full.ts';
 import { toSubset } from './schema-subset.ts';
 
@@ -44,15 +44,11 @@ export function encodeParametersSchema(text: string, field: string): string {
 
 /**
  * The schema of the answer as the value of `responseJsonSchema`.
- * @param description what the answer is for; said in the schema where that does not say it itself
  * @throws GatewayError INVALID_REQUEST
  */
-export function encodeResponseSchema(text: string, description: string, field: string): string {
+export function encodeResponseSchema(text: string, field: string): string {
   const schema = parsed(text, field);
-  const json = written(schema, known(schema, field), text);
-  if (description === '' || typeof schema['description'] === 'string') return json;
-  const rest = json.slice(1, -1).trim();
-  return `{"description":${quote(description)}${rest === '' ? '' : `,${rest}`}}`;
+  return written(schema, known(schema, field), text);
 }
 
 /** The client's own bytes where nothing had to change. */

@@ -1,35 +1,37 @@
+import type { CreateChatCompletionRequest } from '../../../gen/llmgateway/v1/chat_service_pb.js';
 import { type Tool, type ToolChoice, ToolChoice_Mode } from '../../../gen/llmgateway/v1/generation_pb.js';
-import { invalidRequest } from '../../errors/gateway-error.ts';
-import { isObject, quote, rest } from '../json.ts';
+import { quote, rest } from '../json.ts';
+import { allowedNames, lackingIn, takeTools } from '../tool-choice.ts';
 import { dialectName } from './dialect.ts';
 import type { EncodeContext } from './encode-context.ts';
 import { encodeParametersSchema } from './encode-schema.ts';
 
-/**
- * The tools as items of a JSON list, without brackets: all functions in one item, before those that Gemini runs itself.
- * @throws GatewayError INVALID_REQUEST for a tool that Gemini does not have
- */
-export function encodeTools(tools: readonly Tool[], context: EncodeContext): string {
+/** The tools of a request. */
+export interface EncodedTools {
+  /** Items of a JSON list, without brackets: all functions in one, before those that Gemini runs itself. */
+  readonly list: string;
+  /** What the model is to choose among them. */
+  readonly choice: ToolChoice | undefined;
+}
+
+/** @throws GatewayError UNSUPPORTED_PARAMETER for a tool that Gemini does not have */
+export function encodeTools(request: CreateChatCompletionRequest, context: EncodeContext): EncodedTools {
+  const lacking = (tool: Tool) => lackingIn(tool, dialectName, 'Gemini');
+  const { tools, choice } = takeTools(request, null, lacking, context);
   let functions = '';
   let hosted = '';
-  for (let i = 0; i < tools.length; i++) {
-    const tool = tools[i] as Tool;
-    const at = `tools[${i}]`;
+  for (const { tool, at } of tools) {
     if (tool.cacheBreakpoint !== undefined) {
       context.warn('dropped_cache_breakpoint', at, 'Gemini finds cached prefixes by itself');
     }
     const { kind } = tool;
     if (kind.case === 'function') {
       functions += `${functions === '' ? '' : ','}${encodeFunction(tool, context, at)}`;
-    } else if (kind.case === 'hosted' && kind.value.dialect === dialectName) {
-      hosted += `${hosted === '' ? '' : ','}${kind.value.json}`;
-    } else {
-      const what = kind.case === 'hosted' ? `a tool of ${kind.value.dialect}` : 'a tool with free-text input';
-      throw invalidRequest(at, `Invalid '${at}': Gemini does not have ${what}.`);
-    }
+    } else if (kind.case === 'hosted') hosted += `${hosted === '' ? '' : ','}${kind.value.json}`;
   }
   const declared = functions === '' ? '' : `{"functionDeclarations":[${functions}]}`;
-  return declared !== '' && hosted !== '' ? `${declared},${hosted}` : `${declared}${hosted}`;
+  const list = declared !== '' && hosted !== '' ? `${declared},${hosted}` : `${declared}${hosted}`;
+  return { list, choice };
 }
 
 function encodeFunction({ kind, extras }: Tool, context: EncodeContext, at: string): string {
@@ -46,9 +48,9 @@ function encodeFunction({ kind, extras }: Tool, context: EncodeContext, at: stri
 
 /**
  * The `functionCallingConfig` as JSON text. VALIDATED is the mode in which the model may call some of a list or none.
- * @throws GatewayError INVALID_REQUEST
+ * @throws GatewayError UNSUPPORTED_PARAMETER for a tool among the allowed ones that has no name
  */
-export function encodeToolChoice(choice: ToolChoice): string {
+export function encodeToolChoice(choice: ToolChoice, context: EncodeContext): string {
   switch (choice.mode) {
     case ToolChoice_Mode.NONE:
       return '{"mode":"NONE"}';
@@ -58,22 +60,10 @@ export function encodeToolChoice(choice: ToolChoice): string {
       return `{"mode":"ANY","allowedFunctionNames":[${quote(choice.name)}]}`;
     case ToolChoice_Mode.ALLOWED: {
       const mode = choice.allowedRequired ? 'ANY' : 'VALIDATED';
-      return `{"mode":"${mode}","allowedFunctionNames":${JSON.stringify(allowedNames(choice.allowedJson))}}`;
+      const names = [...(allowedNames(choice, context) ?? [])];
+      return `{"mode":"${mode}","allowedFunctionNames":${JSON.stringify(names)}}`;
     }
     default:
       return '{"mode":"AUTO"}';
   }
-}
-
-function allowedNames(json: string): string[] {
-  const list: unknown = json === '' ? [] : JSON.parse(json);
-  return (Array.isArray(list) ? list : []).map((tool: unknown) => {
-    const named = isObject(tool) && isObject(tool['function']) ? tool['function']['name'] : undefined;
-    const name = isObject(tool) ? (named ?? tool['name']) : undefined;
-    if (typeof name === 'string') return name;
-    throw invalidRequest(
-      'tool_choice',
-      "Invalid 'tool_choice': Gemini can be told of allowed functions only.",
-    );
-  });
 }

@@ -27,8 +27,8 @@ const effortField = 'parameters.reasoning_effort';
 const budgetField = 'parameters.reasoning_budget_tokens';
 
 /**
- * How much the model is to think, and that its thoughts are wanted back: who asks for reasoning is told of it. A budget goes as
- * it is, an effort as the level of Gemini 3 or the budget of 2.5.
+ * How much the model is to think, and that its thoughts are wanted back: who asks for reasoning is told of it. A budget that the
+ * model takes goes as it is, an effort as the level of Gemini 3 or the budget of 2.5.
  */
 export function encodeThinking(p: GenerationParameters, context: EncodeContext, into: Members): void {
   const { family } = context;
@@ -40,13 +40,24 @@ export function encodeThinking(p: GenerationParameters, context: EncodeContext, 
     if (effort !== '') context.warn('dropped_reasoning_effort', effortField, 'the model does not think');
     return;
   }
-  if (budget !== undefined) return void setBudget(budget, budgetField, context, into);
+  if (budget !== undefined) return void setBudget(possible(budget, context), budgetField, context, into);
   if (family.thinking === 'budget') {
     const known = budgets.get(effort.toLowerCase());
     if (known === undefined) return void unknownEffort(effort, context);
     return void setBudget(Math.min(known, family.mostBudget), effortField, context, into);
   }
   setLevel(effort.toLowerCase(), context, into);
+}
+
+/** The budget, or the nearest one that the model takes. 0 is none. */
+function possible(budget: number, context: EncodeContext): number {
+  const { leastBudget, mostBudget } = context.family;
+  const taken = budget === 0 ? 0 : Math.min(Math.max(budget, leastBudget), mostBudget);
+  if (taken !== budget) {
+    const why = `the model takes ${leastBudget} to ${mostBudget} tokens; ${taken} is sent`;
+    context.warn('changed_reasoning_budget', budgetField, why);
+  }
+  return taken;
 }
 
 function setBudget(budget: number, field: string, context: EncodeContext, into: Members): void {

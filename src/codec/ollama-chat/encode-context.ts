@@ -6,7 +6,7 @@ export class EncodeContext extends EncodeWarnings {
   /** Names of the tools that were called so far, by the calls' ids: results are matched by name here. */
   readonly toolNames = new Map<string, string>();
 
-  constructor() {
-    super(dialectName);
+  constructor(dropParams?: boolean) {
+    super(dialectName, dropParams);
   }
 }

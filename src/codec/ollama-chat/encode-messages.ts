@@ -1,5 +1,6 @@
 import { type Message, type Part, Role, type ToolResult } from '../../../gen/llmgateway/v1/message_pb.js';
-import { isObject, quote, rest, splitMembers } from '../json.ts';
+import { quote, rest, splitMembers } from '../json.ts';
+import { encodeArguments } from '../tool-arguments.ts';
 import type { EncodeContext } from './encode-context.ts';
 import { type Content, encodeContent } from './encode-parts.ts';
 
@@ -81,26 +82,8 @@ function encodeToolCall(part: Part, context: EncodeContext, at: string): string 
   }
   const { inner, outer } = splitMembers(context.members(part.extras, at), 'function');
   const given = id === '' ? '' : `"id":${quote(id)},`;
-  const args = encodeArguments(part, context, at);
+  const args = encodeArguments(part.content.value, context, at);
   return `{${given}"function":{"name":${quote(name)},"arguments":${args}${rest(inner)}}${rest(outer)}}`;
-}
-
-/** Arguments are an object here: text that is one stays as it is, other text becomes a member of one. */
-function encodeArguments({ content }: Part, context: EncodeContext, at: string): string {
-  if (content.case !== 'toolCall') return '{}';
-  const { arguments: text, custom } = content.value;
-  if (!custom && text.trim() === '') return '{}';
-  if (!custom && isObjectText(text)) return text;
-  context.warn('changed_arguments', at, 'arguments that are no JSON object were put into one, as "input"');
-  return `{"input":${quote(text)}}`;
-}
-
-function isObjectText(text: string): boolean {
-  try {
-    return isObject(JSON.parse(text));
-  } catch {
-    return false;
-  }
 }
 
 function pushResults(message: Message, context: EncodeContext, at: string, list: string[]): void {

@@ -1,5 +1,6 @@
 import type { GenerationParameters, ResponseFormat } from '../../../gen/llmgateway/v1/generation_pb.js';
-import { invalidRequest } from '../../errors/gateway-error.ts';
+import { describedSchema } from '../answer-schema.ts';
+import type { EncodeWarnings } from '../encode-warnings.ts';
 import { addMember, addText, number } from '../json.ts';
 import { dialectName } from './dialect.ts';
 
@@ -31,20 +32,25 @@ export function encodeOptions(
   return options;
 }
 
-/** The `format` as JSON text; '' for plain text. A schema stays byte for byte. */
-export function encodeFormat(format: ResponseFormat | undefined): string {
+/**
+ * The `format` as JSON text; '' for plain text.
+ * @throws GatewayError UNSUPPORTED_PARAMETER for a form of another dialect
+ */
+export function encodeFormat(format: ResponseFormat | undefined, warnings: EncodeWarnings): string {
   const kind = format?.kind;
   switch (kind?.case) {
     case 'jsonObject':
       return '"json"';
     case 'jsonSchema':
-      return kind.value.schemaJson === '' ? '"json"' : kind.value.schemaJson;
+      return kind.value.schemaJson === '' ? '"json"' : describedSchema(kind.value, warnings);
     case 'opaque':
       if (kind.value.dialect === dialectName) return kind.value.json;
-      throw invalidRequest(
+      warnings.refuse(
         'response_format',
-        `Invalid 'response_format': Ollama has no form ${JSON.stringify(kind.value.type)}.`,
+        'response_format',
+        `Ollama has no form ${JSON.stringify(kind.value.type)}`,
       );
+      return '';
     default:
       return '';
   }

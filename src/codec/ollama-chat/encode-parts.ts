@@ -75,7 +75,7 @@ const base64Head = /^data:[^,]*;base64,/i;
 /** A picture as base64: what is in a data: URL already stays as it is. */
 function encodeImage({ source, detail }: ImagePart, context: EncodeContext, at: string): string {
   if (detail !== '' && detail !== 'auto') {
-    context.warn('dropped_image_detail', at, 'Ollama does not take the detail of a picture');
+    context.warn('dropped_detail', at, 'Ollama does not take the detail of a picture');
   }
   if (source.case === 'data') return quote(base64(source.value));
   const head = source.case === 'url' ? base64Head.exec(source.value)?.[0] : undefined;

@@ -33,13 +33,13 @@ export function encodeChatRequest(
   request: CreateChatCompletionRequest,
   { model, stream, think: known }: EncodeRequestOptions,
 ): EncodedChatRequest {
-  const context = new EncodeContext();
+  const context = new EncodeContext(request.options?.dropParams);
   const { parameters } = request;
   const { options: given, think: asked, members } = requestMembers(request.extras, context);
   let body = `{"model":${quote(model)},"messages":${encodeMessages(request.messages, context)}`;
   const tools = encodeTools(request, context);
   if (tools !== '') body += `,"tools":[${tools}]`;
-  const format = encodeFormat(parameters?.responseFormat);
+  const format = encodeFormat(parameters?.responseFormat, context);
   if (format !== '') body += `,"format":${format}`;
   const options = encodeOptions(parameters, given);
   if (options !== '') body += `,"options":{${options}}`;

@@ -1,57 +1,27 @@
 import type { CreateChatCompletionRequest } from '../../../gen/llmgateway/v1/chat_service_pb.js';
-import { ErrorReason } from '../../../gen/llmgateway/v1/error_pb.js';
-import { type Tool, type ToolChoice, ToolChoice_Mode } from '../../../gen/llmgateway/v1/generation_pb.js';
-import { GatewayError, invalidRequest } from '../../errors/gateway-error.ts';
-import { isObject, quote, rest, splitMembers } from '../json.ts';
+import { type Tool, ToolChoice_Mode } from '../../../gen/llmgateway/v1/generation_pb.js';
+import { quote, rest, splitMembers } from '../json.ts';
+import { allowedNames, isForced, lackingIn, takeTools } from '../tool-choice.ts';
 import { dialectName } from './dialect.ts';
 import type { EncodeContext } from './encode-context.ts';
 
 /**
  * The tools as items of a JSON list, without brackets. Ollama has no tool choice: that none may be called, or only some, is said
  * by leaving the others out.
- * @throws GatewayError that names the field when the model would have to be made to call one, or for a tool that Ollama lacks
+ * @throws GatewayError UNSUPPORTED_PARAMETER when the model would have to be made to call one, or for a tool that Ollama lacks
  */
 export function encodeTools(request: CreateChatCompletionRequest, context: EncodeContext): string {
-  const offered = toolFilter(request, context);
-  let list = '';
-  request.tools.forEach((tool, i) => {
-    if (offered(tool)) list += `${list === '' ? '' : ','}${encodeTool(tool, context, `tools[${i}]`)}`;
-  });
-  return list;
-}
-
-type ToolFilter = (tool: Tool) => boolean;
-
-function toolFilter(
-  { toolChoice, options }: CreateChatCompletionRequest,
-  context: EncodeContext,
-): ToolFilter {
-  if (toolChoice === undefined) return () => true;
-  const { mode, allowedRequired } = toolChoice;
-  const forced =
-    mode === ToolChoice_Mode.REQUIRED ||
-    mode === ToolChoice_Mode.NAMED ||
-    (mode === ToolChoice_Mode.ALLOWED && allowedRequired);
-  if (forced) {
-    const why = 'Ollama cannot make a model call a tool';
-    if (options?.dropParams !== true) {
-      throw new GatewayError(ErrorReason.UNSUPPORTED_PARAMETER, `${why}; leave tool_choice out, or "auto"`, {
-        field: 'tool_choice',
-      });
-    }
-    context.warn('dropped_tool_choice', 'tool_choice', why);
+  if (request.toolChoice?.mode === ToolChoice_Mode.NONE) return '';
+  const allowed = allowedNames(request.toolChoice, context);
+  const lacking = (tool: Tool) => lackingIn(tool, dialectName, 'Ollama');
+  const { tools, choice } = takeTools(request, allowed, lacking, context);
+  if (isForced(choice)) {
+    const why = 'Ollama cannot make a model call a tool; leave it out, or "auto"';
+    context.refuse('tool_choice', 'tool_choice', why);
   }
-  if (mode === ToolChoice_Mode.NONE) return () => false;
-  if (mode !== ToolChoice_Mode.ALLOWED) return () => true;
-  const names = allowedNames(toolChoice);
-  return ({ kind }) => kind.case === 'function' && names.has(kind.value.name);
-}
-
-/** Names of OpenAI's `allowed_tools.tools`: `{type, function: {name}}`, or flat as in its newer API. */
-function allowedNames({ allowedJson }: ToolChoice): ReadonlySet<unknown> {
-  const list: unknown = allowedJson === '' ? [] : JSON.parse(allowedJson);
-  const items = Array.isArray(list) ? list.filter(isObject) : [];
-  return new Set(items.map(({ function: called, name }) => (isObject(called) ? called['name'] : name)));
+  let list = '';
+  for (const { tool, at } of tools) list += `${list === '' ? '' : ','}${encodeTool(tool, context, at)}`;
+  return list;
 }
 
 function encodeTool(tool: Tool, context: EncodeContext, at: string): string {
@@ -70,9 +40,8 @@ function encodeTool(tool: Tool, context: EncodeContext, at: string): string {
       return `{"type":"function","function":{"name":${quote(name)}${described},"parameters":${parameters}${rest(inner)}}${rest(outer)}}`;
     }
     case 'hosted':
-      if (kind.value.dialect === dialectName) return kind.value.json;
-      throw invalidRequest(at, `Invalid '${at}': Ollama has no tool ${JSON.stringify(kind.value.type)}.`);
+      return kind.value.json;
     default:
-      throw invalidRequest(at, `Invalid '${at}': Ollama takes functions only.`);
+      return '';
   }
 }

@@ -8,6 +8,7 @@ import {
   readObject,
   readOptionalString,
   readString,
+  writeJson,
 } from '../fields.ts';
 import { addNested, isObject, type Json } from '../json.ts';
 import { decodeAnnotations } from './annotations.ts';
@@ -128,6 +129,7 @@ function decodeAssistant(json: Json, at: string, markers: CacheMarkers): Message
       case 'annotations':
         citations = readArray(member, field, maxMessages);
         if (citations.length === 0) unknown = keepMember(unknown, key, member, field);
+        else writeJson(citations, field); // too deep is the client's fault, to be found here
         break;
       default:
         unknown = keepMember(unknown, key, member, field);

@@ -5,7 +5,7 @@ import {
   type EncodedMessagesRequest,
   encodeMessagesRequest,
 } from '../../codec/anthropic-messages/encode-request.ts';
-import { claudeModel } from '../../codec/claude-model.ts';
+import { claudeModel, unsupportedByClaude } from '../../codec/claude-model.ts';
 import { notUnderstood } from '../../codec/upstream-error.ts';
 import type { UpstreamClient } from '../../http/client.ts';
 import { SseFraming } from '../framed-event-stream.ts';
@@ -75,12 +75,12 @@ export function anthropicProvider(options: AnthropicOptions, client: UpstreamCli
 
 /** Hints that a model does not take are left out like those that the provider does not know. */
 function unsupportedBy(always: readonly string[]): Provider['unsupported'] {
-  const usual: ReadonlySet<string> = new Set(always);
-  const withoutSampling: ReadonlySet<string> = new Set([...always, 'temperature', 'top_p', 'top_k']);
-  const withoutThinking: ReadonlySet<string> = new Set([...always, 'reasoning_effort']);
-  return (upstreamModel) => {
-    const { sampling, thinking } = claudeModel(upstreamModel);
-    if (!sampling) return withoutSampling;
-    return thinking === 'none' ? withoutThinking : usual;
+  const sets = new Map<string, ReadonlySet<string>>();
+  return (model) => {
+    const more = unsupportedByClaude(claudeModel(model));
+    const key = more.join();
+    const known = sets.get(key) ?? new Set([...always, ...more]);
+    sets.set(key, known);
+    return known;
   };
 }

@@ -20,7 +20,7 @@ export function bedrockEmbeddings(
   return async ({ request, upstreamModel, signal, timeouts, warn }) => {
     const form = embeddingForm(upstreamModel, api.name);
     const texts = textsOf(request);
-    const warnings = new EncodeWarnings(dialectName);
+    const warnings = new EncodeWarnings(dialectName, request.dropParams);
     const path = modelPath(upstreamModel, 'invoke');
     const bodies: { readonly body: string; readonly count: number }[] = [];
     for (let at = 0; at < texts.length; at += form.batch) {

@@ -2,7 +2,7 @@ import { decodeConverseError } from '../../codec/bedrock-converse/decode-error.t
 import { decodeConverseResponse } from '../../codec/bedrock-converse/decode-response.ts';
 import { ConverseStreamDecoder } from '../../codec/bedrock-converse/decode-stream.ts';
 import { encodeConverseRequest } from '../../codec/bedrock-converse/encode-request.ts';
-import { modelTraits } from '../../codec/bedrock-converse/models.ts';
+import { modelTraits, unsupportedBy as unsupportedByModel } from '../../codec/bedrock-converse/models.ts';
 import type { ProviderConfig } from '../../config/providers.ts';
 import { type AwsEventStreamMessage, AwsEventStreamReader } from '../../http/aws-event-stream-reader.ts';
 import type { UpstreamClient } from '../../http/client.ts';
@@ -10,6 +10,7 @@ import { HttpApi } from '../http-api.ts';
 import { type HttpChat, httpChat } from '../http-chat.ts';
 import type { Provider } from '../provider.ts';
 import { claudeByInvoke } from './claude.ts';
+import { bedrockTokenCount } from './count-tokens.ts';
 import { bedrockEmbeddings } from './embeddings.ts';
 import { modelPath } from './paths.ts';
 import { bedrockProxy } from './proxy.ts';
@@ -28,7 +29,7 @@ export function bedrockProvider(config: ProviderConfig, client: UpstreamClient):
   );
   const converse = byConverse(api);
   const claude = config.claudeApi === 'invoke' ? claudeByInvoke(api) : converse;
-  const chatOf = (model: string): HttpChat => (modelTraits(model).vendor === 'anthropic' ? claude : converse);
+  const chatOf = (model: string): HttpChat => (modelTraits(model).claude === null ? converse : claude);
   return {
     name,
     missing,
@@ -36,6 +37,7 @@ export function bedrockProvider(config: ProviderConfig, client: UpstreamClient):
     createChat: (call) => chatOf(call.upstreamModel).createChat(call),
     streamChat: (call) => chatOf(call.upstreamModel).streamChat(call),
     createEmbeddings: bedrockEmbeddings(api),
+    countTokens: bedrockTokenCount(api, config.claudeApi),
   };
 }
 
@@ -70,7 +72,7 @@ function authorization({ apiKey, aws, headers }: ProviderConfig, baseUrl: string
 
 /** The region that an address of AWS names; elsewhere any will do. */
 const regionOf = (url: string): string =>
-  /[./]bedrock-runtime(?:-fips)?\.([a-z]{2}(?:-[a-z]+)+-\d+)\./.exec(url)?.[1] ?? 'us-east-1';
+  /[./]bedrock-runtime(?:-fips)?\.([a-z]{2,8}(?:-[a-z]+)+-\d+)\./.exec(url)?.[1] ?? 'us-east-1';
 
 function missingOf({ name, apiKey, aws, headers, baseUrl }: ProviderConfig): string | null {
   if (apiKey === null && !aws?.credentials && headers['authorization'] === undefined) {
@@ -89,12 +91,9 @@ function unsupportedBy(
 ): (model: string) => ReadonlySet<string> {
   const sets = new Map<string, ReadonlySet<string>>();
   return (model) => {
-    const { vendor, claude, nova2 } = modelTraits(model);
-    const more = invokesClaude && vendor === 'anthropic' ? [...onlyConverse] : [];
-    if (claude?.sampling === false) more.push('temperature', 'top_p', 'top_k');
-    if (!topKVendors.has(vendor)) more.push('top_k');
-    if ((claude === null || claude.thinking === 'none') && !nova2 && vendor !== 'openai')
-      more.push('reasoning_effort');
+    const traits = modelTraits(model);
+    const more = unsupportedByModel(traits);
+    if (invokesClaude && traits.claude !== null) more.push(...onlyConverse);
     const key = more.join();
     const known = sets.get(key);
     if (known !== undefined) return known;
@@ -103,5 +102,3 @@ function unsupportedBy(
     return made;
   };
 }
-
-const topKVendors: ReadonlySet<string> = new Set(['anthropic', 'mistral', 'cohere', 'nova']);

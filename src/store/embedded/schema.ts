@@ -24,4 +24,10 @@ export const migrations: readonly string[] = [
      body BLOB NOT NULL,
      UNIQUE (session, position)
    ) STRICT;`,
+  `CREATE TABLE tools (
+     tenant TEXT NOT NULL,
+     name TEXT NOT NULL,
+     body TEXT NOT NULL,
+     PRIMARY KEY (tenant, name)
+   ) STRICT, WITHOUT ROWID;`,
 ];

@@ -13,7 +13,8 @@ const backoff = (tries: number): number => Math.min(50 * 2 ** Math.min(tries, 5)
 export function clientFor(address: RedisAddress, timeoutMs: number): Redis | Cluster {
   const { kind, nodes, master, tls, username, password, database } = address;
   const common = {
-    commandTimeout: timeoutMs,
+    // Whoever asked is told earlier, by the connection's own limit; this one only clears away.
+    commandTimeout: silenceMs,
     connectTimeout: connectMs,
     socketTimeout: silenceMs,
     // What is not answered has failed; it must not happen later, when its caller has long been told.

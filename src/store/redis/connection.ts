@@ -99,10 +99,14 @@ export class RedisConnection {
     }
   }
 
-  /** ioredis's own limit begins anew when a Cluster sends a command to another node. */
+  /**
+   * ioredis's own limit begins anew when a Cluster sends a command to another node. An answer that has come while the process was busy
+   * counts: timers run before sockets are read, so the sockets get their turn first.
+   */
   #timed<T>(answer: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(unavailable('redis', late)), this.#timeoutMs);
+      const end = (): void => reject(unavailable('redis', late));
+      const timer = setTimeout(() => setImmediate(end), this.#timeoutMs);
       answer.then(resolve, reject).finally(() => clearTimeout(timer));
     });
   }

@@ -101,7 +101,12 @@ describe('thinking', () => {
     expect(budget(0, model)).toMatchObject({ thinking: { type: 'disabled' } });
     expect(budget(9_000, 'claude-opus-4-8')).toMatchObject({
       thinking: { type: 'adaptive' },
-      effort: 'high',
+      effort: 'low',
+      warnings: ['dropped_reasoning_budget'],
+    });
+    expect(effort('', 'claude-opus-4-8', { reasoningBudgetTokens: 9_000 }).effort).toBe('high');
+    expect(budget(2_000, model, { maxOutputTokens: 1_024 })).toMatchObject({
+      thinking: undefined,
       warnings: ['dropped_reasoning_budget'],
     });
     expect(budget(99_000, 'glm-5')).toMatchObject({ thinking: { budget_tokens: 99_000 }, limit: 103_096 });
@@ -132,6 +137,12 @@ describe('thinking', () => {
     });
     const error = refused(() => effort('', 'claude-sonnet-4-5', { reasoningBudgetTokens: 2_000 }, forced));
     expect(error).toMatchObject({ status: 400, facts: { field: 'tool_choice' } });
+    const options = build.gatewayOptions({ dropParams: true });
+    const rest = { ...forced, options };
+    expect(effort('', 'claude-sonnet-4-5', { reasoningBudgetTokens: 2_000 }, rest)).toMatchObject({
+      thinking: undefined,
+      warnings: ['dropped_reasoning_budget'],
+    });
   });
 
   test('does not go on in a turn whose thoughts are lost', () => {

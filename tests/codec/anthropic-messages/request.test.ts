@@ -240,23 +240,25 @@ describe('results of tools', () => {
 
 describe('calls of tools in the history', () => {
   test.each([
-    ['', {}],
-    [' ', {}],
-    ['{"a":', { invalid_arguments: '{"a":' }],
-    ['[1]', { invalid_arguments: '[1]' }],
-  ])('arguments %j', (args, input) => {
-    const { body } = ofChat({
+    ['', {}, []],
+    [' ', {}, []],
+    ['{"a":', { invalid_arguments: '{"a":' }, ['wrapped_arguments']],
+    ['[1]', { invalid_arguments: '[1]' }, ['wrapped_arguments']],
+  ])('arguments %j', (args, input, codes) => {
+    const { body, warnings } = ofChat({
       messages: [asked, { role: 'assistant', content: '', tool_calls: [call('c', args)] }, asked],
     });
     expect(body.messages[1]?.content).toEqual([{ type: 'tool_use', id: 'c', name: 'f', input }]);
+    expect(warnings).toEqual(codes);
   });
 
   test('the free text of a custom tool is a member', () => {
     const custom = { id: 'c', type: 'custom', custom: { name: 'f', input: 'x' } };
-    const { body } = ofChat({
+    const { body, warnings } = ofChat({
       messages: [asked, { role: 'assistant', content: null, tool_calls: [custom] }, asked],
     });
     expect(body.messages[1]?.content).toMatchObject([{ input: { input: 'x' } }]);
+    expect(warnings).toEqual(['wrapped_arguments']);
   });
 });
 

@@ -180,7 +180,8 @@ describe('arguments', () => {
 
   test('that are no object are wrapped in one, and that is said', () => {
     for (const args of ['{"a":', '[1]', '5', 'null']) {
-      expect(inputOf(args)).toEqual({ input: JSON.stringify({ input: args }), codes: ['wrapped_arguments'] });
+      const input = JSON.stringify({ invalid_arguments: args });
+      expect(inputOf(args)).toEqual({ input, codes: ['wrapped_arguments'] });
     }
     expect(inputOf('{"a":1}', { custom: true }).input).toBe('{"input":"{\\"a\\":1}"}');
   });
@@ -357,17 +358,11 @@ describe('tools', () => {
 });
 
 describe('cache points', () => {
-  test('stand after what they end, at most four, with a lifetime that Bedrock has', () => {
+  test('stand after what they end, with a lifetime that Bedrock has', () => {
     const { json, codes } = encode(
       [
         say(SYSTEM, point(build.textPart('S'), '1h')),
-        say(
-          USER,
-          point(build.textPart('A'), '30m'),
-          point(build.textPart('B'), '5m'),
-          point(build.textPart('C')),
-          point(build.textPart('D')),
-        ),
+        say(USER, point(build.textPart('A'), '30m'), point(build.textPart('B'), '5m')),
       ],
       { tools: [{ ...tool('f'), cacheBreakpoint: build.cacheBreakpoint() }] },
     );
@@ -377,12 +372,36 @@ describe('cache points', () => {
       { cachePoint: { type: 'default' } },
       { text: 'B' },
       { cachePoint: { type: 'default', ttl: '5m' } },
-      { text: 'C' },
-      { cachePoint: { type: 'default' } },
-      { text: 'D' },
     ]);
-    expect(json.toolConfig.tools).toHaveLength(1);
-    expect(codes).toEqual(['dropped_cache_breakpoint']);
+    expect(json.toolConfig.tools[1]).toEqual({ cachePoint: { type: 'default' } });
+    expect(codes).toEqual([]);
+  });
+
+  test('are the last four of the prompt, which begins with the tools', () => {
+    const marked = (name: string) => ({ ...tool(name), cacheBreakpoint: build.cacheBreakpoint() });
+    const ask = (texts: string[], tools = [marked('f'), marked('g')], model = claude) =>
+      encode(
+        [say(SYSTEM, point(build.textPart('S'))), say(USER, ...texts.map((t) => point(build.textPart(t))))],
+        {
+          tools,
+        },
+        model,
+      );
+    const places = ({ json }: Encoded) =>
+      [json.toolConfig?.tools ?? [], json.system, json.messages[0].content].map((list) =>
+        // biome-ignore lint/suspicious/noExplicitAny: blocks are looked at member by member
+        list.map((item: any) => (item.cachePoint ? '|' : (item.text ?? item.toolSpec.name))).join(''),
+      );
+    expect(places(ask(['A']))).toEqual(['f|g|', 'S|', 'A|']);
+    const five = ask(['A', 'B']);
+    expect([places(five), five.codes]).toEqual([['fg|', 'S|', 'A|B|'], ['dropped_cache_breakpoint']]);
+    expect(places(ask(['A', 'B', 'C', 'D', 'E']))).toEqual(['fg', 'S', 'AB|C|D|E|']);
+    // Nova takes none after tools: they leave the places to others.
+    expect(places(ask(['A', 'B', 'C'], [marked('f')], 'amazon.nova-pro-v1:0'))).toEqual([
+      'f',
+      'S|',
+      'A|B|C|',
+    ]);
   });
 
   test('inside a tool result stand after it', () => {
@@ -460,6 +479,7 @@ describe('thinking', () => {
     return [json.additionalModelRequestFields, json.outputConfig, codes];
   };
   const enabled = (budget_tokens: number) => ({ thinking: { type: 'enabled', budget_tokens } });
+  const off = (type: string) => ({ thinking: { type } });
   const adaptive = { thinking: { type: 'adaptive' } };
   const shown = { thinking: { type: 'adaptive', display: 'summarized' } };
 
@@ -469,7 +489,7 @@ describe('thinking', () => {
       'that leaves room for the answer',
       { reasoningEffort: 'high', maxOutputTokens: 10_000 },
       claude,
-      [enabled(8_000), undefined, []],
+      [enabled(8_976), undefined, []],
     ],
     [
       'or none at all',
@@ -477,7 +497,7 @@ describe('thinking', () => {
       claude,
       [undefined, undefined, ['dropped_reasoning_effort']],
     ],
-    ['none is none', { reasoningEffort: 'none' }, claude, [undefined, undefined, []]],
+    ['none is none', { reasoningEffort: 'none' }, claude, [off('disabled'), undefined, []]],
     [
       'a budget wins',
       { reasoningEffort: 'low', reasoningBudgetTokens: 5_000 },
@@ -527,13 +547,20 @@ describe('thinking', () => {
       opus47,
       [shown, { effort: 'medium' }, ['dropped_reasoning_budget']],
     ],
-    ['a budget of nothing is off', { reasoningBudgetTokens: 0 }, claude, [undefined, undefined, []]],
+    ['a budget of nothing is off', { reasoningBudgetTokens: 0 }, claude, [off('disabled'), undefined, []]],
     [
       'who thinks by itself is told not to',
       { reasoningEffort: 'none' },
       'anthropic.claude-sonnet-5',
-      [{ thinking: { type: 'disabled' } }, undefined, []],
+      [off('disabled'), undefined, []],
     ],
+    [
+      'by a budget of nothing as well, in its own words',
+      { reasoningBudgetTokens: 0 },
+      'anthropic.claude-sonnet-5-5',
+      [off('between_tools'), undefined, []],
+    ],
+    ['who does not is told nothing', { reasoningEffort: 'none' }, opus47, [undefined, undefined, []]],
     [
       'and who cannot but think, to think little',
       { reasoningEffort: 'none' },
@@ -545,6 +572,18 @@ describe('thinking', () => {
       { reasoningEffort: 'minimal' },
       'us.amazon.nova-2-lite-v1:0',
       [{ reasoningConfig: { type: 'enabled', maxReasoningEffort: 'low' } }, undefined, []],
+    ],
+    [
+      'Nova 2 that is not to reason',
+      { reasoningBudgetTokens: 0 },
+      'us.amazon.nova-2-lite-v1:0',
+      [{ reasoningConfig: { type: 'disabled' } }, undefined, []],
+    ],
+    [
+      'gpt-oss always does',
+      { reasoningEffort: 'none' },
+      'openai.gpt-oss-120b-1:0',
+      [{ reasoning_effort: 'low' }, undefined, ['dropped_reasoning_effort']],
     ],
     [
       'gpt-oss',
@@ -562,12 +601,30 @@ describe('thinking', () => {
     expect(thinking(parameters, model)).toEqual(expected);
   });
 
-  test('a budget that cannot be is refused by name', () => {
-    const field = 'parameters.reasoning_budget_tokens';
-    expect(refusal(() => encodeWith({ reasoningBudgetTokens: 500 })).facts.field).toBe(field);
-    expect(
-      refusal(() => encodeWith({ reasoningBudgetTokens: 2_000, maxOutputTokens: 2_000 })).facts.field,
-    ).toBe(field);
+  test.each<[string, Partial<GenerationParameters>, unknown, string]>([
+    ['too small', { reasoningBudgetTokens: 500 }, enabled(1_024), 'changed_reasoning_budget'],
+    [
+      "as large as the answer's limit",
+      { reasoningBudgetTokens: 2_000, maxOutputTokens: 2_000 },
+      enabled(1_999),
+      'changed_reasoning_budget',
+    ],
+    [
+      'in an answer too short for any',
+      { reasoningBudgetTokens: 2_000, maxOutputTokens: 1_000 },
+      undefined,
+      'dropped_reasoning_budget',
+    ],
+  ])('a budget that is %s is one that can be, and that is said', (_what, parameters, expected, code) => {
+    expect(thinking(parameters, claude)).toEqual([expected, undefined, [code]]);
+  });
+
+  test('between calls of tools a budget may be larger than the answer', () => {
+    const betas = '{"additionalModelRequestFields":{"anthropic_beta":["interleaved-thinking-2025-05-14"]}}';
+    const extras = build.extras('aws.converse', betas);
+    const { json, codes } = encodeWith({ reasoningBudgetTokens: 9_000, maxOutputTokens: 4_000 }, { extras });
+    expect(json.additionalModelRequestFields).toMatchObject(enabled(9_000));
+    expect(codes).toEqual([]);
   });
 
   test('sampling that thinking excludes is left out, and that is said', () => {
@@ -595,15 +652,64 @@ describe('thinking', () => {
     }
   });
 
+  test('a temperature is one that Converse takes', () => {
+    for (const model of [claude, 'meta.llama3-3-70b-instruct-v1:0']) {
+      const { json, codes } = encodeWith({ temperature: 1.5 }, {}, model);
+      expect(json.inferenceConfig).toEqual({ temperature: 1 });
+      expect(codes).toEqual(['changed_temperature']);
+    }
+  });
+
+  test.each<[string, Message[], boolean]>([
+    ['a new turn', [say(USER, 'A'), say(ASSISTANT, 'B'), say(USER, 'C')], true],
+    [
+      'results of calls without their thoughts',
+      [say(USER, 'A'), say(ASSISTANT, call('1', 'f')), say(TOOL, result('1'))],
+      false,
+    ],
+    [
+      'results of calls with them',
+      [
+        say(USER, 'A'),
+        say(ASSISTANT, thought('Hm', { signature: 'c2ln', format: 'anthropic-claude-v1' }), call('1', 'f')),
+        say(TOOL, result('1')),
+      ],
+      true,
+    ],
+    [
+      "results of calls with another provider's",
+      [
+        say(USER, 'A'),
+        say(ASSISTANT, thought('Hm', { signature: 'x', format: 'google-gemini-v1' }), call('1', 'f')),
+        say(TOOL, result('1')),
+      ],
+      false,
+    ],
+    ['an answer begun for it', [say(USER, 'A'), say(ASSISTANT, 'B')], false],
+  ])('a model with a budget thinks where it may: %s', (_what, messages, thinks) => {
+    const parameters = build.parameters({ reasoningEffort: 'low' });
+    const { json, codes } = encode(messages, { parameters, tools: [tool('f')] });
+    expect(json.additionalModelRequestFields).toEqual(thinks ? enabled(2_048) : undefined);
+    expect(codes.includes('dropped_reasoning_effort')).toBe(!thinks);
+    const newer = encode(messages, { parameters, tools: [tool('f')] }, opus46);
+    expect(newer.json.additionalModelRequestFields).toEqual(adaptive);
+  });
+
   test('a tool that has to be called excludes thinking: an effort gives way, a budget is refused', () => {
     const forced = { tools: [tool('f')], toolChoice: build.toolChoice(ToolChoice_Mode.REQUIRED) };
     const { json, codes } = encodeWith({ reasoningEffort: 'high', temperature: 0.3 }, forced);
     expect(json.additionalModelRequestFields).toBeUndefined();
     expect(json.inferenceConfig).toEqual({ temperature: 0.3 });
     expect(codes).toEqual(['dropped_reasoning_effort']);
-    expect(refusal(() => encodeWith({ reasoningBudgetTokens: 2_000 }, forced)).facts.field).toBe(
-      'parameters.reasoning_budget_tokens',
-    );
+    expect(refusal(() => encodeWith({ reasoningBudgetTokens: 2_000 }, forced))).toMatchObject({
+      reason: ErrorReason.UNSUPPORTED_PARAMETER,
+      facts: { field: 'tool_choice' },
+    });
+    // The effort is about more than thoughts.
+    const newer = encodeWith({ reasoningEffort: 'high' }, forced, opus46);
+    expect(newer.json.additionalModelRequestFields).toBeUndefined();
+    expect(newer.json.outputConfig).toEqual({ effort: 'high' });
+    expect(newer.codes).toEqual(['dropped_thinking']);
   });
 
   test('structured output goes together with thinking', () => {

@@ -367,7 +367,7 @@ describe('calls and results', () => {
 
   test.each(['not JSON', '[1]', '5'])('arguments that are %s are sent in an object', (args) => {
     const { json, codes } = encode(ask([say('q'), answer(call('1', 'f', args))]));
-    expect(json.contents[1].parts[0].functionCall.args).toEqual({ arguments: args });
+    expect(json.contents[1].parts[0].functionCall.args).toEqual({ invalid_arguments: args });
     expect(codes).toEqual(['wrapped_arguments']);
   });
 });
@@ -517,9 +517,7 @@ describe('tools', () => {
       build.tool({ case: 'hosted', value: build.opaque('openai.chat', 'web_search', '{}') }),
     ],
   ])('%s is refused with its place', (_what, tool) => {
-    expect(() => encode(ask([say('q')], { tools: [f, tool] }))).toThrow(
-      /Invalid 'tools\[1\]': Gemini does not have/,
-    );
+    expect(() => encode(ask([say('q')], { tools: [f, tool] }))).toThrow(/Unsupported 'tools\[1\]': Gemini/);
   });
 
   test.each<[string, ReturnType<typeof build.toolChoice>, unknown]>([
@@ -554,7 +552,7 @@ describe('tools', () => {
 
   test('that are allowed have to be functions', () => {
     const toolChoice = build.toolChoice(ToolChoice_Mode.ALLOWED, { allowedJson: '[{"type":"mcp"}]' });
-    expect(() => encode(ask([say('q')], { tools: [f], toolChoice }))).toThrow(/Invalid 'tool_choice'/);
+    expect(() => encode(ask([say('q')], { tools: [f], toolChoice }))).toThrow(/Unsupported 'tool_choice'/);
   });
 
   const json = build.responseFormat({
@@ -565,7 +563,7 @@ describe('tools', () => {
   test('together with an answer in JSON are refused by models that refuse them', () => {
     const request = ask([say('q')], { tools: [f], parameters: build.parameters({ responseFormat: json }) });
     expect(() => encode(request)).toThrow(
-      /Invalid 'response_format': this model takes no tools together with an answer in JSON/,
+      /Unsupported 'response_format': this model takes no tools together with an answer in JSON/,
     );
     expect(encode(request, third).json).toMatchObject({
       tools: [{}],
@@ -641,7 +639,7 @@ describe('parameters', () => {
     );
     const other = build.opaque('openai.chat', 'grammar', '{}');
     expect(() => config({ responseFormat: build.responseFormat({ case: 'opaque', value: other }) })).toThrow(
-      /Invalid 'response_format'/,
+      /Unsupported 'response_format'/,
     );
   });
 
@@ -679,6 +677,17 @@ describe('parameters', () => {
   ])('%s thinks with effort %s', (model, reasoningEffort, thinking, warned) => {
     const { config: sent, codes } = config({ reasoningEffort }, model);
     expect([sent?.thinkingConfig, codes]).toEqual([thinking, warned]);
+  });
+
+  test.each([
+    [100, 'gemini-2.5-pro', 128],
+    [100, 'gemini-2.5-flash-lite', 512],
+    [30_000, 'gemini-2.5-flash', 24_576],
+    [99_000, third, 32_768],
+  ])('a budget of %i tokens is for %s one of %i, and that is said', (reasoningBudgetTokens, model, taken) => {
+    const { config: sent, codes } = config({ reasoningBudgetTokens }, model);
+    expect(sent.thinkingConfig).toEqual({ includeThoughts: true, thinkingBudget: taken });
+    expect(codes).toEqual(['changed_reasoning_budget']);
   });
 
   test('a budget wins over an effort', () => {

@@ -301,13 +301,13 @@ describe('what the subset cannot say goes as full JSON Schema', () => {
 });
 
 describe('the schema of an answer', () => {
-  const response = (schema: unknown, description = '') =>
-    JSON.parse(encodeResponseSchema(JSON.stringify(schema), description, 'response_format'));
+  const response = (schema: unknown) =>
+    JSON.parse(encodeResponseSchema(JSON.stringify(schema), 'response_format'));
 
   test('keeps its bytes where Gemini knows all of it', () => {
     const schema =
       '{ "type":"object", "properties":{"b":{"type":["string","null"]},"a":{"$ref":"#/$defs/A"}},"required":["b"],"additionalProperties":false,"$defs":{"A":{"type":"integer","minimum":0}} }';
-    expect(encodeResponseSchema(schema, '', 'f')).toBe(schema);
+    expect(encodeResponseSchema(schema, 'f')).toBe(schema);
   });
 
   test.each<[string, unknown, unknown]>([
@@ -334,24 +334,15 @@ describe('the schema of an answer', () => {
     ['a mixed enumeration', { enum: [true, 'a'] }, { description: '(enum: [true,"a"])' }],
   ])('%s', (_row, schema, expected) => expect(response(schema)).toEqual(expected));
 
-  test('takes the description of the format, unless it has its own', () => {
-    expect(response({ type: 'string' }, 'What for')).toEqual({ description: 'What for', type: 'string' });
-    expect(response({ type: 'string', description: 'own' }, 'What for')).toEqual({
-      type: 'string',
-      description: 'own',
-    });
-    expect(response({}, 'What for')).toEqual({ description: 'What for' });
-  });
-
   test.each(['[]', '1', 'null', '{', ''])('refuses %s, which is no schema', (schema) => {
-    expect(() => encodeResponseSchema(schema, '', 'response_format')).toThrow(
+    expect(() => encodeResponseSchema(schema, 'response_format')).toThrow(
       /^\[invalid_argument\] Invalid 'response_format'/,
     );
   });
 
   test('refuses one that is nested too deeply', () => {
     const deep = `${'{"items":'.repeat(5_000)}{}${'}'.repeat(5_000)}`;
-    expect(() => encodeResponseSchema(deep, '', 'f')).toThrow(GatewayError);
+    expect(() => encodeResponseSchema(deep, 'f')).toThrow(GatewayError);
     expect(() => encodeParametersSchema(deep, 'f')).toThrow(GatewayError);
   });
 });
@@ -409,7 +400,7 @@ describe('any schema', () => {
         const given = JSON.stringify(json);
         for (const encode of [
           (t: string) => encodeParametersSchema(t, 'f'),
-          (t: string) => encodeResponseSchema(t, 'd', 'f'),
+          (t: string) => encodeResponseSchema(t, 'f'),
         ]) {
           let first: string;
           try {

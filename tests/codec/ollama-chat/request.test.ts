@@ -264,9 +264,9 @@ describe('tool calls in the history', () => {
 
   test.each([
     ['no text', '', {}, '{}', []],
-    ['broken text', '{"q":', {}, '{"input":"{\\"q\\":"}', ['changed_arguments']],
-    ['no object', '[1]', {}, '{"input":"[1]"}', ['changed_arguments']],
-    ['free text', 'x = 1', { custom: true }, '{"input":"x = 1"}', ['changed_arguments']],
+    ['broken text', '{"q":', {}, '{"invalid_arguments":"{\\"q\\":"}', ['wrapped_arguments']],
+    ['no object', '[1]', {}, '{"invalid_arguments":"[1]"}', ['wrapped_arguments']],
+    ['free text', 'x = 1', { custom: true }, '{"input":"x = 1"}', ['wrapped_arguments']],
   ])('with %s still have an object', (_what, args, rest, expected, codes) => {
     const result = encode(build.chatRequest('x', [build.message(Role.ASSISTANT, [call('a', args, rest)])]));
     expect(result.body).toContain(`"arguments":${expected}`);

@@ -165,7 +165,10 @@ describe('Titan', () => {
       const error = (await rejection(
         embed(model, request(['x'], { dimensions: 256 })).answer,
       )) as GatewayError;
-      expect(error).toMatchObject({ reason: ErrorReason.INVALID_REQUEST, facts: { field: 'dimensions' } });
+      expect(error).toMatchObject({
+        reason: ErrorReason.UNSUPPORTED_PARAMETER,
+        facts: { field: 'dimensions' },
+      });
     },
   );
 });
@@ -212,6 +215,21 @@ describe('Cohere', () => {
       embed('cohere.embed-english-v3', request(['x'], { dimensions: 256 })).answer,
     )) as GatewayError;
     expect(error.facts.field).toBe('dimensions');
+  });
+
+  test('v3 has that length where the client wants dropped what cannot be', async () => {
+    let asked: unknown;
+    upstream.answerAll(({ socket, body }) => {
+      asked = JSON.parse(body);
+      socket.write(reply({ embeddings: [[1, 2]] }));
+    });
+    const { answer, codes } = embed(
+      'cohere.embed-english-v3',
+      request(['x'], { dimensions: 256, dropParams: true }),
+    );
+    expect((await answer).embeddings).toHaveLength(1);
+    expect(asked).toEqual({ texts: ['x'], input_type: 'search_document' });
+    expect(codes).toEqual(['dropped_dimensions']);
   });
 });
 

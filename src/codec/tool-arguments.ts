@@ -1,0 +1,52 @@
+import type { ToolCall } from '../../gen/llmgateway/v1/message_pb.js';
+import type { EncodeWarnings } from './encode-warnings.ts';
+import { isObject, quote } from './json.ts';
+
+// In some dialects the arguments of a call are an object, in others a text, which a model may have written amiss: cut off, say.
+
+/** Where an object has a text of arguments that is none. */
+const wrapped = 'invalid_arguments';
+
+/** The arguments of a call where they have to be an object. */
+export interface ObjectArguments {
+  /** JSON text. */
+  readonly json: string;
+  /** They were no object, and are in one now. */
+  readonly changed: boolean;
+}
+
+/**
+ * Arguments byte for byte where they are an object. A custom tool's free text becomes the member `input`, and what is no object
+ * the member `invalid_arguments`.
+ */
+export function objectArguments({ arguments: text, custom }: ToolCall): ObjectArguments {
+  if (custom) return { json: `{"input":${quote(text)}}`, changed: true };
+  if (text.trim() === '') return { json: '{}', changed: false };
+  if (isObjectText(text)) return { json: text, changed: false };
+  return { json: `{"${wrapped}":${quote(text)}}`, changed: true };
+}
+
+/** The same within a request: that they were changed is reported. */
+export function encodeArguments(call: ToolCall, warnings: EncodeWarnings, at: string): string {
+  const { json, changed } = objectArguments(call);
+  if (changed) {
+    const member = call.custom ? 'input' : wrapped;
+    warnings.warn('wrapped_arguments', at, `arguments that are no JSON object are sent as {"${member}": …}`);
+  }
+  return json;
+}
+
+/** The text that was put into an object by `objectArguments`; null for an object of another origin. */
+export function unwrapArguments(json: Readonly<Record<string, unknown>>): string | null {
+  const text = json[wrapped];
+  if (typeof text !== 'string' || Object.keys(json).length > 1) return null;
+  return isObjectText(text) || text.trim() === '' ? null : text;
+}
+
+function isObjectText(text: string): boolean {
+  try {
+    return isObject(JSON.parse(text));
+  } catch {
+    return false;
+  }
+}
