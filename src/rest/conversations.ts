@@ -1,0 +1,125 @@
+import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
+import type { Conversation } from '../../gen/llmgateway/v1/responses_service_pb.js';
+import { readArray, readObject, readString } from '../codec/fields.ts';
+import { decodeItem } from '../codec/openai-responses/decode-item.ts';
+import { encodeItem } from '../codec/openai-responses/encode-item.ts';
+import { GatewayError, invalidRequest } from '../errors/gateway-error.ts';
+import type { Conversations } from '../responses/conversations.ts';
+import { checkItems } from '../rpc/check-response.ts';
+import { type Exchange, type RestHandler, readJson, sendJson } from './exchange.ts';
+import { encodePage, pageQuery } from './responses.ts';
+
+/** What the routes of conversations are made of. */
+export interface ConversationRoutes {
+  readonly conversations: Conversations;
+  /** Whose conversations a request is about. */
+  readonly tenantOf: (exchange: Exchange) => string;
+  /** Largest request body in bytes. */
+  readonly maxBodyBytes: () => number;
+}
+
+const maxPairs = 16;
+const maxItems = 20;
+const form = { complete: true, withState: true };
+
+/** POST /v1/conversations. */
+export const createConversation =
+  ({ conversations, tenantOf, maxBodyBytes }: ConversationRoutes): RestHandler =>
+  async (exchange) => {
+    const body = readObject(await readJson(exchange, maxBodyBytes()), 'body');
+    const { metadata = null, items = null } = body;
+    refuseOthers(body, ['metadata', 'items']);
+    const given = items === null ? [] : decodeItems(items);
+    const made = await conversations.create(tenantOf(exchange), readMetadata(metadata), given);
+    sendJson(exchange, 200, encodeConversation(made));
+  };
+
+/** Everything below /v1/conversations/. */
+export const oneConversation = (
+  routes: ConversationRoutes,
+): Readonly<Record<'GET' | 'POST' | 'DELETE', RestHandler>> => {
+  const { conversations, tenantOf, maxBodyBytes } = routes;
+  return {
+    async GET(exchange) {
+      const { id, hasItems, item } = placeOf(exchange);
+      const tenant = tenantOf(exchange);
+      if (!hasItems) return sendJson(exchange, 200, encodeConversation(await conversations.get(tenant, id)));
+      if (item !== '') {
+        return sendJson(exchange, 200, encodeItem(await conversations.getItem(tenant, id, item), form));
+      }
+      const query = pageQuery(new URLSearchParams(exchange.query));
+      sendJson(exchange, 200, encodePage(await conversations.listItems(tenant, id, query, 'after')));
+    },
+    async POST(exchange) {
+      const { id, hasItems, item } = placeOf(exchange);
+      if (item !== '') throw noRoute(exchange);
+      const tenant = tenantOf(exchange);
+      const body = readObject(await readJson(exchange, maxBodyBytes()), 'body');
+      if (hasItems) {
+        refuseOthers(body, ['items']);
+        const items = await conversations.addItems(tenant, id, decodeItems(body['items']));
+        return sendJson(exchange, 200, encodePage({ items, hasMore: false }));
+      }
+      refuseOthers(body, ['metadata']);
+      const { metadata = null } = body;
+      const updated = await conversations.update(tenant, id, readMetadata(metadata));
+      sendJson(exchange, 200, encodeConversation(updated));
+    },
+    async DELETE(exchange) {
+      const { id, hasItems, item } = placeOf(exchange);
+      const tenant = tenantOf(exchange);
+      if (item !== '') {
+        const conversation = await conversations.deleteItem(tenant, id, item);
+        return sendJson(exchange, 200, encodeConversation(conversation));
+      }
+      if (hasItems) throw noRoute(exchange);
+      await conversations.delete(tenant, id);
+      sendJson(exchange, 200, `{"id":${JSON.stringify(id)},"object":"conversation.deleted","deleted":true}`);
+    },
+  };
+};
+
+function decodeItems(value: unknown) {
+  const items = readArray(value, 'items', maxItems).map((json, i) => decodeItem(json, `items[${i}]`));
+  checkItems(items, 'items');
+  return items;
+}
+
+function readMetadata(value: unknown): Record<string, string> {
+  if (value === null) return {};
+  const json = readObject(value, 'metadata');
+  const entries = Object.entries(json);
+  if (entries.length > maxPairs) throw invalidRequest('metadata', `metadata has more than ${maxPairs} pairs`);
+  for (const [key, text] of entries) {
+    if (key.length > 64) throw invalidRequest('metadata', 'a key of metadata has more than 64 characters');
+    readString(text, `metadata.${key}`, 512);
+  }
+  return json as Record<string, string>;
+}
+
+function refuseOthers(body: Readonly<Record<string, unknown>>, known: readonly string[]): void {
+  for (const key in body) {
+    if (known.includes(key)) continue;
+    const field = key.slice(0, 200);
+    throw invalidRequest(field, `Unknown field '${field}': there are ${known.join(' and ')}.`);
+  }
+}
+
+const encodeConversation = ({ id, createdAt, metadata }: Conversation): string =>
+  JSON.stringify({ id, object: 'conversation', created_at: createdAt, metadata });
+
+/** `/conversations/{id}`, `/conversations/{id}/items` or `/conversations/{id}/items/{item}`. */
+function placeOf(exchange: Exchange): {
+  readonly id: string;
+  readonly hasItems: boolean;
+  readonly item: string;
+} {
+  const [id = '', verb = '', item = '', ...more] = exchange.path
+    .replace(/^(\/v1)?\/conversations\//, '')
+    .split('/');
+  if ((verb !== '' && verb !== 'items') || more.length > 0) throw noRoute(exchange);
+  return { id, hasItems: verb === 'items', item };
+}
+
+const noRoute = ({ path }: Exchange): GatewayError =>
+  new GatewayError(ErrorReason.NOT_FOUND, `there is no route ${path.slice(0, 200)}`);
