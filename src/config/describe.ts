@@ -3,6 +3,7 @@ import { builtinProviders } from './builtin-providers.ts';
 import { dialectFields, providerDocs, providerFields } from './provider-fields.ts';
 import { addressVariables, keyVariables } from './providers.ts';
 import { allSettings } from './settings.ts';
+import { toolPathReader, toolPaths } from './tool-paths.ts';
 import { allowedBy } from './values.ts';
 
 /** One row of the table of settings in the documentation. */
@@ -49,6 +50,12 @@ export function describeSettings(): SettingDescription[] {
     row('models', 'Models that are added to the catalogue, or replace those of the same id', {
       allowed: 'a list in the form of `config/models.yaml`',
     }),
+    ...Object.entries(toolPaths).map(([tool, path]) =>
+      row(`services.paths.${tool}`, `Where the tool \`${tool}\` asks its service`, {
+        fallback: path,
+        allowed: allowedBy(toolPathReader(path)),
+      }),
+    ),
     ...builtinRows(),
     ...Object.entries(providerFields).map(([field, read]) =>
       row(`providers.<name>.${field}`, providerDocs[field as keyof typeof providerDocs], {

@@ -4,6 +4,7 @@ import { type Environment, isMap, isSet, readYaml, valueAt, type YamlMap } from 
 import { didYouMean, Problems } from './problems.ts';
 import { type ProviderConfig, readProviders } from './providers.ts';
 import { allSettings, type LogLevel, logLevel, type Setting, type SettingValues } from './settings.ts';
+import { readToolPaths, type ToolPaths } from './tool-paths.ts';
 import { Wrong } from './values.ts';
 
 /** Everything that is configured, frozen in depth. */
@@ -11,6 +12,8 @@ export interface Config extends SettingValues {
   /** Levels of single modules' logs. */
   readonly logModules: Readonly<Record<string, LogLevel>>;
   readonly providers: readonly ProviderConfig[];
+  /** Where built-in tools ask their services. */
+  readonly toolPaths: ToolPaths;
   /** Entries that are added to the catalogue or replace its own, as written in the file. */
   readonly models: unknown;
   /** The file that was read; null when there is none. */
@@ -35,7 +38,7 @@ const configVariable = `${prefix}CONFIG`;
 const defaultFile = 'config/gateway.yaml';
 const packageRoot = path.resolve(import.meta.dirname, '../..');
 /** Parts of the file that are not in the table of settings. */
-const freeParts = ['providers', 'models', 'log.modules'];
+const freeParts = ['providers', 'models', 'log.modules', 'services.paths'];
 
 /**
  * Reads the configuration: environment over file over defaults.
@@ -57,6 +60,7 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
   const providers = readProviders(yaml['providers'], env, problems, (names) => {
     for (const name of names) variables.add(name);
   });
+  const toolPaths = readToolPaths(valueAt(yaml, 'services.paths'), problems);
   const logModules = readLogModules(valueAt(yaml, 'log.modules'), problems);
   checkDefaultProvider(values.defaultProvider, providers, problems);
   const paths = readPaths(values, cwd, tryRead, problems);
@@ -68,6 +72,7 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
     version: values.version === '' ? packageVersion() : values.version,
     logModules,
     providers,
+    toolPaths,
     models: yaml['models'],
     file,
     warnings: unknownVariables(env, variables),

@@ -9,8 +9,8 @@ export interface ServiceRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** Longest wait in milliseconds. Default: the service's. */
   readonly timeoutMs?: number;
-  /** Name of the breaker that the call counts for. Default: the service's name. */
-  readonly breaker?: string;
+  /** Name of the breaker that the call counts for; null for none. Default: the service's name. */
+  readonly breaker?: string | null;
   /** Id of the client's request, sent as `x-request-id`. */
   readonly requestId: string;
   /** W3C trace context of the client's request, handed on as it came. */
@@ -46,12 +46,15 @@ export class ServiceError extends Error {
   readonly status: number;
   /** The body of an answer with an error status, at most some KiB. */
   readonly body: string;
+  /** The cause in a few words, without the service's name: "connection refused". */
+  readonly reason: string;
 
-  constructor(kind: ServiceFailure, message: string, { status = 0, body = '' } = {}) {
+  constructor(kind: ServiceFailure, message: string, { status = 0, body = '', reason = message } = {}) {
     super(message);
     this.kind = kind;
     this.status = status;
     this.body = body;
+    this.reason = reason;
   }
 }
 
