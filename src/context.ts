@@ -20,6 +20,7 @@ import { ConfigError, Problems } from './config/problems.ts';
 import { GatewayError, toGatewayError } from './errors/gateway-error.ts';
 import { createUpstreamClient } from './http/client.ts';
 import type { Service } from './integrations/service.ts';
+import { createServices } from './integrations/services.ts';
 import type { Logger } from './observability/log.ts';
 import { pipeline } from './pipeline/call.ts';
 import { type ContextPolicy, contextStage } from './pipeline/context.ts';
@@ -72,10 +73,12 @@ import { openStores } from './store/open.ts';
 import { countTokens as countByTokenizer } from './tokens/count-tokens.ts';
 import { guardedLookup } from './tools/addresses.ts';
 import { AllTools } from './tools/all-tools.ts';
+import { builtinTools } from './tools/builtin/builtin-tools.ts';
 import { configuredTools } from './tools/configured-tools.ts';
 import { FixedTools } from './tools/fixed-tools.ts';
 import { McpTools } from './tools/mcp/provider.ts';
 import { RegisteredTools } from './tools/registered-tools.ts';
+import { withDefaults } from './tools/taxonomy.ts';
 import type { Tool } from './tools/tool.ts';
 
 /** The gateway, ready to listen. */
@@ -96,6 +99,8 @@ interface Settled {
   readonly router: Router;
   readonly discovery: Discovery;
   readonly models: KnownModels;
+  /** Part of the gateway. */
+  readonly builtIn: readonly Tool[];
   /** Of the configuration file. */
   readonly tools: readonly Tool[];
   readonly context: ContextPolicy;
@@ -105,8 +110,6 @@ interface Settled {
 export interface OwnParts {
   /** Built-in tools besides the gateway's. */
   readonly tools?: readonly Tool[];
-  /** The context management service at `config.cmsUrl`, with `config.cmsTimeoutMs`. */
-  readonly cms?: (config: Config) => Service;
 }
 
 /** Headers that browsers may read, besides those of the RPC protocols. */
@@ -141,7 +144,6 @@ const toolConnections = 256;
 export function createGateway(initial: Config, log: Logger, own: OwnParts = {}): Gateway {
   const { upstreamConnections: connections } = initial;
   const client = createUpstreamClient({ connections, maxWaiting: connections });
-  const builtInTools: readonly Tool[] = [...(own.tools ?? [])];
   // Calls of configured tools and of registered ones do not share connections: those of the latter are guarded.
   const toolClient = createUpstreamClient({ connections: toolConnections, maxWaiting: toolConnections });
   const guardedClient = createUpstreamClient({
@@ -161,7 +163,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
   const mcpTools = new McpTools(initial.mcpServers, { log: log.module('mcp'), version: initial.version });
   const allSessions = new Sessions(stores.sessions, () => settled.config.sessionTtlMs);
   const sessions = sessionApi(allSessions);
-  const firstTools = [new FixedTools(() => builtInTools), new FixedTools(() => settled.tools)];
+  const firstTools = [new FixedTools(() => settled.builtIn), new FixedTools(() => settled.tools)];
   const registered = new RegisteredTools({
     store: stores.tools,
     others: [...firstTools, mcpTools],
@@ -184,7 +186,10 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
 
   function settle(config: Config, previous?: Discovery): Settled {
     const catalogue = loadCatalogue(config);
-    const names = new Set(builtInTools.map(({ name }) => name));
+    const services = createServices(config, client, log.module('services'));
+    const { toolPaths: paths, searchTaxonomyEnabled: taxonomyEnabled } = config;
+    const builtIn = [...builtinTools(services, { paths, taxonomyEnabled }), ...(own.tools ?? [])];
+    const names = new Set(builtIn.map(({ name }) => name));
     const tools = configuredTools(config.tools, names, { client: toolClient, maxResultBytes });
     const providers = createProviders(config.providers, client);
     const prefixes = new Map(Object.entries(foreignPrefixes));
@@ -219,9 +224,10 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     return {
       config,
       discovery,
+      builtIn,
       tools,
       models,
-      context: contextPolicy(config, models, own),
+      context: contextPolicy(config, models, services.cms),
       router: new Router({
         resolver,
         providers,
@@ -249,7 +255,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     toolbox,
     registered,
     sessions: allSessions,
-    withDefaults: (_tool, args) => args,
+    withDefaults,
     limits,
   });
 
@@ -393,16 +399,15 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
 const draining = (): GatewayError =>
   new GatewayError(ErrorReason.DRAINING, 'the gateway is shutting down', { retryAfterMs: 1_000 });
 
-/** Without a way to reach the service it is one that is away. */
-function contextPolicy(config: Config, models: KnownModels, { cms }: OwnParts): ContextPolicy {
-  const { cmsUrl, cmsEnabled, cmsProcessEnabled, cmsTierShares } = config;
+function contextPolicy(config: Config, models: KnownModels, cms: Service | null): ContextPolicy {
+  const { cmsEnabled, cmsProcessEnabled, cmsTierShares } = config;
   return {
     // The configuration's reader has made sure that these are three, ascending.
     shares: cmsTierShares as unknown as TierShares,
     windowOf: (model) => models.contextWindow(model),
     required: cmsEnabled === true,
     process: cmsProcessEnabled,
-    cms: cmsUrl === '' || cms === undefined ? null : createCms(cms(config)),
+    cms: cms === null ? null : createCms(cms),
     missing: 'LLM_GATEWAY_CMS_URL is not set',
   };
 }

@@ -191,7 +191,7 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     baseUrl: 'http://localhost:8085',
     apiPath: '/v1',
     keys: [],
-    urls: ['INFERENCE_SERVICE_URL'],
+    urls: ['LLM_GATEWAY_INFERENCE_SERVICE_URL', 'INFERENCE_SERVICE_URL'],
     prefixes: ['inference/', 'local/'],
     securityLevel: 'high',
     discovery: true,

@@ -4,6 +4,7 @@ import { mcpServerDocs, mcpServerFields } from './mcp-servers.ts';
 import { dialectFields, providerDocs, providerFields } from './provider-fields.ts';
 import { addressVariables, keyVariables } from './providers.ts';
 import { allSettings } from './settings.ts';
+import { toolPathReader, toolPaths } from './tool-paths.ts';
 import { allowedBy } from './values.ts';
 
 /** One row of the table of settings in the documentation. */
@@ -54,6 +55,12 @@ export function describeSettings(): SettingDescription[] {
       allowed:
         'a list of `name`, `description`, `parameters` (JSON Schema), `handler` (`type: http`, `url`, `method`, `headers`, `timeout`)',
     }),
+    ...Object.entries(toolPaths).map(([tool, path]) =>
+      row(`services.paths.${tool}`, `Where the tool \`${tool}\` asks its service`, {
+        fallback: path,
+        allowed: allowedBy(toolPathReader(path)),
+      }),
+    ),
     ...builtinRows(),
     ...Object.entries(providerFields).map(([field, read]) =>
       row(`providers.<name>.${field}`, providerDocs[field as keyof typeof providerDocs], {

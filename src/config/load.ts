@@ -5,6 +5,7 @@ import { type McpServerConfig, readMcpServers } from './mcp-servers.ts';
 import { didYouMean, Problems } from './problems.ts';
 import { type ProviderConfig, readProviders } from './providers.ts';
 import { allSettings, type LogLevel, logLevel, type Setting, type SettingValues } from './settings.ts';
+import { readToolPaths, type ToolPaths } from './tool-paths.ts';
 import { Wrong } from './values.ts';
 
 /** Everything that is configured, frozen in depth. */
@@ -14,6 +15,8 @@ export interface Config extends SettingValues {
   readonly providers: readonly ProviderConfig[];
   /** MCP servers whose tools the gateway takes. */
   readonly mcpServers: readonly McpServerConfig[];
+  /** Where built-in tools ask their services. */
+  readonly toolPaths: ToolPaths;
   /** Entries that are added to the catalogue or replace its own, as written in the file. */
   readonly models: unknown;
   /** Tools behind HTTP addresses, as written in the file. */
@@ -40,7 +43,7 @@ const configVariable = `${prefix}CONFIG`;
 const defaultFile = 'config/gateway.yaml';
 const packageRoot = path.resolve(import.meta.dirname, '../..');
 /** Parts of the file that are not in the table of settings. */
-const freeParts = ['providers', 'models', 'tools', 'mcp_servers', 'log.modules'];
+const freeParts = ['providers', 'models', 'tools', 'mcp_servers', 'log.modules', 'services.paths'];
 
 /**
  * Reads the configuration: environment over file over defaults.
@@ -63,6 +66,7 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
     for (const name of names) variables.add(name);
   });
   const mcpServers = readMcpServers(yaml['mcp_servers'], cwd, problems);
+  const toolPaths = readToolPaths(valueAt(yaml, 'services.paths'), problems);
   const logModules = readLogModules(valueAt(yaml, 'log.modules'), problems);
   checkDefaultProvider(values.defaultProvider, providers, problems);
   const paths = readPaths(values, cwd, tryRead, problems);
@@ -76,6 +80,7 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
     logModules,
     providers,
     mcpServers,
+    toolPaths,
     models: yaml['models'],
     tools: yaml['tools'],
     file,

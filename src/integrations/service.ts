@@ -46,12 +46,15 @@ export class ServiceError extends Error {
   readonly status: number;
   /** The body of an answer with an error status, at most some KiB. */
   readonly body: string;
+  /** The cause in a few words, without the service's name: "connection refused". */
+  readonly reason: string;
 
-  constructor(kind: ServiceFailure, message: string, { status = 0, body = '' } = {}) {
+  constructor(kind: ServiceFailure, message: string, { status = 0, body = '', reason = message } = {}) {
     super(message);
     this.kind = kind;
     this.status = status;
     this.body = body;
+    this.reason = reason;
   }
 }
 

@@ -1,7 +1,8 @@
 import type { CreateChatCompletionRequest } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import { type Message, type Part, Role } from '../../gen/llmgateway/v1/message_pb.js';
 import { type StreamEvent, tapEvents } from '../model/events.ts';
-import type { StateMemory } from '../reasoning/state-memory.ts';
+import { inOrder, orderOf } from '../reasoning/answer-order.ts';
+import type { CallState, StateMemory } from '../reasoning/state-memory.ts';
 import type { ChatCall, Stage } from './call.ts';
 
 /**
@@ -13,19 +14,19 @@ export function reasoningStateStage(memory: StateMemory): Stage {
     if (call.kind !== 'chat') return next(call);
     const provider = call.route?.provider.name ?? '';
     call.request = restored(call.request, provider, memory);
-    if (!mayCallTools(call)) return next(call);
     const reply = await next(call);
     if (reply.kind === 'unary') {
       for (const { message } of reply.response.choices) remember(message?.parts ?? [], provider, memory);
       return reply;
     }
-    if (reply.kind !== 'stream') return reply;
+    if (reply.kind !== 'stream' || !mayCallTools(call)) return reply;
     const gathered: Part[][] = [];
     const events = tapEvents(reply.events, {
       events(batch) {
         for (let i = 0; i < batch.length; i++) gather(gathered, batch[i] as StreamEvent);
         if (batch[batch.length - 1]?.event.case !== 'finished') return;
-        for (const parts of gathered) remember(parts ?? [], provider, memory);
+        for (const parts of gathered)
+          remember(parts?.filter((part) => part !== undefined) ?? [], provider, memory);
       },
     });
     return { kind: 'stream', events };
@@ -39,38 +40,50 @@ function remember(parts: readonly Part[], provider: string, memory: StateMemory)
   const states: { id: string; signature: string; reasoning: Part[] }[] = [];
   let reasoning: Part[] = [];
   for (const part of parts) {
-    const content = part?.content;
-    if (content?.case === 'reasoning') reasoning.push(part);
-    if (content?.case !== 'toolCall') continue;
+    const { content } = part;
+    if (content.case === 'reasoning') reasoning.push(part);
+    if (content.case !== 'toolCall') continue;
     const { id, signature } = content.value;
     states.push({ id, signature, reasoning });
     reasoning = [];
   }
+  const [first] = states;
+  if (first === undefined) return;
   // Opaque state is told at the end of a stream, and belongs before the calls as well.
-  states[0]?.reasoning.push(...reasoning);
+  first.reasoning.push(...reasoning);
+  const order = orderOf(parts);
   for (const { id, ...state } of states) {
-    if (state.reasoning.length > 0 || state.signature !== '') memory.remember(provider, id, state);
+    if (order !== undefined && id === first.id) memory.remember(provider, id, { ...state, order });
+    else if (state.reasoning.length > 0 || state.signature !== '') memory.remember(provider, id, state);
   }
 }
 
-/** Puts together the parts of streamed answers that matter here, by choice and number. */
+/** Characters of an answer's text that are kept to know it again. Of a longer one the order is not known. */
+const maxText = 4 * 1024 * 1024;
+
+/** Puts together the parts of streamed answers, as far as they matter here, by choice and number. */
 function gather(gathered: Part[][], { event }: StreamEvent): void {
   switch (event.case) {
     case 'partStarted': {
       const { choice, part, content } = event.value;
-      const kind = content?.content;
-      if (kind?.case !== 'reasoning' && kind?.case !== 'toolCall') return;
+      if (content === undefined) return;
+      const kind = content.content;
       const parts = (gathered[choice] ??= []);
       // The event is the client's as well: what grows here is a copy.
-      parts[part] =
-        kind.case === 'reasoning'
-          ? ({ ...content, content: { case: 'reasoning', value: { ...kind.value } } } as Part)
-          : ({ ...content, content: { case: 'toolCall', value: { ...kind.value, arguments: '' } } } as Part);
+      if (kind.case === 'reasoning') {
+        parts[part] = { ...content, content: { case: 'reasoning', value: { ...kind.value } } };
+      } else if (kind.case === 'toolCall') {
+        parts[part] = { ...content, content: { case: 'toolCall', value: { ...kind.value, arguments: '' } } };
+      } else if (kind.case === 'text') {
+        parts[part] = { ...content, content: { case: 'text', value: { ...kind.value } } };
+      } else parts[part] = content;
       return;
     }
     case 'delta': {
       const content = gathered[event.value.choice]?.[event.value.part]?.content;
-      if (content?.case === 'reasoning') content.value.text += event.value.text;
+      const { text } = event.value;
+      if (content?.case === 'reasoning') content.value.text += text;
+      else if (content?.case === 'text' && content.value.text.length < maxText) content.value.text += text;
       return;
     }
     case 'partEnded': {
@@ -111,48 +124,78 @@ function restored(
 const hasState = ({ content }: Part): boolean =>
   content.case === 'reasoning' && (content.value.signature !== '' || content.value.encrypted !== '');
 
-/** How many pieces of state belong to an answer's calls. */
-function knownStates(parts: readonly Part[], provider: string, memory: StateMemory): number {
-  let count = 0;
-  for (const { content } of parts) {
-    if (content.case !== 'toolCall') continue;
-    count += memory.recall(provider, content.value.id)?.reasoning.filter(hasState).length ?? 0;
+const sameState = (one: Part, other: Part): boolean =>
+  one.content.case === 'reasoning' &&
+  other.content.case === 'reasoning' &&
+  one.content.value.signature === other.content.value.signature &&
+  one.content.value.encrypted === other.content.value.encrypted;
+
+/** The parts of an answer with the state of its calls, in its order; the same list where nothing is missing or known. */
+function withState(parts: Part[], provider: string, memory: StateMemory): Part[] {
+  const states = new Map<Part, CallState>();
+  for (const part of parts) {
+    if (part.content.case !== 'toolCall') continue;
+    const state = memory.recall(provider, part.content.value.id);
+    if (state !== undefined) states.set(part, state);
   }
-  return count;
+  if (states.size === 0) return parts;
+  const signed = signedCalls(parts, states);
+  const known = [...states.values()].flatMap(({ reasoning }) => reasoning).filter(hasState);
+  const kept = parts.filter(hasState);
+  // Some clients keep a part of it only: their SDKs overwrite lists that come in pieces.
+  const complete = kept.length > 0 && kept.length >= known.length;
+  // It is of another answer, which happens to have calls of the same ids.
+  if (complete && !kept.every((part) => known.some((one) => sameState(one, part)))) return signed;
+  const first = parts.find(({ content }) => content.case === 'toolCall');
+  const order = first === undefined ? undefined : states.get(first)?.order;
+  const ordered = order === undefined ? null : inOrder(signed, order);
+  if (ordered !== null) return isSame(ordered, signed) ? signed : ordered;
+  return complete ? signed : withReasoning(signed, states);
 }
 
-/** The parts of an answer with the state of its calls; the same list where nothing is missing or known. */
-function withState(parts: Part[], provider: string, memory: StateMemory): Part[] {
-  if (!parts.some(({ content }) => content.case === 'toolCall')) return parts;
-  // Some clients keep a part of it only: their SDKs overwrite lists that come in pieces.
-  const kept = parts.filter(hasState).length;
-  if (kept > 0 && kept >= knownStates(parts, provider, memory)) return parts;
+/** Whether parts are the given ones in their order. What is left out for saying nothing makes no difference. */
+const isSame = (ordered: readonly Part[], given: readonly Part[]): boolean =>
+  ordered.length === given.length &&
+  ordered.every((part, i) => {
+    const other = given[i] as Part;
+    return part === other || (hasState(part) && sameState(part, other));
+  });
+
+/** The parts with what is known of the signatures of calls; the same list where that is nothing new. */
+function signedCalls(parts: Part[], states: Map<Part, CallState>): Part[] {
+  let changed = false;
+  const signed = parts.map((part) => {
+    const state = states.get(part);
+    const { content } = part;
+    if (state === undefined || content.case !== 'toolCall') return part;
+    if (state.signature === '' || content.value.signature !== '') return part;
+    changed = true;
+    const value = { ...content.value, signature: state.signature };
+    const whole: Part = { ...part, content: { case: 'toolCall', value } };
+    states.set(whole, state);
+    return whole;
+  });
+  return changed ? signed : parts;
+}
+
+/** The parts with the reasoning of each call before it; the same list where there is none. */
+function withReasoning(parts: Part[], states: ReadonlyMap<Part, CallState>): Part[] {
   const out: Part[] = [];
   let changed = false;
   let first = true;
   for (const part of parts) {
-    const { content } = part;
-    if (content.case !== 'toolCall') {
-      out.push(part);
-      continue;
-    }
-    const state = memory.recall(provider, content.value.id);
-    if (state !== undefined && state.reasoning.length > 0) {
+    const reasoning = states.get(part)?.reasoning ?? [];
+    if (reasoning.length > 0) {
       changed = true;
       // Reasoning comes before what is said because of it.
-      if (first) out.unshift(...state.reasoning);
-      else out.push(...state.reasoning);
+      if (first) out.unshift(...reasoning);
+      else out.push(...reasoning);
     }
-    first = false;
-    if (state !== undefined && state.signature !== '' && content.value.signature === '') {
-      changed = true;
-      const value = { ...content.value, signature: state.signature };
-      out.push({ ...part, content: { case: 'toolCall', value } });
-    } else out.push(part);
+    if (part.content.case === 'toolCall') first = false;
+    out.push(part);
   }
   if (!changed) return parts;
-  // Reasoning that the client did keep is part of what was restored.
+  // Reasoning that the client did keep is part of what is restored.
   const given = new Set(parts);
-  const hasRestored = out.some((part) => part.content.case === 'reasoning' && !given.has(part));
-  return hasRestored ? out.filter((part) => part.content.case !== 'reasoning' || !given.has(part)) : out;
+  return out.filter((part) => part.content.case !== 'reasoning' || !given.has(part));
 }

@@ -1,4 +1,5 @@
 import { interrupted } from '../codec/upstream-error.ts';
+import { GatewayError } from '../errors/gateway-error.ts';
 import type { UpstreamBody } from '../http/client.ts';
 import { type SseEvent, SseReader } from '../http/sse-reader.ts';
 import { type EventStream, endOfEvents, type StreamEvent } from '../model/events.ts';
@@ -44,6 +45,10 @@ export class SseFraming implements Framing<string> {
     events.length = 0;
   }
 }
+
+/** Whether the upstream itself says what failed: it came through whole, although the body ends without an end of line. */
+const isTold = (error: unknown): boolean =>
+  error instanceof GatewayError && error.facts.upstreamStatus !== undefined;
 
 /** How long a connection may linger after the last event before it is closed instead of used again. */
 const lingerMs = 1_000;
@@ -117,7 +122,7 @@ export class FramedEventStream<F> implements EventStream {
     try {
       for (const frame of this.#frames) this.#decoder.push(frame, out);
     } catch (error) {
-      throw truncated ? interrupted(this.#provider, 'broke off', error) : error;
+      throw truncated && !isTold(error) ? interrupted(this.#provider, 'broke off', error) : error;
     }
     this.#decoder.end(out);
   }

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Part } from '../../gen/llmgateway/v1/message_pb.js';
+import type { AnswerOrder } from './answer-order.ts';
 
 /** State of a provider that belongs to one tool call. */
 export interface CallState {
@@ -7,6 +8,8 @@ export interface CallState {
   readonly reasoning: readonly Part[];
   /** The call's own signature; '' for none. */
   readonly signature: string;
+  /** Of the first call of an answer: in which order everything came, where that is not the common one. */
+  readonly order?: AnswerOrder;
 }
 
 export interface StateMemoryOptions {
@@ -43,7 +46,10 @@ export class StateMemory {
 
   /** @param provider whose state it is: others must not get it */
   remember(provider: string, callId: string, state: CallState): void {
-    if (sizeOf(state) <= this.#maxEntry) this.#states.set(keyOf(provider, callId), state);
+    const { order: _order, ...bare } = state;
+    // A state without its order is better than none.
+    const kept = [state, bare].find((one) => sizeOf(one) <= this.#maxEntry);
+    if (kept !== undefined) this.#states.set(keyOf(provider, callId), kept);
   }
 
   recall(provider: string, callId: string): CallState | undefined {
@@ -54,14 +60,20 @@ export class StateMemory {
 const keyOf = (provider: string, callId: string): string => `${provider}\n${callId}`;
 
 /** Characters of a state, and what its objects take besides. */
-function sizeOf({ reasoning, signature }: CallState): number {
+function sizeOf({ reasoning, signature, order }: CallState): number {
   let size = 256 + signature.length;
-  for (const { content, extras } of reasoning) {
-    size += 256 + (extras?.json.length ?? 0);
-    if (content.case === 'reasoning') {
-      const { text, signature: proof, encrypted, id } = content.value;
-      size += text.length + proof.length + encrypted.length + id.length;
-    }
+  for (const part of reasoning) size += sizeOfPart(part);
+  for (const step of order?.steps ?? []) {
+    size += 64;
+    if (step.kind === 'reasoning') size += sizeOfPart(step.part);
+    if (step.kind === 'toolCall') size += step.id.length;
   }
   return size;
+}
+
+function sizeOfPart({ content, extras }: Part): number {
+  const size = 256 + (extras?.json.length ?? 0);
+  if (content.case !== 'reasoning') return size;
+  const { text, signature, encrypted, id } = content.value;
+  return size + text.length + signature.length + encrypted.length + id.length;
 }

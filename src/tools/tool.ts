@@ -1,5 +1,6 @@
 import type { Part } from '../../gen/llmgateway/v1/message_pb.js';
 import type { ToolSource } from '../../gen/llmgateway/v1/tool_service_pb.js';
+import type { TraceContext } from './trace.ts';
 
 /** What is told of a tool: to models, and to clients that ask for the list. */
 export interface ToolDefinition {
@@ -18,6 +19,8 @@ export interface ToolContext {
   readonly requestId: string;
   /** Aborts when the client leaves or its deadline passes; the tool stops then, and rejects with the signal's reason. */
   readonly signal: AbortSignal;
+  /** Trace context of the client's request, as `readTrace` gives it; it is handed on to services. */
+  readonly trace?: TraceContext | undefined;
 }
 
 /** What a tool came to. A tool that fails is an outcome, not an exception: the model, or the client, is told the text. */

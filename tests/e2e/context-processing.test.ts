@@ -35,6 +35,8 @@ beforeAll(async () => {
     LLM_GATEWAY_CMS_URL: cms.origin,
     LLM_GATEWAY_CMS_TIMEOUT_SECONDS: '0.5',
     LLM_GATEWAY_CMS_PROCESS_ENABLED: 'true',
+    // Each test has failures of its own.
+    LLM_GATEWAY_CIRCUIT_BREAKER_FAILURE_THRESHOLD: '100',
     OPENAI_API_KEY: 'k',
     LLM_GATEWAY_OPENAI_BASE_URL: `${upstream.origin}/v1`,
   });

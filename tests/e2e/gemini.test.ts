@@ -411,6 +411,20 @@ describe('a failure', () => {
       expect(failure).toBeInstanceOf(OpenAI.APIError);
       expect(failure.status).toBeUndefined();
     }
+    const bare = error(429, 'RESOURCE_EXHAUSTED');
+    for (const body of [JSON.stringify(bare), `${JSON.stringify([bare], null, 2)}\n`]) {
+      answers = [{ ...sse(open), text: sse(open).text + body }];
+      const failure = await attempt(true);
+      expect([failure.code, failure.message]).toEqual([
+        'upstream_rate_limited',
+        expect.stringContaining('the words'),
+      ]);
+    }
+    const unbound = { error: { ...bare.error, message: 'm'.repeat(100_000) } };
+    for (const body of [JSON.stringify(unbound), JSON.stringify(bare).slice(0, -2)]) {
+      answers = [{ ...sse(open), text: sse(open).text + body }];
+      expect((await attempt(true)).code).toBe('upstream_interrupted');
+    }
     answers = [sse(open)];
     const seen: string[] = [];
     const attemptRpc = async () => {

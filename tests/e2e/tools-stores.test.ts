@@ -3,7 +3,7 @@ import { type ScriptedUpstream, startUpstream } from '../http/support/upstream.t
 import { type RunningGateway, startGateway } from '../support/gateway.ts';
 import { hasRedis, type RedisServer, startRedis, until } from '../support/redis.ts';
 import { type RestError, user } from '../support/sessions.ts';
-import { echo, registration, toolsAt } from '../support/tools.ts';
+import { builtInNames, registration, toolsAt } from '../support/tools.ts';
 
 const answers = ({ log }: RunningGateway): Promise<void> =>
   until(() => log.filter(({ module }) => module === 'store').at(-1)?.['message'] === 'redis answers');
@@ -27,7 +27,7 @@ describe.skipIf(!hasRedis)('gateways on one Redis', () => {
       LLM_GATEWAY_TOOL_ALLOWED_HOSTS: `127.0.0.1:${upstream.port}`,
       LLM_GATEWAY_TOOL_PRIVATE_ADDRESSES: 'true',
     };
-    gateways = await Promise.all([1, 2].map(() => startGateway(env, [echo])));
+    gateways = await Promise.all([1, 2].map(() => startGateway(env)));
     for (const gateway of gateways) await answers(gateway);
   });
   afterAll(async () => {
@@ -38,13 +38,13 @@ describe.skipIf(!hasRedis)('gateways on one Redis', () => {
   test('have the same registered tools at once', async () => {
     const [one, two] = gateways.map(({ url }) => toolsAt(url));
     expect((await one!.register(registration(`${upstream.origin}/x`))).status).toBe(201);
-    expect(await two!.names()).toEqual(['echo', 'lookup']);
+    expect(await two!.names()).toEqual([...builtInNames, 'lookup']);
     const running = two!.execute({ name: 'lookup', arguments: { q: 'a' } });
     (await upstream.request()).socket.write(reply('{"found":1}'));
     expect(await (await running).json()).toMatchObject({ result: { found: 1 }, success: true });
     expect((await two!.register(registration(`${upstream.origin}/x`))).status).toBe(409);
     expect((await two!.delete('lookup')).status).toBe(204);
-    expect(await one!.names()).toEqual(['echo']);
+    expect(await one!.names()).toEqual(builtInNames);
     expect((await one!.execute({ name: 'lookup', arguments: { q: 'a' } })).status).toBe(404);
   });
 
@@ -76,9 +76,9 @@ describe.skipIf(!hasRedis)('gateways on one Redis', () => {
   });
 
   test('do not ask it where no hosts are allowed', async () => {
-    const gateway = await startGateway({ LLM_GATEWAY_REDIS_URL: 'redis://127.0.0.1:9' }, [echo]);
+    const gateway = await startGateway({ LLM_GATEWAY_REDIS_URL: 'redis://127.0.0.1:9' });
     const tools = toolsAt(gateway.url);
-    expect(await tools.names()).toEqual(['echo']);
+    expect(await tools.names()).toEqual(builtInNames);
     expect((await tools.execute({ name: 'lookup' })).status).toBe(404);
     const refused = await tools.register(registration('https://api.example.com/'));
     expect([refused.status, (await errorOf(refused)).message]).toEqual([
@@ -133,7 +133,7 @@ test('tools stay when the gateway starts again with its folder', async () => {
   await toolsAt(first.url).register(registration('https://api.example.com/'));
   await first.gateway.close();
   const second = await startGateway({ ...env, LLM_GATEWAY_DATA_DIR: dataDir });
-  expect(await toolsAt(second.url).names()).toEqual(['lookup']);
+  expect(await toolsAt(second.url).names()).toEqual([...builtInNames, 'lookup']);
   await second.stop();
   await first.stop();
 });

@@ -10,17 +10,17 @@ import { type ScriptedUpstream, startUpstream } from '../http/support/upstream.t
 import { type RpcFace, type RunningGateway, rpcTransports, startGateway } from '../support/gateway.ts';
 import { until } from '../support/redis.ts';
 import { type RestError, sessionsAt } from '../support/sessions.ts';
-import { calculator, echo, makeTool, registration, toolsAt } from '../support/tools.ts';
+import { builtInNames, makeTool, registration, toolsAt } from '../support/tools.ts';
 
 const oddJson = '{ "b": 1.0,\n  "a": 12345678901234567890, "ä": [ ] }';
-const builtIn = [
-  echo,
-  calculator,
+const ownTools = [
   makeTool('odd', {}, () => ({ kind: 'result', json: oddJson })),
   makeTool('broken', {}, () => {
     throw new Error('connect ECONNREFUSED 10.0.0.7:5432');
   }),
 ];
+
+const known = [...builtInNames, ...ownTools.map(({ name }) => name)];
 
 let gateway: RunningGateway;
 let upstream: ScriptedUpstream;
@@ -46,7 +46,7 @@ beforeAll(async () => {
       LLM_GATEWAY_TOOL_PRIVATE_ADDRESSES: 'true',
       LLM_GATEWAY_TOOL_TIMEOUT_SECONDS: '20',
     },
-    builtIn,
+    ownTools,
   );
   tools = toolsAt(gateway.url);
 });
@@ -65,12 +65,15 @@ describe('GET /v1/tools', () => {
     const response = await tools.list();
     expect([response.status, response.headers.get('content-type')]).toEqual([200, 'application/json']);
     const list = (await response.json()) as Record<string, unknown>[];
-    expect(list[0]).toEqual({
+    expect(list[0]).toMatchObject({
       name: 'echo',
-      description: 'Does echo',
-      parameters: { type: 'object', properties: { message: { type: 'string' } }, required: ['message'] },
+      parameters: {
+        type: 'object',
+        properties: { message: { type: 'string' } },
+        required: ['message'],
+      },
     });
-    expect(list.map(({ name }) => name)).toEqual(['echo', 'calculator', 'odd', 'broken', 'configured']);
+    expect(list.map(({ name }) => name)).toEqual([...known, 'configured']);
     expect(await (await fetch(`${gateway.url}/tools`)).json()).toEqual(list);
   });
 });
@@ -273,7 +276,7 @@ describe('tools registered on REST', () => {
     const error = await errorOf(response);
     expect([response.status, error.param]).toEqual([400, param]);
     expect(error.message).not.toBe('');
-    expect(await tools.names()).toEqual(['echo', 'calculator', 'odd', 'broken', 'configured']);
+    expect(await tools.names()).toEqual([...known, 'configured']);
   });
 
   test.each(['https://evil.com/', 'http://127.0.0.1:1/', 'http://169.254.169.254/', 'https://example.com/'])(
@@ -306,13 +309,13 @@ test('the tools of the file change with it, and stay when it is wrong', async ()
     gateway.gateway.reload(loadConfig({ env }));
   };
   writeFileSync(file, tool('one'));
-  const own = await startGateway(env, [echo]);
+  const own = await startGateway(env);
   const names = () => toolsAt(own.url).names();
-  expect(await names()).toEqual(['echo', 'one']);
+  expect(await names()).toEqual([...builtInNames, 'one']);
   reload(own, tool('two'));
-  expect(await names()).toEqual(['echo', 'two']);
+  expect(await names()).toEqual([...builtInNames, 'two']);
   expect(() => reload(own, tool('echo'))).toThrow('tools[0].name: is "echo"');
-  expect(await names()).toEqual(['echo', 'two']);
+  expect(await names()).toEqual([...builtInNames, 'two']);
   await own.stop();
 });
 
@@ -383,7 +386,7 @@ describe.each(Object.keys(rpcTransports) as RpcFace[])('ToolService over %s', (f
     expect(tool).toMatchObject({ ...listed, source: ToolSource.HTTP });
     const { tools: all } = await client().listTools({});
     expect(all.map(({ name, source }) => [name, source])).toEqual([
-      ...builtIn.map(({ name }) => [name, ToolSource.BUILT_IN]),
+      ...known.map((name) => [name, ToolSource.BUILT_IN]),
       ['configured', ToolSource.HTTP],
       ['rpc-tool', ToolSource.HTTP],
     ]);

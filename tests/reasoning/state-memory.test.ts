@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import * as build from '../../src/model/build.ts';
+import { orderOf } from '../../src/reasoning/answer-order.ts';
 import { type CallState, StateMemory } from '../../src/reasoning/state-memory.ts';
 
 const state = (text: string): CallState => ({
@@ -44,4 +45,19 @@ test('a state is forgotten when it has not been used for long', () => {
   expect(memory.recall('p', 'call_1')).toBeDefined();
   now += 1_100;
   expect(memory.recall('p', 'call_1')).toBeUndefined();
+});
+
+test('a state whose order is too large for its share is kept without it', () => {
+  const call = build.part({ case: 'toolCall', value: build.toolCall('call_1', 'f', '{}') });
+  const memory = new StateMemory({ maxSize: 64_000, ttlMs: 1_000 });
+  const ordered = (count: number): CallState => {
+    const later = Array.from({ length: count }, () => [build.textPart('a'), ...state('b').reasoning]).flat();
+    const order = orderOf([...later, call]);
+    if (order === undefined) throw new Error('no order');
+    return { ...state('a'), order };
+  };
+  memory.remember('p', 'call_1', ordered(2));
+  expect(memory.recall('p', 'call_1')).toEqual(ordered(2));
+  memory.remember('p', 'call_1', ordered(100));
+  expect(memory.recall('p', 'call_1')).toEqual(state('a'));
 });

@@ -15,7 +15,6 @@ import { loadConfig } from '../../src/config/load.ts';
 import { createGateway, type Gateway } from '../../src/context.ts';
 import { createLogger } from '../../src/observability/log.ts';
 import type { Tool } from '../../src/tools/tool.ts';
-import { httpService } from './service.ts';
 
 /** A gateway in this process, listening on a free port of loopback. */
 export interface RunningGateway {
@@ -47,7 +46,6 @@ export async function startGateway(
   const sink = (line: string) => void log.push(JSON.parse(line));
   const gateway = createGateway(config, createLogger({ service: 'test', level: 'DEBUG', sink }), {
     tools,
-    cms: ({ cmsUrl, cmsTimeoutMs }) => httpService('cms', cmsUrl, cmsTimeoutMs),
   });
   const { port } = await gateway.port.listen({ host: '127.0.0.1', port: 0 });
   return {

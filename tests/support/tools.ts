@@ -3,6 +3,27 @@ import type { Tool, ToolContext, ToolOutcome } from '../../src/tools/tool.ts';
 
 type Args = Readonly<Record<string, unknown>>;
 
+/** The gateway's built-in tools, in the order of their list. */
+export const builtInNames: readonly string[] = [
+  'echo',
+  'calculator',
+  'search_corpus',
+  'get_chunk',
+  'review_code',
+  'analyze_architecture',
+  'generate_documentation',
+  'cross_reference',
+  'enrich_metadata',
+  'hybrid_search',
+  'embed',
+  'compute_similarity',
+  'extract_keywords',
+  'generate_embeddings',
+  'semantic_search',
+  'similar_chapters',
+  'extract_terms',
+];
+
 /** A built-in tool of a test's own. */
 export const makeTool = (
   name: string,

@@ -93,8 +93,8 @@ export class CandidateDecoder {
 
   #grow(flow: Flow, { text, part }: DecodedPart, out: StreamEvent[]): void {
     if (text === '') return;
-    // What a part says besides its text is told at its beginning.
-    if (this.#flow !== flow || (flow === 'text' && (part.extras !== undefined || this.#signature !== ''))) {
+    // What a part says besides its text is told at its beginning, and what is signed does not grow.
+    if (this.#flow !== flow || this.#signature !== '' || (flow === 'text' && part.extras !== undefined)) {
       this.#close(out);
       this.#open(flow, part, out);
     }

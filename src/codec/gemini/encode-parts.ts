@@ -18,18 +18,19 @@ interface Written {
 }
 
 /**
- * Writes the parts of one message. Signatures of thoughts go back to where they were: that of a call stands on the call; one
- * right after a text or a picture is that part's; any other goes on the next part that has none and, where none follows,
- * on an empty text, as streams bring it. The text of thoughts is not sent back: it is a summary for people.
+ * Writes the parts of one message. Signatures go back to where they were: that of a call stands on the call; that of a thought
+ * with its text goes on an empty text, since the text of thoughts, a summary for people, is not sent back; one right after a
+ * text or a picture is that part's; any other goes on the text or picture that follows, and where none does, on an empty text, as
+ * streams bring it.
  */
 export class PartsWriter {
   readonly #context: EncodeContext;
   readonly #at: string;
   readonly #model: boolean;
   readonly #parts: Written[] = [];
-  /** Signatures that wait for the next part. */
+  /** A signature that waits for the next part. */
   #pending = '';
-  /** The last part read can take the signature that follows it. */
+  /** The last part written can take the signature that follows it. */
   #takes = false;
 
   /** @param model whether it is the model who speaks */
@@ -95,7 +96,7 @@ export class PartsWriter {
 
   /** The parts as items of a JSON list, without brackets. */
   end(): string {
-    if (this.#pending !== '') this.#push('"text":""', true);
+    this.#placePending();
     this.#signCalls();
     let list = '';
     for (const { members, signature } of this.#parts) {
@@ -129,11 +130,10 @@ export class PartsWriter {
     );
     const written = this.#parts[this.#parts.length - 1];
     if (written === undefined) return;
-    if (signature !== '') written.signature = signature;
-    else this.#sign(written);
+    written.signature = signature;
   }
 
-  #reasoning({ text, signature, encrypted, format }: ReasoningPart): void {
+  #reasoning({ text, signature, encrypted, format, id }: ReasoningPart): void {
     const state = signature !== '' ? signature : encrypted;
     if (state === '') {
       // The text of its own thoughts is a summary for people, which Gemini never wants back.
@@ -141,12 +141,16 @@ export class PartsWriter {
       return;
     }
     if (format !== signatureFormat) return void this.#dropped('dropped_reasoning_state');
+    if (id !== '') {
+      const what = 'the call or picture whose thought signature this is, is not in the message';
+      return void this.#context.warn('dropped_reasoning_state', this.#at, what);
+    }
     const last = this.#parts[this.#parts.length - 1];
-    if (text === '' && this.#takes && last !== undefined && last.signature === '') last.signature = state;
-    else if (this.#pending === '') this.#pending = state;
+    if (text === '' && this.#takes && last !== undefined) last.signature = state;
     else {
-      this.#push('"text":""', true);
+      this.#placePending();
       this.#pending = state;
+      if (text !== '') this.#placePending();
     }
     this.#takes = false;
   }
@@ -155,17 +159,17 @@ export class PartsWriter {
     this.#context.warn(code, this.#at, 'reasoning of another provider has no place in google.gemini');
   }
 
+  /** @param signable it takes a signature that waits or, if there is none, one that follows */
   #push(members: string, signable: boolean): void {
-    const written: Written = { members, signature: '' };
-    this.#parts.push(written);
-    if (signable) this.#sign(written);
-    this.#takes = signable && written.signature === '';
+    if (!signable) this.#placePending();
+    this.#parts.push({ members, signature: this.#pending });
+    this.#takes = signable && this.#pending === '';
+    this.#pending = '';
   }
 
-  #sign(written: Written): void {
-    if (this.#pending === '') return;
-    written.signature = this.#pending;
-    this.#pending = '';
+  /** A signature that waits and has no part goes on an empty text, as streams bring it. */
+  #placePending(): void {
+    if (this.#pending !== '') this.#push('"text":""', true);
   }
 
   /** The first call of an answer has to be signed; the others that go with it are not. */

@@ -158,7 +158,7 @@ class FullWriter {
 /** What is no schema asks for nothing. */
 const asSchema = (value: unknown): Schema => (isObject(value) || typeof value === 'boolean' ? value : {});
 
-/** Texts and numbers can be enumerated, null is a type; anything else is said in words. */
+/** Texts and numbers can be enumerated, booleans and null are types; anything else is said in words. */
 function writeValues(out: Json, values: readonly unknown[], notes: string[]): void {
   const plain = values.every((value) => typeof value === 'string' || typeof value === 'number');
   if (plain) {
@@ -169,9 +169,15 @@ function writeValues(out: Json, values: readonly unknown[], notes: string[]): vo
     return;
   }
   const named = values.filter((value) => value !== null);
+  if (named.length > 0 && named.every((value) => typeof value === 'boolean')) {
+    out['type'] ??= named.length < values.length ? ['boolean', 'null'] : 'boolean';
+    const [only, ...others] = new Set(named);
+    if (others.length === 0)
+      notes.push(named.length < values.length ? noteOf('enum', values) : noteOf('const', only));
+    return;
+  }
   if (named.length === values.length) {
-    if (!(values.length === 2 && values.every((value) => typeof value === 'boolean')))
-      notes.push(noteOf('enum', values));
+    notes.push(noteOf('enum', values));
     return;
   }
   if (named.length === 0) out['type'] = 'null';

@@ -16,7 +16,7 @@ import { decodeAnswerImage } from './answer-images.ts';
 import type { CacheMarkers } from './cache-markers.ts';
 import { type DecodedContent, decodeContent } from './decode-parts.ts';
 import { toExtras } from './extras.ts';
-import { attachCallSignatures, decodeDetail, mergeReasoning } from './reasoning.ts';
+import { attachSignatures, decodeDetail, mergeReasoning } from './reasoning.ts';
 
 const maxMessages = 10_000;
 const maxName = 256;
@@ -149,7 +149,7 @@ function decodeAssistant(json: Json, at: string, markers: CacheMarkers): Message
   if (parts.length === 0 && json['content'] === undefined && (json['function_call'] ?? null) === null) {
     throw invalid(`${at}.content`, "a string or an array of parts, as there are no 'tool_calls'", undefined);
   }
-  message.parts = details.length > 0 ? attachCallSignatures(parts) : parts;
+  message.parts = details.length > 0 ? attachSignatures(parts) : parts;
   message.multipart = content.multipart;
   if (unknown !== '') message.extras = toExtras(unknown);
   return message;

@@ -13,7 +13,7 @@ import { dialectName } from './dialect.ts';
 import { ownMembers, toExtras } from './extras.ts';
 import { decodeFinish, isFailure } from './finish.ts';
 import { decodeLogprobs } from './logprobs.ts';
-import { attachCallSignatures, decodeDetails, mergeReasoning } from './reasoning.ts';
+import { attachSignatures, decodeDetails, mergeReasoning } from './reasoning.ts';
 import { decodeUsage } from './usage.ts';
 
 const textOr = (value: unknown, fallback: string): string => (typeof value === 'string' ? value : fallback);
@@ -167,7 +167,7 @@ function decodeMessage(json: Json, idOf: (call: number) => string): Message {
     }
   }
   if (citations.length > 0) cite(said, citations);
-  const parts = attachCallSignatures([...mergeReasoning(thought, details), ...said, ...calls]);
+  const parts = attachSignatures([...mergeReasoning(thought, details), ...said, ...calls]);
   const message = build.message(Role.ASSISTANT, parts);
   message.multipart = multipart;
   if (unknown !== '') message.extras = toExtras(unknown);

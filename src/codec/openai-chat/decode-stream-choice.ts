@@ -140,10 +140,11 @@ export class ChoiceDecoder {
           unknown = addMember(unknown, key, value);
       }
     }
-    if (details !== null) thought = this.#reasoning.add(details, thought, this.#thought);
-    if (thought !== '') {
-      this.#grow('reasoning', thought, out);
-      this.#thought += thought;
+    if (details !== null) this.#reason(details, thought, out);
+    else if (thought !== '') {
+      // What is signed does not go on.
+      if (this.#flow === 'reasoning' && this.#reasoning.signed) this.#close(out);
+      this.#think(thought, out);
     }
     if (content !== '') this.#grow('text', content, out);
     if (calls !== null && calls.length > 0) {
@@ -153,9 +154,32 @@ export class ChoiceDecoder {
     return unknown;
   }
 
+  /** @param thought the chunk's plain reasoning: where there is some, it is what counts, in the pieces that the details make of it */
+  #reason(details: readonly unknown[], thought: string, out: StreamEvent[]): void {
+    let left = thought;
+    for (let i = 0; i < details.length; i++) {
+      const { text, begins } = this.#reasoning.add(details[i], i, this.#thought);
+      if (begins) this.#close(out);
+      if (thought !== '' && !left.startsWith(text)) continue;
+      left = left.slice(text.length);
+      if (text !== '') this.#think(text, out);
+    }
+    if (left !== '') this.#think(left, out);
+  }
+
+  #think(text: string, out: StreamEvent[]): void {
+    this.#grow('reasoning', text, out);
+    this.#thought += text;
+  }
+
   /** A part that comes at once. */
   #whole(part: Part, out: StreamEvent[]): void {
     this.#close(out);
+    this.#tellOpaque(out);
+    this.#tell(part, out);
+  }
+
+  #tell(part: Part, out: StreamEvent[]): void {
     const number = this.#next++;
     out.push(build.partStarted(this.#index, number, part), build.partEnded(this.#index, number));
   }
@@ -168,9 +192,15 @@ export class ChoiceDecoder {
   #open(flow: Flow, out: StreamEvent[]): void {
     if (this.#flow === flow) return;
     this.#close(out);
+    this.#tellOpaque(out);
     this.#flow = flow;
     this.#part = this.#next++;
     out.push(build.partStarted(this.#index, this.#part, seeds[flow]()));
+  }
+
+  /** Opaque reasoning keeps its place among what is readable, and before what is said because of it. */
+  #tellOpaque(out: StreamEvent[]): void {
+    for (const part of this.#reasoning.takeOpaque()) this.#tell(part, out);
   }
 
   /** Ends the part that grows, with what is only known now. */
@@ -188,6 +218,7 @@ export class ChoiceDecoder {
   /** @returns what has no event, as items of `tool_calls` */
   #call(calls: readonly unknown[], out: StreamEvent[]): string {
     this.#close(out);
+    this.#tellOpaque(out);
     this.#tools ??= new ToolCallsDecoder(this.#completion, this.#index);
     this.#next = this.#tools.push(calls, this.#next, out);
     return this.#tools.takeUnknown();
@@ -243,7 +274,7 @@ export class ChoiceDecoder {
     this.#ended = true;
     this.#close(out);
     for (const part of this.#reasoning.takeRest()) {
-      if (this.#tools?.sign(part) !== true) this.#whole(part, out);
+      if (this.#tools?.sign(part) !== true) this.#tell(part, out);
     }
     if (this.#tools !== null && !this.#tools.end(out)) return false;
     const { reason, native } = decodeFinish(this.#word, this.#nativeWord, this.#tools !== null);

@@ -15,7 +15,14 @@ import { dialectName } from './dialect.ts';
 import { ownMembers } from './extras.ts';
 import { encodeFinish } from './finish.ts';
 import { encodeLogprobs } from './logprobs.ts';
-import { encodeCallSignature, encodeDetail, isOpaqueDetail } from './reasoning.ts';
+import {
+  encodeDetail,
+  encodeSignature,
+  isListedPicture,
+  isOpaqueDetail,
+  isPictureSignature,
+  pictureId,
+} from './reasoning.ts';
 import { encodeUsage } from './usage.ts';
 
 export interface StreamEncoderOptions {
@@ -28,6 +35,8 @@ interface OpenPart {
   readonly content: Part['content'];
   /** Number among the choice's tool calls. */
   readonly toolIndex: number;
+  /** Place among `images` of the picture right before it; -1 where there is none. */
+  readonly picture: number;
   /** Readable reasoning so far: its state, when it comes, is told together with the whole of it. */
   reasoning: string;
 }
@@ -37,6 +46,8 @@ class ChoiceState {
   role = false;
   tools = 0;
   details = 0;
+  pictures = 0;
+  afterPicture = false;
 }
 
 /** Writes the events of a stream as OpenAI's chunks, as text of an SSE stream: one string for each batch. */
@@ -119,7 +130,10 @@ export class ChatStreamEncoder {
     const choice = this.#choice(index);
     const content = started?.content ?? { case: undefined };
     const toolIndex = content.case === 'toolCall' ? choice.tools++ : 0;
-    choice.parts[part] = { content, toolIndex, reasoning: '' };
+    const picture = choice.afterPicture ? choice.pictures - 1 : -1;
+    choice.parts[part] = { content, toolIndex, picture, reasoning: '' };
+    choice.afterPicture = started !== undefined && isListedPicture(started);
+    if (choice.afterPicture) choice.pictures++;
     if (started === undefined) return '';
     switch (content.case) {
       case 'toolCall': {
@@ -136,7 +150,7 @@ export class ChatStreamEncoder {
       case 'refusal':
         return content.value.text === '' ? '' : this.#chunk(index, `"refusal":${quote(content.value.text)}`);
       case 'reasoning':
-        return this.#reasoningStarted(index, content.value, started);
+        return this.#reasoningStarted(index, content.value, started, picture);
       case 'image': {
         const image = encodeAnswerImage(started);
         return image === '' ? '' : this.#chunk(index, `"images":[${image}]`);
@@ -148,12 +162,22 @@ export class ChatStreamEncoder {
     }
   }
 
-  #reasoningStarted(index: number, value: ReasoningPart, part: Part): string {
+  #reasoningStarted(index: number, value: ReasoningPart, part: Part, picture: number): string {
     const { text, signature, encrypted } = value;
     const frames = text === '' ? '' : this.#chunk(index, `"reasoning_content":${quote(text)}`);
-    if (signature === '' && encrypted === '') return frames;
-    const { json, count } = encodeDetail(value, this.#choice(index).details, ownMembers(part.extras));
-    return frames + this.#details(index, json, count);
+    return signature === '' && encrypted === ''
+      ? frames
+      : frames + this.#state(index, value, part.extras, picture);
+  }
+
+  /** @param picture place among `images` of the picture right before the part; -1 where there is none */
+  #state(index: number, value: ReasoningPart, extras: Part['extras'], picture: number): string {
+    const { details } = this.#choice(index);
+    if (picture >= 0 && isPictureSignature(value)) {
+      return this.#details(index, encodeSignature(pictureId(picture), value.signature, details), 1);
+    }
+    const { json, count } = encodeDetail(value, details, ownMembers(extras));
+    return this.#details(index, json, count);
   }
 
   #details(index: number, json: string, count: number): string {
@@ -200,14 +224,13 @@ export class ChatStreamEncoder {
     switch (content?.case) {
       case 'reasoning': {
         const whole = { ...content.value, text: open?.reasoning ?? '' };
-        const { json, count } = encodeDetail(whole, choice.details, ownMembers(final?.extras));
-        return this.#details(index, json, count);
+        return this.#state(index, whole, final?.extras, open?.picture ?? -1);
       }
       case 'toolCall': {
         const { id, signature } = content.value;
         return signature === ''
           ? ''
-          : this.#details(index, encodeCallSignature(id, signature, choice.details), 1);
+          : this.#details(index, encodeSignature(id, signature, choice.details), 1);
       }
       case 'audio': {
         const { answerId, expiresAt } = content.value;

@@ -8,8 +8,12 @@ import { ownMembers, toExtras } from './extras.ts';
 // OpenRouter's form: {type: "reasoning.text" | "reasoning.summary" | "reasoning.encrypted", text | summary | data, signature, id,
 // format, index}.
 
-/** Format of the details that are signatures of tool calls; their `id` is that of the call. */
+/** Format of the details that are signatures of tool calls or pictures; their `id` says of which. */
 export const callSignatureFormat = 'google-gemini-v1';
+
+/** Stands for the id of a picture, which has none: its place among `images`. */
+export const pictureId = (position: number): string => `image:${position}`;
+const pictureIds = /^image:(\d{1,4})$/;
 
 /** Where a detail of each type has its content. */
 const contentKeys: ReadonlyMap<unknown, 'text' | 'summary' | 'data'> = new Map([
@@ -104,24 +108,54 @@ function mergeDetail(into: Part, part: Part): boolean {
   return true;
 }
 
+/** Whether a part is the signature of a tool call or a picture, whose id it has. */
+export const isSignatureById = ({ content }: Part): boolean =>
+  content.case === 'reasoning' &&
+  content.value.format === callSignatureFormat &&
+  content.value.id !== '' &&
+  content.value.encrypted !== '';
+
 /**
- * Moves the signatures of tool calls, which come as encrypted details with the call's id, to their calls.
- * @returns the parts without them
+ * Moves the signatures of tool calls and pictures, which come as encrypted details with an id, to where they belong: into their
+ * calls, right after their pictures.
+ * @returns the parts in that order
  */
-export function attachCallSignatures(parts: Part[]): Part[] {
-  const isSignature = ({ content }: Part): boolean => {
-    if (content.case !== 'reasoning' || content.value.format !== callSignatureFormat) return false;
-    const { id, encrypted } = content.value;
-    if (id === '' || encrypted === '') return false;
+export function attachSignatures(parts: Part[]): Part[] {
+  if (!parts.some(isSignatureById)) return parts;
+  const pictures = parts.filter(({ content }) => content.case === 'image');
+  const signatures = new Map<Part, Part>();
+  const attached = (part: Part): boolean => {
+    if (part.content.case !== 'reasoning' || !isSignatureById(part)) return false;
+    const { id, encrypted: signature, format } = part.content.value;
     for (const { content: other } of parts) {
       if (other.case !== 'toolCall' || other.value.id !== id) continue;
-      other.value.signature = encrypted;
+      other.value.signature = signature;
       return true;
     }
-    return false;
+    const position = pictureIds.exec(id)?.[1];
+    // Clients whose SDKs overwrite lists that come in pieces have the last picture and the last signature.
+    const picture =
+      position === undefined ? undefined : (pictures[Number(position)] ?? pictures[pictures.length - 1]);
+    if (picture === undefined || signatures.has(picture)) return false;
+    const value = build.reasoning('', { signature, format });
+    signatures.set(picture, build.part({ case: 'reasoning', value }));
+    return true;
   };
-  return parts.some(isSignature) ? parts.filter((part) => !isSignature(part)) : parts;
+  const rest = parts.filter((part) => !attached(part));
+  if (signatures.size === 0) return rest;
+  return rest.flatMap((part) => {
+    const signature = signatures.get(part);
+    return signature === undefined ? [part] : [part, signature];
+  });
 }
+
+/** Whether a part is one of a message's `images`. */
+export const isListedPicture = ({ content }: Part): boolean =>
+  content.case === 'image' && content.value.source.case !== 'fileId';
+
+/** Whether reasoning, where it follows a picture, is the picture's signature. */
+export const isPictureSignature = ({ text, signature, format }: ReasoningPart): boolean =>
+  text === '' && signature !== '' && format === callSignatureFormat;
 
 const hasState = (part: Part): boolean => {
   if (part.content.case !== 'reasoning') return false;
@@ -146,12 +180,23 @@ export function encodeDetails(parts: readonly Part[]): string {
   }
   let details = '';
   let position = 0;
+  let pictures = 0;
+  let afterPicture = false;
   for (const part of parts) {
     const { content } = part;
-    if (content.case === 'opaque' && isOpaqueDetail(part)) {
+    const signs =
+      afterPicture && content.case === 'reasoning' && isPictureSignature(content.value)
+        ? content.value.signature
+        : '';
+    afterPicture = isListedPicture(part);
+    if (afterPicture) pictures++;
+    else if (signs !== '') {
+      details += `${position === 0 ? '' : ','}${encodeSignature(pictureId(pictures - 1), signs, position)}`;
+      position++;
+    } else if (content.case === 'opaque' && isOpaqueDetail(part)) {
       details += `${position++ === 0 ? '' : ','}${content.value.json}`;
     } else if (content.case === 'toolCall' && content.value.signature !== '') {
-      details += `${position === 0 ? '' : ','}${encodeCallSignature(content.value.id, content.value.signature, position)}`;
+      details += `${position === 0 ? '' : ','}${encodeSignature(content.value.id, content.value.signature, position)}`;
       position++;
     } else if (content.case === 'reasoning' && (hasState(part) || readableState)) {
       const text = encodeDetail(content.value, position, ownMembers(part.extras));
@@ -162,7 +207,8 @@ export function encodeDetails(parts: readonly Part[]): string {
   return details === '' ? '' : `[${details}]`;
 }
 
-export const encodeCallSignature = (id: string, signature: string, index: number): string =>
+/** The signature of a tool call or a picture. @param id the call's, or what stands for the picture's */
+export const encodeSignature = (id: string, signature: string, index: number): string =>
   `{"type":"reasoning.encrypted","data":${quote(signature)},"format":"${callSignatureFormat}","id":${quote(id)},"index":${index}}`;
 
 /** A part as one detail, or as two when it is both readable and encrypted. */

@@ -525,6 +525,22 @@ describe('a stream', () => {
     expect(kindsAndSources(streamed(...chunks))).toEqual(['text 0', 'toolCall', 'text 1']);
   });
 
+  test('keeps signed thoughts apart', () => {
+    const thought = (text: string, thoughtSignature: string) =>
+      open({ text, thought: true, thoughtSignature });
+    const { parts } = streamed(
+      open({ text: 'h', thought: true }),
+      thought('m', '1'),
+      thought('so', '2'),
+      response([{ text: 'a' }]),
+    );
+    expect(
+      parts.map(
+        ({ content }) => content.case === 'reasoning' && [content.value.text, content.value.signature],
+      ),
+    ).toEqual([['hm', '1'], ['so', '2'], false]);
+  });
+
   test('keeps every signature, each after its text', () => {
     const signed = (text: string, thoughtSignature: string) => open({ text, thoughtSignature });
     const { parts } = streamed(

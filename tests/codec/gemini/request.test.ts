@@ -396,10 +396,59 @@ describe('thought signatures', () => {
     ]);
   });
 
-  test('of a thought go on what follows it, and its text is not sent', () => {
-    expect(parts(flash, reasoning('hm', 's'), call('1', 'f'))).toEqual([
-      { functionCall: { id: '1', name: 'f', args: {} }, thoughtSignature: 's' },
+  test('of a thought go on an empty text in its place: what follows has its own or none', () => {
+    const functionCall = { id: '1', name: 'f', args: {} };
+    const thought = { text: '', thoughtSignature: 's' };
+    expect(parts(flash, reasoning('hm', 's'), call('1', 'f'))).toEqual([thought, { functionCall }]);
+    expect(parts(flash, reasoning('hm', 's'), build.textPart('a'))).toEqual([thought, { text: 'a' }]);
+    expect(parts(flash, reasoning('hm', 's'), reasoning('so', 't'), build.textPart('a'))).toEqual([
+      thought,
+      { text: '', thoughtSignature: 't' },
+      { text: 'a' },
     ]);
+    expect(
+      parts(
+        flash,
+        reasoning('hm', 's'),
+        build.textPart('a'),
+        reasoning('', 't'),
+        call('1', 'f', '{}', 'u'),
+        call('2', 'f'),
+      ),
+    ).toEqual([
+      thought,
+      { text: 'a', thoughtSignature: 't' },
+      { functionCall, thoughtSignature: 'u' },
+      { functionCall: { ...functionCall, id: '2' } },
+    ]);
+  });
+
+  test('that wait for a text do not go on a call or on code', () => {
+    const code = { executableCode: { language: 'PYTHON', code: '1' } };
+    const ran = build.part({
+      case: 'opaque',
+      value: build.opaque('google.gemini', 'executableCode', JSON.stringify(code)),
+    });
+    const waiting = { text: '', thoughtSignature: 's' };
+    expect(parts(flash, reasoning('', 's'), call('1', 'f'))).toEqual([
+      waiting,
+      { functionCall: { id: '1', name: 'f', args: {} } },
+    ]);
+    expect(parts(flash, reasoning('', 's'), ran, build.textPart('a'))).toEqual([
+      waiting,
+      code,
+      { text: 'a' },
+    ]);
+  });
+
+  test('of calls and pictures that are not there are left out with a warning', () => {
+    const lost = build.part({
+      case: 'reasoning',
+      value: build.reasoning('', { encrypted: 's', id: 'image:0', format: 'google-gemini-v1' }),
+    });
+    const { json, codes } = encode(ask([say('q'), answer(lost, build.textPart('a'))]));
+    expect(json.contents[1].parts).toEqual([{ text: 'a' }]);
+    expect(codes).toEqual(['dropped_reasoning_state']);
   });
 
   test('after a call do not go on it', () => {

@@ -233,6 +233,34 @@ describe('what the subset cannot say goes as full JSON Schema', () => {
     ['numbers as enumeration', { type: 'integer', enum: [1, 2] }, { type: 'integer', enum: [1, 2] }],
     ['a constant number', { const: 5 }, { enum: [5], type: 'number' }],
     ['any value', {}, {}],
+    [
+      'booleans as enumeration beside what only this form can say',
+      { type: 'array', prefixItems: [{ enum: [true, false] }, { enum: [true] }, { const: false }] },
+      {
+        type: 'array',
+        prefixItems: [
+          { type: 'boolean' },
+          { type: 'boolean', description: '(const: true)' },
+          { type: 'boolean', description: '(const: false)' },
+        ],
+      },
+    ],
+    [
+      'booleans and null as enumeration',
+      { type: 'array', prefixItems: [{ enum: [true, false, null] }, { enum: [true, null] }] },
+      {
+        type: 'array',
+        prefixItems: [
+          { type: ['boolean', 'null'] },
+          { type: ['boolean', 'null'], description: '(enum: [true,null])' },
+        ],
+      },
+    ],
+    [
+      'booleans among others as enumeration',
+      { type: 'array', prefixItems: [{ enum: [true, 'a'] }] },
+      { type: 'array', prefixItems: [{ description: '(enum: [true,"a"])' }] },
+    ],
     ['an array of anything', { type: 'array' }, { type: 'array' }],
     ['a tuple', { type: 'array', prefixItems: [text()] }, { type: 'array', prefixItems: [text()] }],
     [
@@ -319,6 +347,7 @@ describe('the schema of an answer', () => {
       { anyOf: [{ type: 'string', enum: ['a'] }, { type: 'null' }] },
     ],
     ['an exclusive bound', { type: 'integer', exclusiveMinimum: 3 }, { type: 'integer', minimum: 4 }],
+    ['booleans as enumeration', { enum: [true, false] }, { type: 'boolean' }],
     ['$schema', { $schema: 's', type: 'string' }, text()],
     ['pattern', text({ pattern: 'a+' }), text({ description: '(pattern: "a+")' })],
     [

@@ -6,6 +6,7 @@ import type { Part } from '../../../gen/llmgateway/v1/message_pb.js';
 import { ChatStreamDecoder } from '../../../src/codec/openai-chat/decode-stream.ts';
 import { ChatStreamEncoder } from '../../../src/codec/openai-chat/encode-stream.ts';
 import { GatewayError } from '../../../src/errors/gateway-error.ts';
+import { Assembler } from '../../../src/model/assemble.ts';
 import type { StreamEvent } from '../../../src/model/events.ts';
 import { recordedChats } from '../../support/chat-recordings.ts';
 
@@ -403,6 +404,36 @@ describe('what else comes', () => {
     const second = collect(decode(chunks.map((frame) => frame.slice(6))));
     expect(second).toEqual(collect(first));
     expect(second.parts[0]).toMatchObject({ kind: 'reasoning', text: 'let me think' });
+  });
+
+  test('signed reasoning stays apart, and opaque reasoning in its place, from gateway to gateway too', () => {
+    const text = (index: number, more: Json) => ({ type: 'reasoning.text', index, ...more });
+    const hidden = (index: number) => ({ type: 'reasoning.encrypted', index, data: `r${index}` });
+    const details = (...list: Json[]) => chunk({ reasoning_details: list });
+    const first = decode([
+      details(hidden(0)),
+      chunk({ reasoning: 'one', reasoning_details: [text(1, { text: 'one' })] }),
+      details(text(1, { signature: 's1' })),
+      chunk({ reasoning: 'two', reasoning_details: [text(2, { text: 'two', signature: 's2' }), hidden(3)] }),
+      chunk({ content: 'ok' }),
+      details(hidden(4)),
+      tool({ index: 0, id: 'i', function: { name: 'f', arguments: '{}' } }),
+      chunk({}, 'stop'),
+    ]);
+    const said = (events: StreamEvent[]) => {
+      const assembler = new Assembler();
+      assembler.add(events);
+      return assembler.message(0)?.parts.map(({ content }) => {
+        if (content.case !== 'reasoning') return content.case;
+        const { text: readable, signature, encrypted } = content.value;
+        return [readable, signature, encrypted].join();
+      });
+    };
+    const order = [',,r0', 'one,s1,', 'two,s2,', ',,r3', 'text', ',,r4', 'toolCall'];
+    expect(said(first)).toEqual(order);
+    const frames = new ChatStreamEncoder({ includeUsage: false }).encode(first).split('\n\n');
+    const second = decode(frames.filter((frame) => frame !== '').map((frame) => frame.slice(6)));
+    expect(said(second)).toEqual(order);
   });
 
   test('empty usage, and empty log probabilities, are none', () => {

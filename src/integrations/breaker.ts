@@ -1,0 +1,96 @@
+import { CircuitState, ConsecutiveBreaker, circuitBreaker, handleWhen } from 'cockatiel';
+
+/** When a breaker opens, and for how long. */
+export interface BreakerRules {
+  /** Failures in a row that open it. */
+  readonly failures: number;
+  /** How long nothing is asked then, in milliseconds; after that one call tries. */
+  readonly recoveryMs: number;
+}
+
+export type BreakerState = 'closed' | 'open' | 'half-open';
+
+/**
+ * What became of a try. `trouble` counts as a failure; `alive`, a success or a mistake of the request, ends a row of failures; `left`, given
+ * up by the client, tells nothing.
+ */
+export type Verdict = 'alive' | 'trouble' | 'left';
+
+const states: Readonly<Record<CircuitState, BreakerState>> = {
+  [CircuitState.Closed]: 'closed',
+  [CircuitState.Open]: 'open',
+  [CircuitState.HalfOpen]: 'half-open',
+  [CircuitState.Isolated]: 'open',
+};
+
+/** Thrown through the policy, which learns by exceptions. */
+class Counted extends Error {
+  readonly verdict: Verdict;
+
+  constructor(verdict: Verdict) {
+    super(verdict);
+    this.verdict = verdict;
+  }
+}
+
+/** A circuit breaker: keeps calls away from a service that fails. */
+export class Breaker {
+  readonly #policy;
+
+  constructor({ failures, recoveryMs }: BreakerRules, onChange: (state: BreakerState) => void) {
+    this.#policy = circuitBreaker(
+      handleWhen((error) => error instanceof Counted),
+      {
+        breaker: new ConsecutiveBreaker(failures),
+        halfOpenAfter: {
+          next: function next({ result }) {
+            // A probe that its client gave up has told nothing: the next call probes at once.
+            const left =
+              'error' in result && result.error instanceof Counted && result.error.verdict === 'left';
+            return { duration: left ? 0 : recoveryMs, next };
+          },
+        },
+      },
+    );
+    this.#policy.onStateChange((state) => onChange(states[state]));
+  }
+
+  get state(): BreakerState {
+    return states[this.#policy.state];
+  }
+
+  /**
+   * Makes a call, unless the breaker keeps it away.
+   * @param verdictOf what a rejection of the call means
+   * @param refusal what it rejects with when it keeps the call away
+   */
+  async run<T>(
+    call: () => Promise<T>,
+    verdictOf: (error: unknown) => Verdict,
+    refusal: () => Error,
+  ): Promise<T> {
+    // One call probes; the policy would let the others wait for it.
+    if (this.#policy.state === CircuitState.HalfOpen) throw refusal();
+    let outcome: { readonly value: T } | { readonly error: unknown } | null = null;
+    try {
+      await this.#policy.execute(async () => {
+        const probes = this.#policy.state === CircuitState.HalfOpen;
+        try {
+          outcome = { value: await call() };
+        } catch (error) {
+          outcome = { error };
+          const verdict = verdictOf(error);
+          if (verdict === 'trouble' || (verdict === 'left' && probes)) throw new Counted(verdict);
+          // Not one that the policy handles: it neither counts nor ends a row.
+          if (verdict === 'left') throw error;
+        }
+      });
+    } catch (error) {
+      if (outcome === null) throw refusal();
+      if (!(error instanceof Counted)) throw error;
+    }
+    const known = outcome as unknown as { readonly value: T } | { readonly error: unknown };
+    if ('error' in known) throw known.error;
+    return known.value;
+  }
+}
