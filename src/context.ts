@@ -6,6 +6,7 @@ import { ChatService } from '../gen/llmgateway/v1/chat_service_pb.js';
 import { EmbeddingsService } from '../gen/llmgateway/v1/embeddings_service_pb.js';
 import { ErrorReason } from '../gen/llmgateway/v1/error_pb.js';
 import { ModelsService } from '../gen/llmgateway/v1/models_service_pb.js';
+import { ResponsesService } from '../gen/llmgateway/v1/responses_service_pb.js';
 import { SessionService } from '../gen/llmgateway/v1/session_service_pb.js';
 import { ToolService } from '../gen/llmgateway/v1/tool_service_pb.js';
 import { type Catalogue, readCatalogue, securityLevel } from './catalogue/catalogue.ts';
@@ -31,17 +32,21 @@ import { OpenCalls } from './pipeline/open-calls.ts';
 import { optionsStage } from './pipeline/options.ts';
 import { paramsStage } from './pipeline/params.ts';
 import { reasoningStateStage } from './pipeline/reasoning-state.ts';
+import { responsesStage } from './pipeline/responses.ts';
 import { Router, routingStage } from './pipeline/routing.ts';
 import { sessionStage } from './pipeline/session.ts';
 import { type Discovery, startDiscovery } from './providers/discovery.ts';
 import { createProviders } from './providers/registry.ts';
 import { StateMemory } from './reasoning/state-memory.ts';
+import { Conversations } from './responses/conversations.ts';
 import { chatCompletions } from './rest/chat.ts';
+import { type ConversationRoutes, createConversation, oneConversation } from './rest/conversations.ts';
 import { eitherEmbeddings, embeddings, openaiEmbeddings } from './rest/embeddings.ts';
 import { type HealthFacts, health, ready, serviceInfo } from './rest/health.ts';
 import { mcpEndpoint } from './rest/mcp.ts';
 import { countMessageTokens, createMessage } from './rest/messages.ts';
 import { getModel, listModels, listProviders } from './rest/models.ts';
+import { countInputTokens, createResponse, oneResponse, type ResponseRoutes } from './rest/responses.ts';
 import { restRouter } from './rest/router.ts';
 import {
   createSession,
@@ -53,6 +58,7 @@ import {
 import { deleteTool, executeTool, listTools, registerTool, type ToolRoutes } from './rest/tools.ts';
 import { chatApi } from './rpc/chat-api.ts';
 import { chatService } from './rpc/chat-service.ts';
+import { conversationMethods } from './rpc/conversations-service.ts';
 import { embeddingsApi } from './rpc/embeddings-api.ts';
 import { embeddingsService } from './rpc/embeddings-service.ts';
 import { healthService, Serving } from './rpc/health-service.ts';
@@ -60,6 +66,8 @@ import { KnownModels } from './rpc/known-models.ts';
 import { modelsApi } from './rpc/models-api.ts';
 import { modelsService } from './rpc/models-service.ts';
 import { registerReflection } from './rpc/reflection.ts';
+import { responsesApi } from './rpc/responses-api.ts';
+import { responseMethods } from './rpc/responses-service.ts';
 import { sessionApi } from './rpc/session-api.ts';
 import { sessionService } from './rpc/session-service.ts';
 import { toolApi } from './rpc/tool-api.ts';
@@ -242,15 +250,35 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     optionsStage,
     routingStage(() => settled.router),
     paramsStage,
+    responsesStage,
     sessionStage({ leases, tenantOf, readOpaque: unknownMembers }),
   ];
   const after = initial.reasoningStateBytes > 0 ? [reasoningStateStage(stateMemory(initial))] : [];
   const handle = pipeline([...before, contextStage(() => settled.context), ...after], dispatch);
   const open = new OpenCalls();
   const limits = { totalMs: () => settled.config.totalTimeoutMs, open };
-  const chat = chatApi(handle, pipeline([...before, ...after], countTokens(countByTokenizer)), limits);
+  const counting = pipeline([...before, ...after], countTokens(countByTokenizer));
+  const chat = chatApi(handle, counting, limits);
   const vectors = embeddingsApi(handle, limits);
   const models = modelsApi(() => settled.models);
+  const responses = responsesApi({
+    store: stores.responses,
+    handle,
+    count: counting,
+    limits,
+    log: log.module('responses'),
+    terms: () => ({
+      leaseMs: settled.config.responseLeaseMs,
+      maxBytes: settled.config.responseMaxBytes,
+      ttlMs: settled.config.responseTtlMs,
+      maxBackground: settled.config.responseMaxBackground,
+      resume: settled.config.responseResume,
+    }),
+  });
+  const conversations = new Conversations(stores.responses, () => ({
+    ttlMs: settled.config.responseTtlMs,
+    maxBytes: settled.config.responseMaxBytes,
+  }));
   const tools = toolApi({
     toolbox,
     registered,
@@ -280,6 +308,12 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     maxBodyBytes: () => settled.config.maxBodyBytes,
   };
   const toolRoutes: ToolRoutes = { api: tools, tenantOf, maxBodyBytes: () => settled.config.maxBodyBytes };
+  const responseRoutes: ResponseRoutes = { api: responses, tenantOf, options: () => settled.config };
+  const conversationRoutes: ConversationRoutes = {
+    conversations,
+    tenantOf,
+    maxBodyBytes: () => settled.config.maxBodyBytes,
+  };
   const rest = restRouter(
     {
       '/': { GET: serviceInfo(facts) },
@@ -309,6 +343,11 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
             log.module('mcp').debug('refused', { request_id: requestId, error: error.message }),
         }),
       },
+      '/v1/responses': { POST: createResponse(responseRoutes) },
+      '/v1/responses/input_tokens': { POST: countInputTokens(responseRoutes) },
+      '/v1/responses/*': oneResponse(responseRoutes),
+      '/v1/conversations': { POST: createConversation(conversationRoutes) },
+      '/v1/conversations/*': oneConversation(conversationRoutes),
       '/v1/sessions': { GET: listSessions(sessionRoutes), POST: createSession(sessionRoutes) },
       '/v1/sessions/*': { GET: getSession(sessionRoutes), DELETE: deleteSession(sessionRoutes) },
       '/v1/tools': { GET: listTools(toolRoutes), POST: registerTool(toolRoutes) },
@@ -318,7 +357,15 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     },
     (error, { requestId, path }) => refused(error, requestId, path),
   );
-  const services = [ChatService, EmbeddingsService, ModelsService, SessionService, ToolService, Health];
+  const services = [
+    ChatService,
+    ResponsesService,
+    EmbeddingsService,
+    ModelsService,
+    SessionService,
+    ToolService,
+    Health,
+  ];
   const faces = createFaces({
     rest,
     rpc: connectNodeAdapter({
@@ -327,6 +374,10 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
         router.service(EmbeddingsService, embeddingsService(vectors, refused));
         router.service(ModelsService, modelsService(models));
         router.service(SessionService, sessionService(sessions, tenantOf));
+        router.service(ResponsesService, {
+          ...responseMethods(responses, tenantOf, refused),
+          ...conversationMethods(conversations, tenantOf, refused),
+        });
         router.service(ToolService, toolService(tools, tenantOf, refused));
         router.service(
           Health,
@@ -362,6 +413,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
 
   const release = async (): Promise<void> => {
     settled.discovery.stop();
+    responses.close();
     await Promise.all([client, toolClient, guardedClient].map((one) => one.destroy()));
     await mcpTools.close();
     await leases.settled(unlockGraceMs);
