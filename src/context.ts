@@ -20,6 +20,7 @@ import type { Logger } from './observability/log.ts';
 import { pipeline } from './pipeline/call.ts';
 import { countTokens } from './pipeline/count-tokens.ts';
 import { dispatch } from './pipeline/dispatch.ts';
+import { enableToolsStage } from './pipeline/enable-tools.ts';
 import { isLogged, logStage } from './pipeline/log.ts';
 import { OpenCalls } from './pipeline/open-calls.ts';
 import { optionsStage } from './pipeline/options.ts';
@@ -27,6 +28,8 @@ import { paramsStage } from './pipeline/params.ts';
 import { reasoningStateStage } from './pipeline/reasoning-state.ts';
 import { Router, routingStage } from './pipeline/routing.ts';
 import { sessionStage } from './pipeline/session.ts';
+import { threadsStage } from './pipeline/threads.ts';
+import { countedToolsStage, toolsStage } from './pipeline/tools.ts';
 import { type Discovery, startDiscovery } from './providers/discovery.ts';
 import { createProviders } from './providers/registry.ts';
 import { StateMemory } from './reasoning/state-memory.ts';
@@ -61,6 +64,8 @@ import { Leases } from './sessions/leases.ts';
 import { Sessions } from './sessions/sessions.ts';
 import { openStores } from './store/open.ts';
 import { countTokens as countByTokenizer } from './tokens/count-tokens.ts';
+import type { Toolbox } from './tools/toolbox.ts';
+import { TurnMemory } from './tools/turn-memory.ts';
 
 /** The gateway, ready to listen. */
 export interface Gateway {
@@ -82,6 +87,11 @@ interface Settled {
   readonly models: KnownModels;
 }
 
+/** What is not made here but given. */
+export interface Parts {
+  readonly toolbox?: Toolbox;
+}
+
 /** Headers that browsers may read, besides those of the RPC protocols. */
 const exposedHeaders = [
   'x-request-id',
@@ -100,7 +110,7 @@ const tenantOf = (): string => '';
 const unlockGraceMs = 1_000;
 
 /** Constructs everything. The one place that does. @throws ConfigError when the catalogue or the data folder is wrong */
-export function createGateway(initial: Config, log: Logger): Gateway {
+export function createGateway(initial: Config, log: Logger, { toolbox = noToolbox }: Parts = {}): Gateway {
   const { upstreamConnections: connections } = initial;
   const client = createUpstreamClient({ connections, maxWaiting: connections });
   let settled = settle(initial);
@@ -157,18 +167,34 @@ export function createGateway(initial: Config, log: Logger): Gateway {
     };
   }
 
+  const toolsLog = log.module('tools');
+  const namedTaxonomy = (): string => '';
+  const toolOptions = {
+    toolbox,
+    tenantOf,
+    maxRounds: () => settled.config.toolMaxRounds,
+    memory: new TurnMemory({ maxSize: initial.toolStateBytes, ttlMs: initial.toolStateTtlMs }),
+    readOpaque: unknownDeltas,
+    withDefaults: (_tool: string, args: Readonly<Record<string, unknown>>) => args,
+    namedTaxonomy,
+    onFault: (tool: string, error: unknown) =>
+      toolsLog.error('a tool failed in the gateway', { tool, error }),
+  };
+  const reasoningState = initial.reasoningStateBytes > 0 ? [reasoningStateStage(stateMemory(initial))] : [];
   const stages = [
     logStage(log.module('calls')),
     optionsStage,
+    enableToolsStage({ toolbox, tenantOf }),
     routingStage(() => settled.router),
+    threadsStage,
     paramsStage,
-    sessionStage({ leases, tenantOf, readOpaque: unknownDeltas }),
-    ...(initial.reasoningStateBytes > 0 ? [reasoningStateStage(stateMemory(initial))] : []),
+    sessionStage({ leases, tenantOf, readOpaque: unknownDeltas, namedTaxonomy }),
   ];
-  const handle = pipeline(stages, dispatch);
+  const handle = pipeline([...stages, toolsStage(toolOptions), ...reasoningState], dispatch);
+  const counting = [...stages, countedToolsStage(toolOptions), ...reasoningState];
   const open = new OpenCalls();
   const limits = { totalMs: () => settled.config.totalTimeoutMs, open };
-  const chat = chatApi(handle, pipeline(stages, countTokens(countByTokenizer)), limits);
+  const chat = chatApi(handle, pipeline(counting, countTokens(countByTokenizer)), limits);
   const vectors = embeddingsApi(handle, limits);
   const models = modelsApi(() => settled.models);
 
@@ -284,6 +310,13 @@ export function createGateway(initial: Config, log: Logger): Gateway {
     },
   };
 }
+
+/** A gateway without tools of its own. */
+const noToolbox: Toolbox = {
+  list: () => Promise.resolve([]),
+  find: () => Promise.resolve(null),
+  run: () => Promise.reject(new Error('there are no tools')),
+};
 
 /** What calls end with that outlast the drain. */
 const draining = (): GatewayError =>

@@ -280,6 +280,28 @@ export const settings = {
     30_000,
     'After how long the session of a gateway that died is free for other calls',
   ),
+  toolMaxRounds: setting(
+    'tools.max_rounds',
+    'TOOL_MAX_ROUNDS',
+    wholeNumber(1, 10),
+    10,
+    'How often, in one call, the gateway runs its tools for the model and asks it again',
+  ),
+  toolStateBytes: setting(
+    'tools.state_max_bytes',
+    'TOOL_STATE_MAX_BYTES',
+    bytes(0, 2 ** 34),
+    16 * 2 ** 20,
+    'Memory for what the gateway ran beside the tools of clients that keep their conversations themselves; 0 turns it off',
+    '16MiB',
+  ),
+  toolStateTtlMs: time(
+    'tools.state_ttl',
+    'TOOL_STATE_TTL',
+    [1_000, 720 * hour],
+    24 * hour,
+    'How long that is kept after its last use',
+  ),
 } as const;
 
 export type SettingName = keyof typeof settings;

@@ -12,7 +12,7 @@ import {
 import OpenAI from 'openai';
 import { ChatService } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import { loadConfig } from '../../src/config/load.ts';
-import { createGateway, type Gateway } from '../../src/context.ts';
+import { createGateway, type Gateway, type Parts } from '../../src/context.ts';
 import { createLogger } from '../../src/observability/log.ts';
 
 /** A gateway in this process, listening on a free port of loopback. */
@@ -26,7 +26,10 @@ export interface RunningGateway {
 }
 
 /** Starts a gateway with an environment of its own: nothing of the machine's is read. */
-export async function startGateway(env: Record<string, string> = {}): Promise<RunningGateway> {
+export async function startGateway(
+  env: Record<string, string> = {},
+  parts: Parts = {},
+): Promise<RunningGateway> {
   const log: Record<string, unknown>[] = [];
   const dataDir = path.join(tmpdir(), `llm-gateway-test-${randomUUID()}`);
   const config = loadConfig({
@@ -40,7 +43,7 @@ export async function startGateway(env: Record<string, string> = {}): Promise<Ru
     cwd: import.meta.dirname,
   });
   const sink = (line: string) => void log.push(JSON.parse(line));
-  const gateway = createGateway(config, createLogger({ service: 'test', level: 'DEBUG', sink }));
+  const gateway = createGateway(config, createLogger({ service: 'test', level: 'DEBUG', sink }), parts);
   const { port } = await gateway.port.listen({ host: '127.0.0.1', port: 0 });
   return {
     gateway,
