@@ -5,6 +5,7 @@ import { Health } from '../gen/grpc/health/v1/health_pb.js';
 import { ChatService } from '../gen/llmgateway/v1/chat_service_pb.js';
 import { EmbeddingsService } from '../gen/llmgateway/v1/embeddings_service_pb.js';
 import { ErrorReason } from '../gen/llmgateway/v1/error_pb.js';
+import type { Message } from '../gen/llmgateway/v1/message_pb.js';
 import { ModelsService } from '../gen/llmgateway/v1/models_service_pb.js';
 import { SessionService } from '../gen/llmgateway/v1/session_service_pb.js';
 import { ToolService } from '../gen/llmgateway/v1/tool_service_pb.js';
@@ -26,6 +27,7 @@ import { pipeline } from './pipeline/call.ts';
 import { type ContextPolicy, contextStage } from './pipeline/context.ts';
 import { countTokens } from './pipeline/count-tokens.ts';
 import { dispatch } from './pipeline/dispatch.ts';
+import { enableToolsStage } from './pipeline/enable-tools.ts';
 import { isLogged, logStage } from './pipeline/log.ts';
 import { OpenCalls } from './pipeline/open-calls.ts';
 import { optionsStage } from './pipeline/options.ts';
@@ -33,6 +35,8 @@ import { paramsStage } from './pipeline/params.ts';
 import { reasoningStateStage } from './pipeline/reasoning-state.ts';
 import { Router, routingStage } from './pipeline/routing.ts';
 import { sessionStage } from './pipeline/session.ts';
+import { threadsStage } from './pipeline/threads.ts';
+import { countedToolsStage, toolsStage } from './pipeline/tools.ts';
 import { type Discovery, startDiscovery } from './providers/discovery.ts';
 import { createProviders } from './providers/registry.ts';
 import { StateMemory } from './reasoning/state-memory.ts';
@@ -78,8 +82,10 @@ import { configuredTools } from './tools/configured-tools.ts';
 import { FixedTools } from './tools/fixed-tools.ts';
 import { McpTools } from './tools/mcp/provider.ts';
 import { RegisteredTools } from './tools/registered-tools.ts';
-import { withDefaults } from './tools/taxonomy.ts';
+import { namedTaxonomy, withDefaults } from './tools/taxonomy.ts';
 import type { Tool } from './tools/tool.ts';
+import type { Toolbox } from './tools/toolbox.ts';
+import { TurnMemory } from './tools/turn-memory.ts';
 
 /** The gateway, ready to listen. */
 export interface Gateway {
@@ -110,6 +116,8 @@ interface Settled {
 export interface OwnParts {
   /** Built-in tools besides the gateway's. */
   readonly tools?: readonly Tool[];
+  /** All tools, instead of the gateway's. */
+  readonly toolbox?: Toolbox;
 }
 
 /** Headers that browsers may read, besides those of the RPC protocols. */
@@ -174,15 +182,17 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     }),
     maxResultBytes,
   });
-  const toolbox = new AllTools(
-    [...firstTools, registered, mcpTools],
-    () => ({
-      timeoutMs: settled.config.toolTimeoutMs,
-      maxResultBytes: settled.config.toolMaxResultBytes,
-      maxConcurrent: settled.config.toolMaxConcurrent,
-    }),
-    log.module('tools'),
-  );
+  const toolbox: Toolbox =
+    own.toolbox ??
+    new AllTools(
+      [...firstTools, registered, mcpTools],
+      () => ({
+        timeoutMs: settled.config.toolTimeoutMs,
+        maxResultBytes: settled.config.toolMaxResultBytes,
+        maxConcurrent: settled.config.toolMaxConcurrent,
+      }),
+      log.module('tools'),
+    );
 
   function settle(config: Config, previous?: Discovery): Settled {
     const catalogue = loadCatalogue(config);
@@ -237,18 +247,37 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     };
   }
 
-  const before = [
+  const toolsLog = log.module('tools');
+  const taxonomyNamed = (messages: readonly Message[]): string => namedTaxonomy(messages) ?? '';
+  const toolOptions = {
+    toolbox,
+    tenantOf,
+    maxRounds: () => settled.config.toolMaxRounds,
+    memory: new TurnMemory({ maxSize: initial.toolStateBytes, ttlMs: initial.toolStateTtlMs }),
+    readOpaque: unknownMembers,
+    withDefaults,
+    namedTaxonomy: taxonomyNamed,
+    onFault: (tool: string, error: unknown) =>
+      toolsLog.error('a tool failed in the gateway', { tool, error }),
+  };
+  const reasoningState = initial.reasoningStateBytes > 0 ? [reasoningStateStage(stateMemory(initial))] : [];
+  const stages = [
     logStage(log.module('calls')),
     optionsStage,
+    enableToolsStage({ toolbox, tenantOf }),
     routingStage(() => settled.router),
+    threadsStage,
     paramsStage,
-    sessionStage({ leases, tenantOf, readOpaque: unknownMembers }),
+    sessionStage({ leases, tenantOf, readOpaque: unknownMembers, namedTaxonomy: taxonomyNamed }),
   ];
-  const after = initial.reasoningStateBytes > 0 ? [reasoningStateStage(stateMemory(initial))] : [];
-  const handle = pipeline([...before, contextStage(() => settled.context), ...after], dispatch);
+  const handle = pipeline(
+    [...stages, contextStage(() => settled.context), toolsStage(toolOptions), ...reasoningState],
+    dispatch,
+  );
+  const counting = [...stages, countedToolsStage(toolOptions), ...reasoningState];
   const open = new OpenCalls();
   const limits = { totalMs: () => settled.config.totalTimeoutMs, open };
-  const chat = chatApi(handle, pipeline([...before, ...after], countTokens(countByTokenizer)), limits);
+  const chat = chatApi(handle, pipeline(counting, countTokens(countByTokenizer)), limits);
   const vectors = embeddingsApi(handle, limits);
   const models = modelsApi(() => settled.models);
   const tools = toolApi({

@@ -423,6 +423,28 @@ export const settings = {
     30_000,
     'How long it is not asked then; after that one call tries',
   ),
+  toolMaxRounds: setting(
+    'tool_execution.max_rounds',
+    'TOOL_MAX_ROUNDS',
+    wholeNumber(1, 10),
+    10,
+    'How often, in one call, the gateway runs its tools for the model and asks it again',
+  ),
+  toolStateBytes: setting(
+    'tool_execution.state_max_bytes',
+    'TOOL_STATE_MAX_BYTES',
+    bytes(0, 2 ** 34),
+    16 * 2 ** 20,
+    'Memory for what the gateway ran beside the tools of clients that keep their conversations themselves; 0 turns it off',
+    '16MiB',
+  ),
+  toolStateTtlMs: time(
+    'tool_execution.state_ttl',
+    'TOOL_STATE_TTL',
+    [1_000, 720 * hour],
+    24 * hour,
+    'How long that is kept after its last use',
+  ),
 } as const;
 
 export type SettingName = keyof typeof settings;

@@ -5,7 +5,7 @@ import { ChatStreamEncoder } from '../codec/openai-chat/encode-stream.ts';
 import * as build from '../model/build.ts';
 import type { CallContext, ChatApi } from '../rpc/chat-api.ts';
 import { clientOf, type RestHandler, readJson, sendJson } from './exchange.ts';
-import { applyHeaders } from './gateway-headers.ts';
+import { applyHeaders, headerOptions } from './gateway-headers.ts';
 import { reportHeaders } from './report.ts';
 import { sendStream } from './stream.ts';
 
@@ -22,8 +22,10 @@ export function chatCompletions(api: ChatApi, options: () => ChatRouteOptions): 
   return async (exchange) => {
     const { maxBodyBytes, sseKeepAliveMs } = options();
     const client = clientOf(exchange);
-    const { request, stream, includeUsage } = decodeChatRequest(await readJson(exchange, maxBodyBytes));
-    applyHeaders(exchange, request);
+    const given = headerOptions(exchange);
+    const body = await readJson(exchange, maxBodyBytes);
+    const { request, stream, includeUsage } = decodeChatRequest(body, given);
+    applyHeaders(exchange, request, given);
     const report = build.callReport('', '');
     const context: CallContext = { requestId: exchange.requestId, face: 'openai.chat', report, ...client };
     if (stream) {

@@ -8,7 +8,7 @@ import type { ChatApi } from '../rpc/chat-api.ts';
 import type { ChatRouteOptions } from './chat.ts';
 import { messagesIdHeader } from './error-form.ts';
 import { clientOf, type Exchange, header, type RestHandler, readJson, sendJson } from './exchange.ts';
-import { applyHeaders } from './gateway-headers.ts';
+import { applyHeaders, headerOptions } from './gateway-headers.ts';
 import { reportHeaders } from './report.ts';
 import { type StreamForm, sendStream } from './stream.ts';
 
@@ -21,8 +21,9 @@ export function createMessage(api: ChatApi, options: () => ChatRouteOptions): Re
     const { maxBodyBytes, sseKeepAliveMs } = options();
     const context = contextOf(exchange);
     const body = await readJson(exchange, maxBodyBytes);
-    const { request, stream } = decodeMessagesRequest(body, { betas: betasOf(exchange) });
-    applyHeaders(exchange, request);
+    const given = headerOptions(exchange);
+    const { request, stream } = decodeMessagesRequest(body, { betas: betasOf(exchange), headers: given });
+    applyHeaders(exchange, request, given);
     if (stream) {
       return sendStream(
         exchange,
@@ -42,8 +43,13 @@ export function countMessageTokens(api: ChatApi, options: () => ChatRouteOptions
   return async (exchange) => {
     const context = contextOf(exchange);
     const body = await readJson(exchange, options().maxBodyBytes);
-    const { request } = decodeMessagesRequest(body, { betas: betasOf(exchange), counting: true });
-    applyHeaders(exchange, request);
+    const given = headerOptions(exchange);
+    const { request } = decodeMessagesRequest(body, {
+      betas: betasOf(exchange),
+      counting: true,
+      headers: given,
+    });
+    applyHeaders(exchange, request, given);
     const { tokens } = await api.countTokens(request, context);
     sendJson(exchange, 200, `{"input_tokens":${tokens}}`, messagesIdHeader(exchange.requestId));
   };

@@ -35,7 +35,6 @@ const roles: ReadonlyMap<unknown, Role> = new Map([
 /** @throws GatewayError INVALID_REQUEST */
 export function decodeMessages(value: unknown, field: string, markers: CacheMarkers): Message[] {
   const items = readArray(value, field, maxMessages);
-  if (items.length === 0) throw invalid(field, 'at least one message', value, 'an empty array');
   const messages: Message[] = [];
   for (let i = 0; i < items.length; i++) messages.push(decodeMessage(items[i], `${field}[${i}]`, markers));
   return messages;

@@ -3,7 +3,7 @@ import type { GatewayOptions, GenerationParameters } from '../../../gen/llmgatew
 import type { Message } from '../../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../model/build.ts';
 import { invalid, keepMember, readBoolean, readName, readObject } from '../fields.ts';
-import { decodeOption } from '../gateway-options.ts';
+import { checkMessages, decodeOption, type HeaderOptions, noHeaders } from '../gateway-options.ts';
 import { addNested } from '../json.ts';
 import { CacheMarkers } from './cache-markers.ts';
 import { decodeMessages } from './decode-messages.ts';
@@ -22,9 +22,10 @@ export interface DecodedChatRequest {
 
 /**
  * Reads the body of POST /chat/completions, any JSON value.
+ * @param headers what the request's headers say besides
  * @throws GatewayError INVALID_REQUEST that names the field as the client wrote it; nothing else
  */
-export function decodeChatRequest(json: unknown): DecodedChatRequest {
+export function decodeChatRequest(json: unknown, headers: HeaderOptions = noHeaders): DecodedChatRequest {
   const body = readObject(json, 'body');
   const markers = new CacheMarkers();
   const request = build.chatRequest(readName(body['model'], 'model', 512), noMessages);
@@ -63,9 +64,11 @@ export function decodeChatRequest(json: unknown): DecodedChatRequest {
       }
     }
   }
+  checkMessages(body['messages'], options, headers);
   const choice = body['tool_choice'] ?? null;
   if (choice !== null) {
-    const toolChoice = decodeToolChoice(choice, 'tool_choice', request.tools, options?.gatewayTools ?? []);
+    const gatewayTools = headers.gatewayTools ?? options?.gatewayTools ?? [];
+    const toolChoice = decodeToolChoice(choice, 'tool_choice', request.tools, gatewayTools);
     if (toolChoice !== undefined) request.toolChoice = toolChoice;
     else unknown = keepMember(unknown, 'tool_choice', choice, 'tool_choice');
   }

@@ -6,6 +6,7 @@ import {
   ToolChoice_Mode,
 } from '../../../gen/llmgateway/v1/generation_pb.js';
 import * as build from '../../model/build.ts';
+import { mayEnable, mayEnableTool } from '../../model/gateway-tools.ts';
 import {
   invalid,
   keepMember,
@@ -143,7 +144,7 @@ export function decodeToolChoice(
   gatewayTools: readonly string[],
 ): ToolChoice | undefined {
   const needTools = (): void => {
-    if (tools.length > 0 || gatewayTools.length > 0) return;
+    if (tools.length > 0 || mayEnable(gatewayTools)) return;
     throw invalid(field, "'tools' beside it", undefined, 'no tools');
   };
   if (typeof value === 'string') {
@@ -164,7 +165,7 @@ export function decodeToolChoice(
       needTools();
       const known =
         tools.some((tool) => tool.kind.case === type && tool.kind.value.name === name) ||
-        (type === 'function' && gatewayTools.includes(name));
+        (type === 'function' && mayEnableTool(gatewayTools, name));
       if (!known) {
         throw invalid(field, `the name of a ${type} in 'tools'`, value, 'another name');
       }
