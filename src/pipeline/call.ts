@@ -9,6 +9,7 @@ import type {
 } from '../../gen/llmgateway/v1/embeddings_service_pb.js';
 import type { Message } from '../../gen/llmgateway/v1/message_pb.js';
 import type { EventStream } from '../model/events.ts';
+import type { TraceContext } from '../observability/trace.ts';
 import type { Tool } from '../tools/tool.ts';
 import type { Route } from './route.ts';
 
@@ -20,6 +21,8 @@ interface AnyCall {
   readonly face: string;
   /** Aborts with a GatewayError when the client leaves or its deadline passes. */
   readonly signal: AbortSignal;
+  /** W3C trace context of the client's request. */
+  readonly trace?: TraceContext | undefined;
   /** Where it goes; set by the routing stage. */
   route: Route | null;
   /** What the client is told of the way. */

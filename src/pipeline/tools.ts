@@ -230,7 +230,7 @@ class ToolCalls {
 
   #newRunner(): CallRunner {
     const { toolbox, withDefaults, namedTaxonomy, onFault } = this.#options;
-    const { id, session } = this.#call;
+    const { id, session, trace } = this.#call;
     const named = session === undefined ? namedTaxonomy(this.#given) : '';
     const defaults: Json =
       session !== undefined
@@ -241,7 +241,7 @@ class ToolCalls {
     return {
       toolbox,
       enabled: this.#tools.enabled,
-      context: { tenant: this.#tenant, requestId: id, signal: this.#stop.signal },
+      context: { tenant: this.#tenant, requestId: id, signal: this.#stop.signal, trace },
       withDefaults: (tool, args) => withDefaults(tool, args, defaults),
       onFault,
     };

@@ -71,6 +71,7 @@ const newCall = (
   face: context.face,
   stream,
   signal,
+  trace: context.trace,
   request,
   route: null,
   report: context.report ?? build.callReport('', ''),

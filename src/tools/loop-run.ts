@@ -103,8 +103,8 @@ interface Told {
 
 const failed = (text: string): Told => ({ parts: [build.textPart(text)], isError: true });
 
-/** How the bound of a tool's time is told of; it is a sentence of its own. */
-const timeoutText = 'Tool execution timeout after ';
+/** What a toolbox or an HTTP tool says of a run is a sentence of its own. */
+const sentence = /^Tool execution (?:timeout after|failed:) /;
 
 function toldOf(outcome: CheckedOutcome): Told {
   switch (outcome.kind) {
@@ -114,9 +114,7 @@ function toldOf(outcome: CheckedOutcome): Told {
       return failed(`Tool error: ${outcome.message}`);
     default:
       return failed(
-        outcome.message.startsWith(timeoutText)
-          ? outcome.message
-          : `Tool execution failed: ${outcome.message}`,
+        sentence.test(outcome.message) ? outcome.message : `Tool execution failed: ${outcome.message}`,
       );
   }
 }

@@ -109,3 +109,15 @@ test('a fault of the toolbox is told to the operator, and the model gets no word
   expect(faults).toEqual(['f', 'a secret']);
   expect(textOf(result as Message)).toMatchObject({ text: 'Tool execution failed: internal error' });
 });
+
+test.each([
+  ['Division by zero', 'Tool execution failed: Division by zero'],
+  ['Tool execution failed: HTTP 503', 'Tool execution failed: HTTP 503'],
+  ['Tool execution timeout after 30.0s', 'Tool execution timeout after 30.0s'],
+])('a model is told once that a tool failed: %s', async (message, text) => {
+  const [result] = await runCalls(
+    calls(1),
+    runner(() => Promise.resolve({ kind: 'error', message })),
+  );
+  expect(textOf(result as Message)).toMatchObject({ text });
+});
