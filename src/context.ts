@@ -20,6 +20,7 @@ import type { Logger } from './observability/log.ts';
 import { pipeline } from './pipeline/call.ts';
 import { countTokens } from './pipeline/count-tokens.ts';
 import { dispatch } from './pipeline/dispatch.ts';
+import { legacyFunctionsStage } from './pipeline/legacy-functions.ts';
 import { isLogged, logStage } from './pipeline/log.ts';
 import { OpenCalls } from './pipeline/open-calls.ts';
 import { optionsStage } from './pipeline/options.ts';
@@ -163,6 +164,7 @@ export function createGateway(initial: Config, log: Logger): Gateway {
     routingStage(() => settled.router),
     paramsStage,
     sessionStage({ leases, tenantOf, readOpaque: unknownDeltas }),
+    legacyFunctionsStage,
     ...(initial.reasoningStateBytes > 0 ? [reasoningStateStage(stateMemory(initial))] : []),
   ];
   const handle = pipeline(stages, dispatch);

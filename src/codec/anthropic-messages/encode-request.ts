@@ -79,7 +79,8 @@ export function encodeMessagesRequest(
   const thinking = encodeThinking(request, facts, context);
   const choice = encodeToolChoice(
     request.toolChoice,
-    parameters?.parallelToolCalls,
+    // The older form of tools has a place for one call.
+    parameters?.parallelToolCalls ?? (parameters?.legacyFunctions ? false : undefined),
     tools !== '',
     textOf(own.takeObject('tool_choice') ?? {}),
   );

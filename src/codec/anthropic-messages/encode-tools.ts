@@ -6,6 +6,7 @@ import {
   ToolChoice_Mode,
 } from '../../../gen/llmgateway/v1/generation_pb.js';
 import { invalidRequest } from '../../errors/gateway-error.ts';
+import { foreignTools } from '../foreign-tools.ts';
 import { isObject, quote, rest } from '../json.ts';
 import { dialectName } from './dialect.ts';
 import type { EncodeContext } from './encode-context.ts';
@@ -14,15 +15,14 @@ import type { EncodeContext } from './encode-context.ts';
  * The tools as items of a JSON list, without brackets. Where only some may be called, only those are sent.
  * @throws GatewayError INVALID_REQUEST for a tool that Anthropic does not have
  */
-export function encodeTools(
-  { tools, toolChoice }: CreateChatCompletionRequest,
-  context: EncodeContext,
-): string {
+export function encodeTools(request: CreateChatCompletionRequest, context: EncodeContext): string {
+  const { tools, toolChoice } = request;
+  const foreign = foreignTools(request, dialectName, 'Anthropic', context);
   const allowed = toolChoice?.mode === ToolChoice_Mode.ALLOWED ? allowedNames(toolChoice) : null;
   let list = '';
   for (let i = 0; i < tools.length; i++) {
     const tool = tools[i] as Tool;
-    if (allowed !== null && !allowed.has(nameOf(tool))) continue;
+    if (foreign.has(tool) || (allowed !== null && !allowed.has(nameOf(tool)))) continue;
     const item = encodeTool(tool, context, `tools[${i}]`);
     list += list === '' ? item : `,${item}`;
   }
@@ -45,11 +45,7 @@ function encodeTool(tool: Tool, context: EncodeContext, at: string): string {
       return `${json}${context.marker(tool.cacheBreakpoint, at)}${rest(members)}}`;
     }
     case 'hosted':
-      if (kind.value.dialect === dialectName) return kind.value.json;
-      throw invalidRequest(
-        at,
-        `Invalid '${at}': Anthropic does not have this tool of ${kind.value.dialect}.`,
-      );
+      return kind.value.json;
     default:
       throw invalidRequest(at, `Invalid '${at}': Anthropic takes no tools with free text as input.`);
   }

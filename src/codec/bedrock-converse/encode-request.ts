@@ -34,7 +34,7 @@ export function encodeConverseRequest(
   const conversation = encodeMessages(request.messages, context);
   let body = `{"messages":[${conversation.messages}]`;
   if (conversation.system !== '') body += `,"system":[${conversation.system}]`;
-  const toolConfig = encodeToolConfig(request.tools, request.toolChoice, conversation, tools.inner, context);
+  const toolConfig = encodeToolConfig(request, conversation, tools.inner, context);
   if (toolConfig !== '') body += `,"toolConfig":${toolConfig}`;
   body += encodeParameters(
     request.parameters,

@@ -1,5 +1,7 @@
+import type { CreateChatCompletionRequest } from '../../../gen/llmgateway/v1/chat_service_pb.js';
 import { type Tool, type ToolChoice, ToolChoice_Mode } from '../../../gen/llmgateway/v1/generation_pb.js';
 import { invalidRequest } from '../../errors/gateway-error.ts';
+import { foreignTools } from '../foreign-tools.ts';
 import { isObject, quote, rest, splitMembers } from '../json.ts';
 import { dialectName } from './dialect.ts';
 import type { EncodeContext } from './encode-context.ts';
@@ -14,18 +16,20 @@ import type { EncodedMessages } from './encode-messages.ts';
  * @throws GatewayError INVALID_REQUEST for tools that Bedrock does not have
  */
 export function encodeToolConfig(
-  tools: readonly Tool[],
-  choice: ToolChoice | undefined,
+  request: CreateChatCompletionRequest,
   { calledTools, hasToolBlocks }: EncodedMessages,
   inner: string,
   context: EncodeContext,
 ): string {
+  const { tools, toolChoice: choice } = request;
+  const foreign = foreignTools(request, dialectName, 'the provider', context);
   const mode = choice?.mode ?? ToolChoice_Mode.UNSPECIFIED;
   if (mode === ToolChoice_Mode.NONE && !hasToolBlocks) return '';
   const allowed = choice !== undefined && mode === ToolChoice_Mode.ALLOWED ? allowedNames(choice) : null;
   let list = '';
   for (let i = 0; i < tools.length; i++) {
     const tool = tools[i] as Tool;
+    if (foreign.has(tool)) continue;
     if (allowed !== null && !(tool.kind.case === 'function' && allowed.has(tool.kind.value.name))) continue;
     const item = encodeTool(tool, context, `tools[${i}]`);
     list += list === '' ? item : `,${item}`;
@@ -61,10 +65,9 @@ function encodeTool(tool: Tool, context: EncodeContext, at: string): string {
 }
 
 function encodeSpec({ kind, extras }: Tool, context: EncodeContext, at: string): string {
-  if (kind.case === 'hosted' && kind.value.dialect === dialectName) return kind.value.json;
+  if (kind.case === 'hosted') return kind.value.json;
   if (kind.case !== 'function') {
-    const what = kind.case === 'hosted' ? `a tool of ${kind.value.dialect}` : 'a tool with free-text input';
-    throw invalidRequest(at, `Invalid '${at}': the provider does not have ${what}`);
+    throw invalidRequest(at, `Invalid '${at}': the provider does not have a tool with free-text input`);
   }
   const { name, description, parametersJson, strict } = kind.value;
   const { inner, outer } = splitMembers(

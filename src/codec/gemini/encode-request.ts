@@ -61,7 +61,7 @@ export function encodeGeminiRequest(
  * the same by Google's own word.
  */
 function toolsOf(request: CreateChatCompletionRequest, context: EncodeContext, config: string): string {
-  const tools = encodeTools(request.tools, context);
+  const tools = encodeTools(request, context);
   if (
     tools === '' ||
     context.family.toolsWithJson ||

@@ -1,5 +1,7 @@
+import type { CreateChatCompletionRequest } from '../../../gen/llmgateway/v1/chat_service_pb.js';
 import { type Tool, type ToolChoice, ToolChoice_Mode } from '../../../gen/llmgateway/v1/generation_pb.js';
 import { invalidRequest } from '../../errors/gateway-error.ts';
+import { foreignTools } from '../foreign-tools.ts';
 import { isObject, quote, rest } from '../json.ts';
 import { dialectName } from './dialect.ts';
 import type { EncodeContext } from './encode-context.ts';
@@ -9,11 +11,14 @@ import { encodeParametersSchema } from './encode-schema.ts';
  * The tools as items of a JSON list, without brackets: all functions in one item, before those that Gemini runs itself.
  * @throws GatewayError INVALID_REQUEST for a tool that Gemini does not have
  */
-export function encodeTools(tools: readonly Tool[], context: EncodeContext): string {
+export function encodeTools(request: CreateChatCompletionRequest, context: EncodeContext): string {
+  const { tools } = request;
+  const foreign = foreignTools(request, dialectName, 'Gemini', context);
   let functions = '';
   let hosted = '';
   for (let i = 0; i < tools.length; i++) {
     const tool = tools[i] as Tool;
+    if (foreign.has(tool)) continue;
     const at = `tools[${i}]`;
     if (tool.cacheBreakpoint !== undefined) {
       context.warn('dropped_cache_breakpoint', at, 'Gemini finds cached prefixes by itself');
@@ -21,12 +26,9 @@ export function encodeTools(tools: readonly Tool[], context: EncodeContext): str
     const { kind } = tool;
     if (kind.case === 'function') {
       functions += `${functions === '' ? '' : ','}${encodeFunction(tool, context, at)}`;
-    } else if (kind.case === 'hosted' && kind.value.dialect === dialectName) {
+    } else if (kind.case === 'hosted') {
       hosted += `${hosted === '' ? '' : ','}${kind.value.json}`;
-    } else {
-      const what = kind.case === 'hosted' ? `a tool of ${kind.value.dialect}` : 'a tool with free-text input';
-      throw invalidRequest(at, `Invalid '${at}': Gemini does not have ${what}.`);
-    }
+    } else throw invalidRequest(at, `Invalid '${at}': Gemini does not have a tool with free-text input.`);
   }
   const declared = functions === '' ? '' : `{"functionDeclarations":[${functions}]}`;
   return declared !== '' && hosted !== '' ? `${declared},${hosted}` : `${declared}${hosted}`;

@@ -2,6 +2,7 @@ import type { CreateChatCompletionRequest } from '../../../gen/llmgateway/v1/cha
 import { ErrorReason } from '../../../gen/llmgateway/v1/error_pb.js';
 import { type Tool, type ToolChoice, ToolChoice_Mode } from '../../../gen/llmgateway/v1/generation_pb.js';
 import { GatewayError, invalidRequest } from '../../errors/gateway-error.ts';
+import { foreignTools } from '../foreign-tools.ts';
 import { isObject, quote, rest, splitMembers } from '../json.ts';
 import { dialectName } from './dialect.ts';
 import type { EncodeContext } from './encode-context.ts';
@@ -12,10 +13,12 @@ import type { EncodeContext } from './encode-context.ts';
  * @throws GatewayError that names the field when the model would have to be made to call one, or for a tool that Ollama lacks
  */
 export function encodeTools(request: CreateChatCompletionRequest, context: EncodeContext): string {
+  const foreign = foreignTools(request, dialectName, 'Ollama', context);
   const offered = toolFilter(request, context);
   let list = '';
   request.tools.forEach((tool, i) => {
-    if (offered(tool)) list += `${list === '' ? '' : ','}${encodeTool(tool, context, `tools[${i}]`)}`;
+    if (!foreign.has(tool) && offered(tool))
+      list += `${list === '' ? '' : ','}${encodeTool(tool, context, `tools[${i}]`)}`;
   });
   return list;
 }
@@ -70,8 +73,7 @@ function encodeTool(tool: Tool, context: EncodeContext, at: string): string {
       return `{"type":"function","function":{"name":${quote(name)}${described},"parameters":${parameters}${rest(inner)}}${rest(outer)}}`;
     }
     case 'hosted':
-      if (kind.value.dialect === dialectName) return kind.value.json;
-      throw invalidRequest(at, `Invalid '${at}': Ollama has no tool ${JSON.stringify(kind.value.type)}.`);
+      return kind.value.json;
     default:
       throw invalidRequest(at, `Invalid '${at}': Ollama takes functions only.`);
   }

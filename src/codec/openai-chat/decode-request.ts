@@ -6,6 +6,7 @@ import { invalid, keepMember, readBoolean, readName, readObject } from '../field
 import { decodeOption } from '../gateway-options.ts';
 import { addNested } from '../json.ts';
 import { CacheMarkers } from './cache-markers.ts';
+import { decodeFunctions, functionKeys } from './decode-functions.ts';
 import { decodeMessages } from './decode-messages.ts';
 import { decodeParameter, decodeResponseFormat } from './decode-parameters.ts';
 import { decodeToolChoice, decodeTools } from './decode-tools.ts';
@@ -41,6 +42,11 @@ export function decodeChatRequest(json: unknown): DecodedChatRequest {
       case 'stream':
       case 'stream_options':
         break;
+      case 'functions':
+      case 'function_call':
+        // A provider of this form gets them as they came.
+        unknown = keepMember(unknown, key, value, key);
+        break;
       case 'tools':
         if (value !== null) request.tools = decodeTools(value, key, markers);
         break;
@@ -63,8 +69,14 @@ export function decodeChatRequest(json: unknown): DecodedChatRequest {
       }
     }
   }
+  const functions = decodeFunctions(body);
   const choice = body['tool_choice'] ?? null;
-  if (choice !== null) {
+  if (functions !== null) {
+    parameters ??= build.parameters();
+    parameters.legacyFunctions = true;
+    request.tools = functions.tools;
+    if (functions.choice !== undefined) request.toolChoice = functions.choice;
+  } else if (choice !== null) {
     const toolChoice = decodeToolChoice(choice, 'tool_choice', request.tools, options?.gatewayTools ?? []);
     if (toolChoice !== undefined) request.toolChoice = toolChoice;
     else unknown = keepMember(unknown, 'tool_choice', choice, 'tool_choice');
@@ -74,7 +86,7 @@ export function decodeChatRequest(json: unknown): DecodedChatRequest {
     request.parameters = parameters;
   }
   if (options !== undefined) request.options = options;
-  if (unknown !== '') request.extras = toExtras(unknown);
+  if (unknown !== '') request.extras = toExtras(unknown, functions === null ? [] : functionKeys);
   const stream =
     body['stream'] === undefined || body['stream'] === null ? false : readBoolean(body['stream'], 'stream');
   return { request, stream, includeUsage: readStreamOptions(body['stream_options'] ?? null, stream) };
