@@ -28,6 +28,7 @@ import { type ContextPolicy, contextStage } from './pipeline/context.ts';
 import { countTokens } from './pipeline/count-tokens.ts';
 import { dispatch } from './pipeline/dispatch.ts';
 import { enableToolsStage } from './pipeline/enable-tools.ts';
+import { legacyFunctionsStage } from './pipeline/legacy-functions.ts';
 import { isLogged, logStage } from './pipeline/log.ts';
 import { OpenCalls } from './pipeline/open-calls.ts';
 import { optionsStage } from './pipeline/options.ts';
@@ -269,6 +270,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     threadsStage,
     paramsStage,
     sessionStage({ leases, tenantOf, readOpaque: unknownMembers, namedTaxonomy: taxonomyNamed }),
+    legacyFunctionsStage,
   ];
   const handle = pipeline(
     [...stages, contextStage(() => settled.context), toolsStage(toolOptions), ...reasoningState],

@@ -3,6 +3,7 @@ import { decodeMessagesRequest } from '../codec/anthropic-messages/decode-reques
 import { encodeMessagesStreamError } from '../codec/anthropic-messages/encode-error.ts';
 import { encodeMessagesResponse } from '../codec/anthropic-messages/encode-response.ts';
 import { MessagesStreamEncoder } from '../codec/anthropic-messages/encode-stream.ts';
+import { unsaidParts } from '../codec/unsaid.ts';
 import * as build from '../model/build.ts';
 import type { ChatApi } from '../rpc/chat-api.ts';
 import type { ChatRouteOptions } from './chat.ts';
@@ -12,7 +13,7 @@ import { applyHeaders, headerOptions } from './gateway-headers.ts';
 import { reportHeaders } from './report.ts';
 import { type StreamForm, sendStream } from './stream.ts';
 
-/** Name of this face in logs and metrics. */
+/** Name of this face in logs and metrics, and of its dialect. */
 const face = 'anthropic.messages';
 
 /** POST /v1/messages: Anthropic's form, over any model of any provider. */
@@ -33,7 +34,10 @@ export function createMessage(api: ChatApi, options: () => ChatRouteOptions): Re
       );
     }
     const response = await api.createChatCompletion(request, context);
-    const headers = { ...reportHeaders(response.callReport), ...messagesIdHeader(exchange.requestId) };
+    const headers = {
+      ...reportHeaders(response.callReport, unsaidParts(response, face)),
+      ...messagesIdHeader(exchange.requestId),
+    };
     sendJson(exchange, 200, encodeMessagesResponse(response), headers);
   };
 }

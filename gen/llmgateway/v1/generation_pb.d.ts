@@ -587,6 +587,14 @@ export declare type GenerationParameters = Message<"llmgateway.v1.GenerationPara
    * @generated from field: string moderation_json = 31;
    */
   moderationJson: string;
+
+  /**
+   * The tools and the tool choice came under OpenAI's older names, `functions` and `function_call`; `extras` of the request have
+   * them as they came, for a provider of that form. The answer makes one call at most, in the older form.
+   *
+   * @generated from field: bool legacy_functions = 32;
+   */
+  legacyFunctions: boolean;
 };
 
 /**

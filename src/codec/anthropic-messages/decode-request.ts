@@ -81,7 +81,7 @@ export function decodeMessagesRequest(
   if (betas.length > 0) parameters.unknown = keepMember(parameters.unknown, betaKey, betas, betaKey);
   if (parameters.parameters !== undefined) request.parameters = parameters.parameters;
   if (options !== undefined) request.options = options;
-  if (parameters.unknown !== '') request.extras = toExtras(parameters.unknown);
+  if (parameters.unknown !== '') request.extras = toExtras(parameters.unknown, parameters.repeated);
   const stream = (body['stream'] ?? null) === null ? false : readBoolean(body['stream'], 'stream');
   return { request, stream };
 }

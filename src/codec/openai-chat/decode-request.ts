@@ -6,6 +6,7 @@ import { invalid, keepMember, readBoolean, readName, readObject } from '../field
 import { checkMessages, decodeOption, type HeaderOptions, noHeaders } from '../gateway-options.ts';
 import { addNested } from '../json.ts';
 import { CacheMarkers } from './cache-markers.ts';
+import { decodeFunctions, functionKeys } from './decode-functions.ts';
 import { decodeMessages } from './decode-messages.ts';
 import { decodeParameter, decodeResponseFormat } from './decode-parameters.ts';
 import { decodeToolChoice, decodeTools } from './decode-tools.ts';
@@ -42,6 +43,11 @@ export function decodeChatRequest(json: unknown, headers: HeaderOptions = noHead
       case 'stream':
       case 'stream_options':
         break;
+      case 'functions':
+      case 'function_call':
+        // A provider of this form gets them as they came.
+        unknown = keepMember(unknown, key, value, key);
+        break;
       case 'tools':
         if (value !== null) request.tools = decodeTools(value, key, markers);
         break;
@@ -65,8 +71,14 @@ export function decodeChatRequest(json: unknown, headers: HeaderOptions = noHead
     }
   }
   checkMessages(body['messages'], options, headers);
+  const functions = decodeFunctions(body);
   const choice = body['tool_choice'] ?? null;
-  if (choice !== null) {
+  if (functions !== null) {
+    parameters ??= build.parameters();
+    parameters.legacyFunctions = true;
+    request.tools = functions.tools;
+    if (functions.choice !== undefined) request.toolChoice = functions.choice;
+  } else if (choice !== null) {
     const gatewayTools = headers.gatewayTools ?? options?.gatewayTools ?? [];
     const toolChoice = decodeToolChoice(choice, 'tool_choice', request.tools, gatewayTools);
     if (toolChoice !== undefined) request.toolChoice = toolChoice;
@@ -77,7 +89,7 @@ export function decodeChatRequest(json: unknown, headers: HeaderOptions = noHead
     request.parameters = parameters;
   }
   if (options !== undefined) request.options = options;
-  if (unknown !== '') request.extras = toExtras(unknown);
+  if (unknown !== '') request.extras = toExtras(unknown, functions === null ? [] : functionKeys);
   const stream =
     body['stream'] === undefined || body['stream'] === null ? false : readBoolean(body['stream'], 'stream');
   return { request, stream, includeUsage: readStreamOptions(body['stream_options'] ?? null, stream) };
