@@ -91,7 +91,7 @@ export function encodePart(part: Part, context: EncodeContext, at: string, answe
 }
 
 function lost(context: EncodeContext, at: string, answered: boolean, why: string): '' {
-  if (!answered) throw invalidRequest(at, `Invalid '${at}': ${why}.`);
+  if (!answered && !context.lenient) throw invalidRequest(at, `Invalid '${at}': ${why}.`);
   context.warn('dropped_part', at, why);
   return '';
 }
