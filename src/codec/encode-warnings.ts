@@ -1,6 +1,6 @@
 import type { Warning } from '../../gen/llmgateway/v1/completion_pb.js';
-import type { Extras } from '../../gen/llmgateway/v1/message_pb.js';
-import { unsupportedParameter } from '../errors/gateway-error.ts';
+import type { Extras, Part } from '../../gen/llmgateway/v1/message_pb.js';
+import { type GatewayError, invalidRequest, unsupportedParameter } from '../errors/gateway-error.ts';
 import * as build from '../model/build.ts';
 import { membersOf } from './json.ts';
 
@@ -43,8 +43,27 @@ export class EncodeWarnings {
   members(extras: Extras | undefined, field: string): string {
     if (extras === undefined) return '';
     if (extras.dialect === this.#dialectName) return membersOf(this.#dialectName, extras);
+    if (saysNothingNew(extras)) return '';
     this.warn('dropped_extras', field, `keys of ${extras.dialect} have no place in ${this.#dialectName}`);
     return '';
+  }
+
+  /**
+   * A part as this dialect can say it: one of a kind of another dialect that says something in plain text is that text here, which is
+   * reported. All others stay as they are.
+   */
+  simplified(part: Part, field: string): Part {
+    const { content, cacheBreakpoint } = part;
+    if (content.case !== 'opaque' || content.value.text === '') return part;
+    const { dialect, type, text } = content.value;
+    if (dialect === this.#dialectName) return part;
+    this.warn('simplified_part', field, `of a part ${type} of ${dialect} only the plain text is sent`);
+    return build.textPart(text, {}, cacheBreakpoint === undefined ? undefined : { cacheBreakpoint });
+  }
+
+  /** Something was said, and nothing of it is left to be sent: the answer would be to something else. */
+  emptied(field: string): GatewayError {
+    return invalidRequest(field, `Invalid '${field}': nothing of it has a place in ${this.#dialectName}.`);
   }
 
   get warnings(): Warning[] {
@@ -54,4 +73,10 @@ export class EncodeWarnings {
     }
     return list;
   }
+}
+
+/** Whether typed fields say all that the keys do. */
+function saysNothingNew({ json, repeatedKeys }: Extras): boolean {
+  if (repeatedKeys.length === 0) return false;
+  return Object.keys(JSON.parse(json) as object).every((key) => repeatedKeys.includes(key));
 }

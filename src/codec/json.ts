@@ -7,8 +7,9 @@ export type Json = Record<string, unknown>;
 export const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Numbers that a double may not hold: long ones, and those with a large exponent. */
-const risky = /\d{16}|\d[eE]\+?\d{3}/;
+/** Numbers that a double may not hold: those with many digits before the point, and those with a large exponent. */
+const risky = /(?<![.\d])\d{16}|\d[eE]\+?\d{3}/;
+const long = /^-?\d{16}/;
 
 interface RawJson {
   rawJSON(text: string): unknown;
@@ -28,7 +29,7 @@ export function parseJson(text: string): unknown {
 
 function exactNumber(_key: string, value: unknown, context?: { source?: string }): unknown {
   if (typeof value !== 'number' || context?.source === undefined) return value;
-  const exact = Number.isInteger(value) ? Number.isSafeInteger(value) : Number.isFinite(value);
+  const exact = Number.isSafeInteger(value) || (Number.isFinite(value) && !long.test(context.source));
   return exact ? value : rawJSON(context.source);
 }
 
@@ -56,9 +57,9 @@ export const addText = (members: string, key: string, value: string): string =>
 export const addNested = (members: string, key: string, inner: string): string =>
   inner === '' ? members : addText(members, key, `{${inner}}`);
 
-/** Unknown members as extras of a dialect. */
-export const membersAsExtras = (dialect: string, members: string): Extras =>
-  build.extras(dialect, `{${members}}`);
+/** Unknown members as extras of a dialect. `repeated`: see Extras.repeated_keys. */
+export const membersAsExtras = (dialect: string, members: string, repeated?: string[]): Extras =>
+  build.extras(dialect, `{${members}}`, repeated);
 
 /** The members of extras of a dialect; none of others'. */
 export function membersOf(dialect: string, extras: Extras | undefined): string {

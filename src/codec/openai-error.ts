@@ -1,13 +1,20 @@
 import type { GatewayError } from '../errors/gateway-error.ts';
 import { isObject, type Json } from './json.ts';
-import { type ErrorReply, excerpt, retryAfter, upstreamFailure } from './upstream-error.ts';
+import {
+  type ErrorReply,
+  excerpt,
+  retryAfter,
+  shouldRetry,
+  type UpstreamFailure,
+  upstreamFailure,
+} from './upstream-error.ts';
 
 // OpenAI's form of errors, which all its APIs share.
 
 /** A reply with an error status as the error that the client is told of. */
 export function decodeOpenAIError({ status, headers, body, provider }: ErrorReply): GatewayError {
-  const retryAfterMs = retryAfter(headers);
-  return openAIUpstreamError(provider, errorObject(body), status, retryAfterMs);
+  const wait = { retryAfterMs: retryAfter(headers), ...shouldRetry(headers) };
+  return openAIUpstreamError(provider, errorObject(body), status, wait);
 }
 
 /** What a body says of the error, in whatever form. */
@@ -33,7 +40,7 @@ export function openAIUpstreamError(
   provider: string,
   error: unknown,
   status: number,
-  retryAfterMs?: number,
+  circumstances: Pick<UpstreamFailure, 'retryAfterMs' | 'retryable'> = {},
 ): GatewayError {
   const json: Json = isObject(error) ? error : { message: typeof error === 'string' ? error : '' };
   const { code, type, param } = json;
@@ -46,8 +53,8 @@ export function openAIUpstreamError(
     type: typeof type === 'string' ? type : '',
     field: typeof param === 'string' ? param : '',
     message: text,
-    retryAfterMs,
     ...(code === 'insufficient_quota' || type === 'insufficient_quota' ? { retryable: false } : {}),
+    ...circumstances,
     filtered: filterCodes.has(upstreamCode),
   });
 }

@@ -1,6 +1,7 @@
 import type { CreateChatCompletionRequest } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import { type Tool, type ToolChoice, ToolChoice_Mode } from '../../gen/llmgateway/v1/generation_pb.js';
 import type { EncodeWarnings } from './encode-warnings.ts';
+import { foreignTools } from './foreign-tools.ts';
 import { isObject } from './json.ts';
 
 /** Whether some tool has to be called. */
@@ -54,29 +55,37 @@ export interface TakenTools {
   readonly choice: ToolChoice | undefined;
 }
 
+/** Who is to take the tools. */
+export interface ToolTarget {
+  /** Name of its dialect. */
+  readonly dialect: string;
+  /** Its name in messages. */
+  readonly provider: string;
+}
+
 /**
- * The tools that a provider takes. Others are refused or, where the client wants that, left out, and what is said of them in the
- * choice with them.
+ * The tools that a provider takes. Those of others are left out as long as the model has more to call; a tool that is needed is refused
+ * or, where the client wants that, left out, and what is said of it in the choice with it.
  * @param allowed names of those that may be called: where the provider has no list of them, the others are not sent; null for all
- * @param lacking why the provider does not take a tool; null when it does
  * @throws GatewayError UNSUPPORTED_PARAMETER
  */
 export function takeTools(
-  { tools, toolChoice }: CreateChatCompletionRequest,
+  request: CreateChatCompletionRequest,
   allowed: ReadonlySet<string> | null,
-  lacking: (tool: Tool) => string | null,
+  { dialect, provider }: ToolTarget,
   warnings: EncodeWarnings,
 ): TakenTools {
+  const { tools, toolChoice } = request;
+  const foreign = foreignTools(request, dialect, provider, warnings);
   const taken: PlacedTool[] = [];
-  const dropped = new Set<string>();
+  const dropped = new Set([...foreign].map(nameOf));
   for (let i = 0; i < tools.length; i++) {
     const tool = tools[i] as Tool;
-    if (allowed !== null && !allowed.has(nameOf(tool))) continue;
+    if (foreign.has(tool) || (allowed !== null && !allowed.has(nameOf(tool)))) continue;
     const at = `tools[${i}]`;
-    const why = lacking(tool);
-    if (why === null) taken.push({ tool, at });
+    if (tool.kind.case !== 'custom') taken.push({ tool, at });
     else {
-      warnings.refuse('tool', at, why);
+      warnings.refuse('tool', at, `${provider} takes no tools with free text as input`);
       dropped.add(nameOf(tool));
     }
   }
@@ -102,16 +111,4 @@ function nameOf({ kind }: Tool): string {
   if (kind.case !== 'hosted') return '';
   const json: unknown = JSON.parse(kind.value.json);
   return isObject(json) && typeof json['name'] === 'string' ? json['name'] : '';
-}
-
-/**
- * Why a provider does not take a tool that is neither a function nor its own; null when it does.
- * @param dialect name of the provider's dialect
- */
-export function lackingIn({ kind }: Tool, dialect: string, provider: string): string | null {
-  if (kind.case === 'function') return null;
-  if (kind.case !== 'hosted') return `${provider} takes no tools with free text as input`;
-  return kind.value.dialect === dialect
-    ? null
-    : `${provider} does not have this tool of ${kind.value.dialect}`;
 }

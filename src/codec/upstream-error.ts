@@ -125,3 +125,14 @@ export function retryAfter(headers: Readonly<Record<string, string>>): number | 
   const wait = [ms, seconds * 1000, Date.parse(given) - Date.now()].find((value) => Number.isFinite(value));
   return wait === undefined ? undefined : Math.min(Math.max(Math.ceil(wait), 0), maxRetryAfterMs);
 }
+
+const verdicts: ReadonlyMap<string | undefined, boolean> = new Map([
+  ['true', true],
+  ['false', false],
+]);
+
+/** `x-should-retry`, by which OpenAI and Anthropic say themselves whether another try makes sense; nothing when they do not. */
+export function shouldRetry(headers: Readonly<Record<string, string>>): { readonly retryable?: boolean } {
+  const retryable = verdicts.get(headers['x-should-retry']);
+  return retryable === undefined ? {} : { retryable };
+}

@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type Environment, isMap, isSet, readYaml, valueAt, type YamlMap } from './file.ts';
+import { type LogLevel, logLevel } from './log-level.ts';
 import { type McpServerConfig, readMcpServers } from './mcp-servers.ts';
 import { didYouMean, Problems } from './problems.ts';
 import { type ProviderConfig, readProviders } from './providers.ts';
-import { allSettings, type LogLevel, logLevel, type Setting, type SettingValues } from './settings.ts';
+import type { Setting } from './setting.ts';
+import { allSettings, type SettingValues } from './settings.ts';
 import { readToolPaths, type ToolPaths } from './tool-paths.ts';
 import { Wrong } from './values.ts';
 

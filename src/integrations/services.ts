@@ -18,7 +18,7 @@ export interface Services {
 /** Longest wait for the inference service in milliseconds: nothing is asked of it here that takes time. */
 const inferenceTimeoutMs = 5_000;
 
-/** Each service: its name in logs and errors, its address and its time limit. Variables, defaults and bounds are in config/settings.ts. */
+/** Each service: its name in logs and errors, its address and its time limit. Variables, defaults and bounds are in config/settings/services.ts. */
 const table = {
   semanticSearch: {
     name: 'semantic-search',

@@ -117,6 +117,7 @@ export const toolCall = (id: string, tool: string, args: string, rest?: Init<Too
   arguments: args,
   custom: false,
   signature: '',
+  legacy: false,
   ...rest,
 });
 
@@ -133,17 +134,20 @@ export const toolResult = (toolCallId: string, parts: Part[], rest?: Init<ToolRe
 
 export const refusal = (value: string): RefusalPart => ({ $typeName: name('RefusalPart'), text: value });
 
-export const opaque = (dialect: string, type: string, json: string): OpaquePart => ({
+/** `said`: see OpaquePart.text. */
+export const opaque = (dialect: string, type: string, json: string, said = ''): OpaquePart => ({
   $typeName: name('OpaquePart'),
   dialect,
   type,
   json,
+  text: said,
 });
 
-export const extras = (dialect: string, json: string): Extras => ({
+export const extras = (dialect: string, json: string, repeatedKeys: string[] = []): Extras => ({
   $typeName: name('Extras'),
   dialect,
   json,
+  repeatedKeys,
 });
 
 export const cacheBreakpoint = (ttl = ''): CacheBreakpoint => ({ $typeName: name('CacheBreakpoint'), ttl });
@@ -159,8 +163,8 @@ export const urlCitation = (rest?: Init<UrlCitation>): UrlCitation => ({
   ...rest,
 });
 
-export const textPart = (value: string, rest?: Init<TextPart>): Part =>
-  part({ case: 'text', value: text(value, rest) });
+export const textPart = (value: string, rest?: Init<TextPart>, around?: Init<Part>): Part =>
+  part({ case: 'text', value: text(value, rest) }, around);
 
 export const tool = (kind: Tool['kind'], rest?: Init<Tool>): Tool => ({
   $typeName: name('Tool'),
@@ -226,6 +230,7 @@ export const parameters = (rest?: Init<GenerationParameters>): GenerationParamet
   safetyIdentifier: '',
   user: '',
   moderationJson: '',
+  legacyFunctions: false,
   ...rest,
 });
 

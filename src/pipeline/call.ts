@@ -7,7 +7,10 @@ import type {
   CreateEmbeddingsRequest,
   CreateEmbeddingsResponse,
 } from '../../gen/llmgateway/v1/embeddings_service_pb.js';
+import type { Message } from '../../gen/llmgateway/v1/message_pb.js';
 import type { EventStream } from '../model/events.ts';
+import type { TraceContext } from '../observability/trace.ts';
+import type { Tool } from '../tools/tool.ts';
 import type { Route } from './route.ts';
 
 /** What calls of every kind have. */
@@ -18,6 +21,8 @@ interface AnyCall {
   readonly face: string;
   /** Aborts with a GatewayError when the client leaves or its deadline passes. */
   readonly signal: AbortSignal;
+  /** W3C trace context of the client's request. */
+  readonly trace?: TraceContext | undefined;
   /** Where it goes; set by the routing stage. */
   route: Route | null;
   /** What the client is told of the way. */
@@ -26,6 +31,31 @@ interface AnyCall {
 
 /** APIs in which an answer can be asked for; all but OpenAI's responses are ways to say the same. */
 export type ChatApiName = 'chat' | 'responses';
+
+/** What the gateway's own tools have to do with a call. */
+export interface ToolUse {
+  /** Those that the request enables, by name. Their definitions are in its `tools`. */
+  readonly enabled: ReadonlyMap<string, Tool>;
+  /** The request has other tools besides, which the gateway does not run. */
+  readonly clientHasOwn: boolean;
+  /** How often tools were run and the model was asked again. */
+  rounds: number;
+  /** Names of those that were run. */
+  readonly ran: Set<string>;
+}
+
+/** What a call's session gives to the call, and what of the call it keeps. */
+export interface CallSession {
+  /** JSON object text. */
+  readonly contextJson: string;
+  /** How many of the request's messages, the first ones, are the session's. */
+  readonly historyLength: number;
+  /**
+   * All messages that the session keeps of this call, where they are not the request's and the answer as the client gets it. To be
+   * set before the answer's end passes.
+   */
+  kept: readonly Message[] | null;
+}
 
 /** Asks for a chat completion. */
 export interface ChatCall extends AnyCall {
@@ -36,6 +66,10 @@ export interface ChatCall extends AnyCall {
   readonly stream: boolean;
   /** What is asked. */
   request: CreateChatCompletionRequest;
+  /** Not there when the request enables none of the gateway's tools. */
+  tools?: ToolUse;
+  /** Not there when it names no session. */
+  session?: CallSession;
 }
 
 /** Asks for vectors. */

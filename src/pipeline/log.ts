@@ -77,6 +77,9 @@ function writeLine(log: Logger, call: Call, { began, firstOutput, error, usage }
     provider: call.report.provider,
     upstream_model: call.report.upstreamModel,
     attempts: call.report.attempts,
+    ...(call.kind !== 'chat' || call.tools === undefined || call.tools.rounds === 0
+      ? {}
+      : { tool_rounds: call.tools.rounds, tools: [...call.tools.ran].join(', ') }),
     status: error === null ? 'success' : error.reasonName,
     latency_ms: Math.round(performance.now() - began),
     ...(call.stream && firstOutput !== null ? { first_output_ms: Math.round(firstOutput - began) } : {}),

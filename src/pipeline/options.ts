@@ -5,9 +5,6 @@ import type { Stage } from './call.ts';
 
 /** Options of the contract that no stage serves yet, and how to see that one is asked for. */
 const unserved: Readonly<Record<string, (options: GatewayOptions) => boolean>> = {
-  gateway_tools: ({ gatewayTools }) => gatewayTools.length > 0,
-  tool_approval: ({ toolApproval }) => toolApproval,
-  approved_tool_calls: ({ approvedToolCalls }) => approvedToolCalls.length > 0,
   fallbacks: ({ fallbacks }) => fallbacks.length > 0,
   finish_when_abandoned: ({ finishWhenAbandoned }) => finishWhenAbandoned,
 };

@@ -95,7 +95,7 @@ export const parameters: Parameters<CreateChatCompletionRequest> = {
     essential: true,
     rpcField: 'tool_choice',
     isSet: (request) => request.toolChoice !== undefined || hasExtra(request, 'tool_choice'),
-    without: ({ toolChoice: _, ...request }) => withoutExtras(request, ['tool_choice']),
+    without: ({ toolChoice: _, ...request }) => withoutExtras(request, ['tool_choice', 'function_call']),
   },
   response_format: field('responseFormat', 'response_format', true),
   n: {

@@ -5,9 +5,10 @@ import { GatewayError } from '../errors/gateway-error.ts';
 import { Assembler, type OpaqueReader } from '../model/assemble.ts';
 import * as build from '../model/build.ts';
 import { type EventStream, endOfEvents, type StreamEvent } from '../model/events.ts';
+import { contextWith } from '../sessions/context.ts';
 import type { Lease, Leases } from '../sessions/leases.ts';
 import { decodeMessages, encodeMessages } from '../sessions/messages.ts';
-import type { Call, Stage } from './call.ts';
+import type { Call, CallSession, Stage } from './call.ts';
 
 export interface SessionStageOptions {
   readonly leases: Leases;
@@ -15,6 +16,8 @@ export interface SessionStageOptions {
   readonly tenantOf: (call: Call) => string;
   /** See Assembler. */
   readonly readOpaque: OpaqueReader;
+  /** The taxonomy that the user names in messages; '' for none. */
+  readonly namedTaxonomy: (messages: readonly Message[]) => string;
 }
 
 /** Messages of a conversation, as many as a request may have. */
@@ -24,9 +27,10 @@ const maxBreakpoints = 4;
 
 /**
  * Puts a session's history before the new messages, and adds these and the answer to it once the answer is complete: before the client
- * learns that it is. A call that fails or is left adds nothing. One call at a time has a session.
+ * learns that it is. A call that fails or is left adds nothing. One call at a time has a session. A taxonomy that the user names becomes
+ * the one of the session's context.
  */
-export function sessionStage({ leases, tenantOf, readOpaque }: SessionStageOptions): Stage {
+export function sessionStage({ leases, tenantOf, readOpaque, namedTaxonomy }: SessionStageOptions): Stage {
   return (next) => async (call) => {
     if (call.kind !== 'chat') return next(call);
     const id = call.request.options?.sessionId ?? '';
@@ -37,7 +41,16 @@ export function sessionStage({ leases, tenantOf, readOpaque }: SessionStageOptio
       const { request } = call;
       const asked = encodeMessages(request.messages);
       lease.check(asked);
-      call.request = withHistory(request, decodeMessages(lease.session.messages), field);
+      const history = decodeMessages(lease.session.messages);
+      call.request = withHistory(request, history, field);
+      const contextJson = contextWith(lease.session.contextJson, namedTaxonomy(request.messages));
+      const session: CallSession = { contextJson, historyLength: history.length, kept: null };
+      call.session = session;
+      const save = (answer: Message | undefined): Promise<void> =>
+        lease.save(
+          session.kept ?? [...asked, ...answerOf(answer)],
+          contextJson === lease.session.contextJson ? undefined : contextJson,
+        );
       if ((request.parameters?.n ?? 1) > 1) {
         call.report.warnings.push(
           build.warning('session_first_choice', 'the session goes on with the first of the answers', 'n'),
@@ -45,18 +58,17 @@ export function sessionStage({ leases, tenantOf, readOpaque }: SessionStageOptio
       }
       const reply = await next(call);
       if (reply.kind === 'stream') {
-        const assembler = new Assembler(readOpaque);
-        return {
-          kind: 'stream',
-          events: new SavingStream(reply.events, assembler, lease, asked, call.signal),
-        };
+        // With the gateway's tools the stream is of several answers, and others know what was said in each.
+        const assembler = call.tools === undefined ? new Assembler(readOpaque) : null;
+        const events = new SavingStream(reply.events, assembler, lease, save, call.signal);
+        return { kind: 'stream', events };
       }
       if (reply.kind !== 'unary') {
         lease.release();
         return reply;
       }
       if (call.signal.aborted) throw call.signal.reason;
-      await lease.save([...asked, ...answerOf(reply.response.choices[0]?.message)]);
+      await save(reply.response.choices[0]?.message);
       return reply;
     } catch (error) {
       lease.release();
@@ -104,9 +116,9 @@ function dropBreakpoints(
 /** A stream whose end waits until the session is saved. */
 class SavingStream implements EventStream {
   readonly #events: EventStream;
-  readonly #assembler: Assembler;
+  readonly #assembler: Assembler | null;
   readonly #lease: Lease;
-  readonly #asked: readonly Uint8Array[];
+  readonly #saveAnswer: (answer: Message | undefined) => Promise<void>;
   readonly #signal: AbortSignal;
   readonly #onAbort: () => void;
   #saving = false;
@@ -116,15 +128,15 @@ class SavingStream implements EventStream {
 
   constructor(
     events: EventStream,
-    assembler: Assembler,
+    assembler: Assembler | null,
     lease: Lease,
-    asked: readonly Uint8Array[],
+    saveAnswer: (answer: Message | undefined) => Promise<void>,
     signal: AbortSignal,
   ) {
     this.#events = events;
     this.#assembler = assembler;
     this.#lease = lease;
-    this.#asked = asked;
+    this.#saveAnswer = saveAnswer;
     this.#signal = signal;
     // A client that has left may not pull any more.
     this.#onAbort = () => this.#release();
@@ -146,8 +158,9 @@ class SavingStream implements EventStream {
       this.#release();
       return result;
     }
-    this.#assembler.add(result.value);
-    return this.#assembler.finished && !this.#saving ? this.#save(result.value) : result;
+    this.#assembler?.add(result.value);
+    const finished = result.value[result.value.length - 1]?.event.case === 'finished';
+    return finished && !this.#saving ? this.#save(result.value) : result;
   }
 
   return(): Promise<IteratorResult<readonly StreamEvent[], undefined>> {
@@ -159,7 +172,7 @@ class SavingStream implements EventStream {
     try {
       if (this.#signal.aborted) throw this.#signal.reason;
       this.#saving = true;
-      await this.#lease.save([...this.#asked, ...answerOf(this.#assembler.message(0))]);
+      await this.#saveAnswer(this.#assembler?.message(0));
       this.#settle();
       return { done: false, value: batch };
     } catch (error) {

@@ -6,8 +6,8 @@ import type {
 import { notUnderstood } from '../codec/upstream-error.ts';
 
 /**
- * Puts a provider's vectors into the order of the inputs and makes sure that there is one for each, of the wanted length, and of
- * numbers that a 32-bit float can be.
+ * Puts a provider's vectors into the order of the inputs and makes sure that there is one for each, of the wanted length. Their numbers become
+ * 32-bit floats here, so that every face tells the same of them, whatever the provider wrote.
  * @throws GatewayError UPSTREAM_INVALID
  */
 export function checkEmbeddings(
@@ -28,13 +28,17 @@ export function checkEmbeddings(
     if (dimensions !== undefined && values.length !== dimensions) {
       throw wrong(`a vector has ${values.length} numbers, and not ${dimensions} as asked`);
     }
-    if (!allFloats(values)) throw wrong('a vector holds a number that is not finite');
+    if (!toFloats(values)) throw wrong('a vector holds a number that is not finite');
   }
 }
 
-function allFloats(values: readonly number[]): boolean {
+/** @returns false when there is a number that no such float can be */
+function toFloats(values: number[]): boolean {
   for (let i = 0; i < values.length; i++) {
-    if (!Number.isFinite(Math.fround(values[i] as number))) return false;
+    // A zero has no sign: JSON would lose it on some of the faces.
+    const float = Math.fround(values[i] as number) + 0;
+    if (!Number.isFinite(float)) return false;
+    values[i] = float;
   }
   return true;
 }

@@ -88,6 +88,8 @@ export interface Provider {
    * the model.
    */
   unsupported(upstreamModel: string): ReadonlySet<string>;
+  /** It keeps conversations that a request of its own form names (Anthropic's message threads). */
+  readonly keepsThreads?: true;
   createChat?(call: ProviderCall): Promise<CreateChatCompletionResponse>;
   /** Resolves at the first event. */
   streamChat?(call: ProviderCall): Promise<EventStream>;

@@ -2,10 +2,11 @@ import { decodeChatRequest } from '../codec/openai-chat/decode-request.ts';
 import { encodeStreamError } from '../codec/openai-chat/encode-error.ts';
 import { encodeChatResponse } from '../codec/openai-chat/encode-response.ts';
 import { ChatStreamEncoder } from '../codec/openai-chat/encode-stream.ts';
+import { unsaidParts } from '../codec/unsaid.ts';
 import * as build from '../model/build.ts';
 import type { CallContext, ChatApi } from '../rpc/chat-api.ts';
 import { clientOf, type RestHandler, readJson, sendJson } from './exchange.ts';
-import { applyHeaders } from './gateway-headers.ts';
+import { applyHeaders, headerOptions } from './gateway-headers.ts';
 import { reportHeaders } from './report.ts';
 import { answerForm, sendStream } from './stream.ts';
 
@@ -17,15 +18,20 @@ export interface ChatRouteOptions {
   readonly sseKeepAliveMs: number;
 }
 
+/** Name of this face in logs and metrics, and of its dialect. */
+const face = 'openai.chat';
+
 /** POST /v1/chat/completions. */
 export function chatCompletions(api: ChatApi, options: () => ChatRouteOptions): RestHandler {
   return async (exchange) => {
     const { maxBodyBytes, sseKeepAliveMs } = options();
     const client = clientOf(exchange);
-    const { request, stream, includeUsage } = decodeChatRequest(await readJson(exchange, maxBodyBytes));
-    applyHeaders(exchange, request);
+    const given = headerOptions(exchange);
+    const body = await readJson(exchange, maxBodyBytes);
+    const { request, stream, includeUsage } = decodeChatRequest(body, given);
+    applyHeaders(exchange, request, given);
     const report = build.callReport('', '');
-    const context: CallContext = { requestId: exchange.requestId, face: 'openai.chat', report, ...client };
+    const context: CallContext = { requestId: exchange.requestId, face, report, ...client };
     if (stream) {
       const encoder = new ChatStreamEncoder({ includeUsage });
       const form = {
@@ -39,6 +45,7 @@ export function chatCompletions(api: ChatApi, options: () => ChatRouteOptions): 
       return sendStream(exchange, api.streamChatCompletion(request, context), form, sseKeepAliveMs);
     }
     const response = await api.createChatCompletion(request, context);
-    sendJson(exchange, 200, encodeChatResponse(response), reportHeaders(response.callReport));
+    const headers = reportHeaders(response.callReport, unsaidParts(response, face));
+    sendJson(exchange, 200, encodeChatResponse(response), headers);
   };
 }

@@ -2,7 +2,8 @@ import { isUtf8 } from 'node:buffer';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { parseJson } from '../codec/json.ts';
 import { GatewayError, invalidRequest } from '../errors/gateway-error.ts';
-import type { ClientWatch } from '../pipeline/call-signal.ts';
+import { readTrace } from '../observability/trace.ts';
+import type { CallContext } from '../rpc/call-context.ts';
 import { BodyError, readBody } from '../server/body.ts';
 import { clientGone } from '../server/disconnect.ts';
 import type { Request, Response } from '../server/types.ts';
@@ -30,9 +31,13 @@ export const header = (exchange: Exchange, name: string): string | undefined => 
 };
 
 /** What a call needs to know of the client. */
-export function clientOf(exchange: Exchange): { client: ClientWatch; timeoutMs: number | null } {
+export function clientOf(exchange: Exchange): Pick<CallContext, 'client' | 'timeoutMs' | 'trace'> {
   const { req, res } = exchange;
-  return { client: (listener) => clientGone(req, res, listener), timeoutMs: timeoutOf(exchange) };
+  return {
+    client: (listener) => clientGone(req, res, listener),
+    timeoutMs: timeoutOf(exchange),
+    trace: readTrace(header(exchange, 'traceparent'), header(exchange, 'tracestate')),
+  };
 }
 
 /** `X-Request-Timeout-Ms`: the client's limit for the whole call. @throws GatewayError when it is not one */

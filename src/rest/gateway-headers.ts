@@ -1,28 +1,48 @@
-import type { CreateChatCompletionRequest } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import type { GatewayOptions } from '../../gen/llmgateway/v1/generation_pb.js';
+import { type HeaderOptions, toolNameBounds } from '../codec/gateway-options.ts';
 import { invalidRequest } from '../errors/gateway-error.ts';
 import * as build from '../model/build.ts';
 import { booleanHeader, type Exchange, header } from './exchange.ts';
 
 /**
+ * The headers on which it depends what a body may say.
+ * @throws GatewayError INVALID_REQUEST
+ */
+export const headerOptions = (exchange: Exchange): HeaderOptions => ({
+  gatewayTools: gatewayTools(exchange),
+  sessionId: header(exchange, 'x-session-id') ?? '',
+});
+
+/** `X-Gateway-Tools`: names with commas between them; null when there are none. */
+function gatewayTools(exchange: Exchange): string[] | null {
+  const names = (header(exchange, 'x-gateway-tools') ?? '')
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+  const { count, length } = toolNameBounds;
+  if (names.length > count || names.some((name) => name.length > length)) {
+    throw invalidRequest(
+      'X-Gateway-Tools',
+      `X-Gateway-Tools has to be at most ${count} names of at most ${length} characters`,
+    );
+  }
+  return names.length === 0 ? null : names;
+}
+
+/**
  * Takes the request headers that stand for fields of GatewayOptions; they win over the body.
  * @throws GatewayError INVALID_REQUEST
  */
-export function applyHeaders(exchange: Exchange, request: CreateChatCompletionRequest): void {
-  const options = headerOptions(exchange, request.options);
-  if (options !== undefined) request.options = options;
-}
-
-/** The same for options by themselves; undefined where there are none of either. @throws GatewayError INVALID_REQUEST */
-export function headerOptions(
+export function applyHeaders(
   exchange: Exchange,
-  given: GatewayOptions | undefined,
-): GatewayOptions | undefined {
+  request: { options?: GatewayOptions | undefined },
+  { gatewayTools: names, sessionId }: HeaderOptions,
+): void {
   const dropParams = booleanHeader(exchange, 'X-Drop-Params');
-  const sessionId = header(exchange, 'x-session-id') ?? '';
   const cmsMode = header(exchange, 'x-cms-mode') ?? '';
-  if (dropParams === undefined && sessionId === '' && cmsMode === '') return given;
-  const options = build.gatewayOptions({ ...given });
+  if (dropParams === undefined && sessionId === '' && cmsMode === '' && names === null) return;
+  const options = build.gatewayOptions({ ...request.options });
+  if (names !== null) options.gatewayTools = [...names];
   if (dropParams !== undefined) options.dropParams = dropParams;
   if (cmsMode !== '') options.cmsMode = cmsMode;
   if (sessionId !== '') {
@@ -31,5 +51,5 @@ export function headerOptions(
     }
     options.sessionId = sessionId;
   }
-  return options;
+  request.options = options;
 }

@@ -48,6 +48,7 @@ export function mcpEndpoint(options: McpRouteOptions): RestHandler {
       tenant: options.tenantOf(exchange),
       requestId: exchange.requestId,
       signal: call.signal,
+      trace: context.trace,
     };
     // Of the reasons to abort only this one leaves nobody to answer.
     const leaving = new AbortController();

@@ -3,16 +3,17 @@ import { decodeMessagesRequest } from '../codec/anthropic-messages/decode-reques
 import { encodeMessagesStreamError } from '../codec/anthropic-messages/encode-error.ts';
 import { encodeMessagesResponse } from '../codec/anthropic-messages/encode-response.ts';
 import { MessagesStreamEncoder } from '../codec/anthropic-messages/encode-stream.ts';
+import { unsaidParts } from '../codec/unsaid.ts';
 import * as build from '../model/build.ts';
 import type { ChatApi } from '../rpc/chat-api.ts';
 import type { ChatRouteOptions } from './chat.ts';
 import { messagesIdHeader } from './error-form.ts';
 import { clientOf, type Exchange, header, type RestHandler, readJson, sendJson } from './exchange.ts';
-import { applyHeaders } from './gateway-headers.ts';
+import { applyHeaders, headerOptions } from './gateway-headers.ts';
 import { reportHeaders } from './report.ts';
 import { answerForm, type StreamForm, sendStream } from './stream.ts';
 
-/** Name of this face in logs and metrics. */
+/** Name of this face in logs and metrics, and of its dialect. */
 const face = 'anthropic.messages';
 
 /** POST /v1/messages: Anthropic's form, over any model of any provider. */
@@ -21,8 +22,9 @@ export function createMessage(api: ChatApi, options: () => ChatRouteOptions): Re
     const { maxBodyBytes, sseKeepAliveMs } = options();
     const context = contextOf(exchange);
     const body = await readJson(exchange, maxBodyBytes);
-    const { request, stream } = decodeMessagesRequest(body, { betas: betasOf(exchange) });
-    applyHeaders(exchange, request);
+    const given = headerOptions(exchange);
+    const { request, stream } = decodeMessagesRequest(body, { betas: betasOf(exchange), headers: given });
+    applyHeaders(exchange, request, given);
     if (stream) {
       return sendStream(
         exchange,
@@ -32,7 +34,10 @@ export function createMessage(api: ChatApi, options: () => ChatRouteOptions): Re
       );
     }
     const response = await api.createChatCompletion(request, context);
-    const headers = { ...reportHeaders(response.callReport), ...messagesIdHeader(exchange.requestId) };
+    const headers = {
+      ...reportHeaders(response.callReport, unsaidParts(response, face)),
+      ...messagesIdHeader(exchange.requestId),
+    };
     sendJson(exchange, 200, encodeMessagesResponse(response), headers);
   };
 }
@@ -42,8 +47,13 @@ export function countMessageTokens(api: ChatApi, options: () => ChatRouteOptions
   return async (exchange) => {
     const context = contextOf(exchange);
     const body = await readJson(exchange, options().maxBodyBytes);
-    const { request } = decodeMessagesRequest(body, { betas: betasOf(exchange), counting: true });
-    applyHeaders(exchange, request);
+    const given = headerOptions(exchange);
+    const { request } = decodeMessagesRequest(body, {
+      betas: betasOf(exchange),
+      counting: true,
+      headers: given,
+    });
+    applyHeaders(exchange, request, given);
     const { tokens } = await api.countTokens(request, context);
     sendJson(exchange, 200, `{"input_tokens":${tokens}}`, messagesIdHeader(exchange.requestId));
   };

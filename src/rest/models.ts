@@ -67,7 +67,7 @@ export const getModel =
   (api: ModelsApi): RestHandler =>
   (exchange) => {
     const id = exchange.path.replace(/^(\/v1)?\/models\//, '');
-    sendJson(exchange, 200, modelText(api.getModel(unescaped(id))));
+    sendJson(exchange, 200, modelText(api.getModel(unescaped(id), 'model')));
   };
 
 function unescaped(id: string): string {

@@ -16,7 +16,7 @@ import type { ResponseEventStream } from '../responses/event-stream.ts';
 import { type Page, type PageQuery, pageOf } from '../responses/page.ts';
 import type { ResponseCallContext, ResponsesApi } from '../rpc/responses-api.ts';
 import { clientOf, type Exchange, type RestHandler, readJson, sendJson } from './exchange.ts';
-import { headerOptions } from './gateway-headers.ts';
+import { applyHeaders, headerOptions } from './gateway-headers.ts';
 import { reportHeaders } from './report.ts';
 import { type StreamForm, sendStream } from './stream.ts';
 
@@ -60,8 +60,7 @@ export const createResponse =
     const { maxBodyBytes } = options();
     const { parameters, stream } = decodeResponseRequest(await readJson(exchange, maxBodyBytes));
     const asked = { ...parameters };
-    const own = headerOptions(exchange, parameters.options);
-    if (own !== undefined) asked.options = own;
+    applyHeaders(exchange, asked, headerOptions(exchange));
     const report = build.callReport('', '');
     const context = contextOf(exchange, routes, report);
     if (stream)

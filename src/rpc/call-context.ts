@@ -1,6 +1,7 @@
 import type { HandlerContext } from '@connectrpc/connect';
 import type { CallReport } from '../../gen/llmgateway/v1/completion_pb.js';
 import { type GatewayError, toGatewayError } from '../errors/gateway-error.ts';
+import { readTrace, type TraceContext } from '../observability/trace.ts';
 import type { ChatApiName } from '../pipeline/call.ts';
 import { type CallSignal, type ClientWatch, callSignal, watchSignal } from '../pipeline/call-signal.ts';
 import type { OpenCalls } from '../pipeline/open-calls.ts';
@@ -16,6 +17,8 @@ export interface CallContext {
   readonly client: ClientWatch;
   /** The client's own limit for the whole call in milliseconds; null for none. */
   readonly timeoutMs: number | null;
+  /** W3C trace context of its request. */
+  readonly trace?: TraceContext | undefined;
   /** Where the face wants to read what becomes of the call before there is a reply. */
   readonly report?: CallReport;
 }
@@ -26,6 +29,7 @@ export const contextOf = (context: HandlerContext): CallContext => ({
   face: 'rpc',
   client: watchSignal(context.signal),
   timeoutMs: context.timeoutMs() ?? null,
+  trace: readTrace(context.requestHeader.get('traceparent'), context.requestHeader.get('tracestate')),
 });
 
 /** What holds for every call. */

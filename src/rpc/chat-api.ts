@@ -72,6 +72,7 @@ const newCall = (
   face: context.face,
   stream,
   signal,
+  trace: context.trace,
   request,
   route: null,
   report: context.report ?? build.callReport('', ''),

@@ -16,7 +16,7 @@ import * as build from '../model/build.ts';
 import type { EventStream } from '../model/events.ts';
 import { type CallContext, contextOf, failing, type OnFailure } from './call-context.ts';
 import type { ChatApi } from './chat-api.ts';
-import { checkChatRequest } from './check-request.ts';
+import { checkChatRequest, checkMessages } from './check-request.ts';
 import { applyMetadata, sendContext } from './context-metadata.ts';
 import { isPlainlyValid } from './plainly-valid.ts';
 import { validateMessage } from './validate.ts';
@@ -54,6 +54,7 @@ export function chatService(api: ChatApi, onFailure: OnFailure): ServiceImpl<typ
       try {
         validateMessage(CountTokensRequestSchema, message);
         const request = message.request as CreateChatCompletionRequest;
+        checkMessages(request, 'request.');
         validateJsonTexts(request);
         const { tokens: inputTokens, estimated, method } = await api.countTokens(request, context);
         return create(CountTokensResponseSchema, { inputTokens, estimated, method });

@@ -2,6 +2,7 @@ import type { CreateChatCompletionRequest } from '../../gen/llmgateway/v1/chat_s
 import { type Tool, ToolChoice_Mode } from '../../gen/llmgateway/v1/generation_pb.js';
 import { type Message, type Part, Role } from '../../gen/llmgateway/v1/message_pb.js';
 import { invalidRequest } from '../errors/gateway-error.ts';
+import { mayEnable, mayEnableTool } from '../model/gateway-tools.ts';
 
 /** As many cache breakpoints as providers take. */
 const maxBreakpoints = 4;
@@ -13,6 +14,7 @@ const maxBreakpoints = 4;
  */
 export function checkChatRequest(request: CreateChatCompletionRequest): void {
   const { messages, tools, parameters } = request;
+  checkMessages(request);
   const seed = parameters?.seed;
   if (seed !== undefined && !Number.isSafeInteger(seed)) {
     throw wrong('parameters.seed', 'a whole number that a double holds exactly');
@@ -33,6 +35,17 @@ export function checkChatRequest(request: CreateChatCompletionRequest): void {
 
 const wrong = (field: string, expected: string) =>
   invalidRequest(field, `Invalid '${field}': expected ${expected}.`);
+
+/**
+ * Makes sure that a request says something. It need not where a session says it and the call only lets tools run.
+ * @param at where the request stands
+ * @throws GatewayError INVALID_REQUEST
+ */
+export function checkMessages({ messages, options }: CreateChatCompletionRequest, at = ''): void {
+  if (messages.length > 0) return;
+  if (options !== undefined && options.sessionId !== '' && options.approvedToolCalls.length > 0) return;
+  throw wrong(`${at}messages`, 'at least one message');
+}
 
 type Count = (marked: { cacheBreakpoint?: unknown }, field: string) => void;
 
@@ -81,11 +94,11 @@ function checkToolChoice({ tools, toolChoice, options }: CreateChatCompletionReq
   const { mode, name, custom } = toolChoice;
   if (mode === ToolChoice_Mode.AUTO || mode === ToolChoice_Mode.NONE) return;
   const gatewayTools = options?.gatewayTools ?? [];
-  if (tools.length === 0 && gatewayTools.length === 0) throw wrong('tool_choice', '`tools` beside it');
+  if (tools.length === 0 && !mayEnable(gatewayTools)) throw wrong('tool_choice', '`tools` beside it');
   if (mode !== ToolChoice_Mode.NAMED) return;
   const kind = custom ? 'custom' : 'function';
   const known = tools.some((tool) => tool.kind.case === kind && tool.kind.value.name === name);
-  if (!known && (custom || !gatewayTools.includes(name))) {
+  if (!known && (custom || !mayEnableTool(gatewayTools, name))) {
     throw wrong('tool_choice.name', `the name of a ${kind} tool in \`tools\``);
   }
 }

@@ -9,8 +9,8 @@ export interface ModelsApi {
   listModels(filter: { provider: string; includeUnavailable: boolean }): Model[];
   /** How many `listModels` has of those that can be used now. */
   countModels(): number;
-  /** @throws GatewayError MODEL_NOT_FOUND */
-  getModel(id: string): Model;
+  /** @param field what the error calls the id @throws GatewayError MODEL_NOT_FOUND */
+  getModel(id: string, field: string): Model;
   listProviders(): Provider[];
 }
 
@@ -34,15 +34,13 @@ export function modelsApi(known: () => KnownModels): ModelsApi {
       }
       return count;
     },
-    getModel(id) {
-      const model = known().resolve(id);
+    getModel(id, field) {
+      const model = resolved(known(), id, field);
       if (model !== null) return model;
       throw new GatewayError(
         ErrorReason.MODEL_NOT_FOUND,
         `model ${JSON.stringify(id.slice(0, 200))} is not known`,
-        {
-          field: 'model',
-        },
+        { field },
       );
     },
     listProviders() {
@@ -54,4 +52,14 @@ export function modelsApi(known: () => KnownModels): ModelsApi {
         );
     },
   };
+}
+
+/** @throws GatewayError that calls the id by the field's name */
+function resolved(models: KnownModels, id: string, field: string): Model | null {
+  try {
+    return models.resolve(id);
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.facts.field === undefined) throw error;
+    throw new GatewayError(error.reason, error.rawMessage, { ...error.facts, field });
+  }
 }

@@ -23,7 +23,7 @@ export function modelsService(api: ModelsApi): ServiceImpl<typeof ModelsService>
     getModel: (request, context) =>
       answer(context, () => {
         validateMessage(GetModelRequestSchema, request);
-        return create(GetModelResponseSchema, { model: api.getModel(request.id) });
+        return create(GetModelResponseSchema, { model: api.getModel(request.id, 'id') });
       }),
     listProviders: (_request, context) =>
       answer(context, () => create(ListProvidersResponseSchema, { providers: api.listProviders() })),

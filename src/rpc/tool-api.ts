@@ -74,7 +74,7 @@ export function toolApi({ toolbox, registered, sessions, withDefaults, limits }:
         const tool = await toolbox.find(tenant, name);
         if (tool === null) throw toolNotFound(name);
         const text = await argumentsOf(tenant, wanted);
-        const run = { tenant, requestId: context.requestId, signal };
+        const run = { tenant, requestId: context.requestId, signal, trace: context.trace };
         const outcome = await toolbox.run(tool, text, run, 'client');
         switch (outcome.kind) {
           case 'bad_arguments':

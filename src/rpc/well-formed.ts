@@ -7,7 +7,8 @@ import type { StreamEvent } from '../model/events.ts';
 // no place for a half alone.
 
 /** Makes the texts of an answer such that UTF-8 can carry them. */
-export function makeWellFormed({ choices }: CreateChatCompletionResponse): void {
+export function makeWellFormed({ choices, toolMessages }: CreateChatCompletionResponse): void {
+  for (const { parts } of toolMessages) for (const part of parts) mend(part);
   for (const { message, logprobs } of choices) {
     for (const part of message?.parts ?? []) mend(part);
     mendLogprobs(logprobs);
@@ -25,6 +26,9 @@ function mend({ content }: Part): void {
       if (!content.value.arguments.isWellFormed()) {
         content.value.arguments = content.value.arguments.toWellFormed();
       }
+      return;
+    case 'toolResult':
+      for (const part of content.value.parts) mend(part);
       return;
     default:
   }
@@ -51,6 +55,12 @@ export class WellFormedStream {
       mendLogprobs(value.logprobs);
       if (this.#halves.size > 0 || !value.text.isWellFormed()) this.#delta(value);
     } else if (event.case === 'partStarted' && event.value.content !== undefined) mend(event.value.content);
+    else if (event.case === 'toolExecutionStarted' && event.value.call !== undefined) {
+      const { call } = event.value;
+      call.arguments = call.arguments.toWellFormed();
+    } else if (event.case === 'toolExecutionFinished') {
+      for (const part of event.value.result?.parts ?? []) mend(part);
+    }
   }
 
   #delta(delta: PartDelta): void {

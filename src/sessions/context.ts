@@ -29,3 +29,12 @@ export function checkContext(contextJson: string, field: string): void {
     throw fail(`${field}.tier_filter`, 'an array of integers');
   }
 }
+
+/** A context with the taxonomy that is named, '' for none; as it was when it would become too large. */
+export function contextWith(contextJson: string, taxonomy: string): string {
+  if (taxonomy === '') return contextJson;
+  const context = JSON.parse(contextJson) as Record<string, unknown>;
+  if (context['taxonomy'] === taxonomy) return contextJson;
+  const changed = JSON.stringify({ ...context, taxonomy });
+  return Buffer.byteLength(changed) > maxContextBytes ? contextJson : changed;
+}

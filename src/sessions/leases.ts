@@ -185,7 +185,7 @@ export class Lease {
    * Adds messages to the session and gives it back, also when it throws.
    * @throws GatewayError NOT_FOUND when it has expired or was deleted, REQUEST_TOO_LARGE, DEPENDENCY_UNAVAILABLE
    */
-  async save(messages: readonly (Message | Uint8Array)[], contextJson?: string): Promise<void> {
+  async save(messages: readonly (Message | Uint8Array)[], contextJson?: string | undefined): Promise<void> {
     if (this.#over) throw new Error('the session was given back already');
     this.#end();
     const { store, name, holder, terms, free, done } = this.#parts;

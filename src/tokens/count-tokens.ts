@@ -129,8 +129,11 @@ function sumPart(sum: Sum, { content }: Part, model: string): void {
     case 'toolResult':
       for (const inner of content.value.parts) sumPart(sum, inner, model);
       break;
+    case 'opaque':
+      sum.text(content.value.text);
+      break;
     default:
-    // Reasoning is left out of the history by most, sound is counted by its length, and what is opaque is not known.
+    // Reasoning is left out of the history by most, and sound is counted by its length.
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Part } from '../../gen/llmgateway/v1/message_pb.js';
 import type { ToolSource } from '../../gen/llmgateway/v1/tool_service_pb.js';
-import type { TraceContext } from './trace.ts';
+import type { TraceContext } from '../observability/trace.ts';
 
 /** What is told of a tool: to models, and to clients that ask for the list. */
 export interface ToolDefinition {

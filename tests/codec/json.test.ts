@@ -10,6 +10,14 @@ test.each([
   expect(JSON.stringify(parseJson(text))).toBe(text);
 });
 
+test('a number that a double can hold is one, whatever its digits and whatever stands beside it', () => {
+  const [float, large, small, exact] = parseJson(
+    '[0.3333333333333333, 3.4028234663852886e+38, -5e-324, 12345678901234567890]',
+  ) as unknown[];
+  expect([float, large, small]).toEqual([0.3333333333333333, 3.4028234663852886e38, -5e-324]);
+  expect(typeof exact).toBe('object');
+});
+
 test('a byte order mark is skipped', () => {
   expect(parseJson('\ufeff{"a":1}')).toEqual({ a: 1 });
 });

@@ -1,8 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { createClient } from '@connectrpc/connect';
+import { ConnectError, createClient } from '@connectrpc/connect';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { ErrorDetailSchema } from '../../gen/llmgateway/v1/error_pb.js';
 import { ModelCapability, ModelsService, SecurityLevel } from '../../gen/llmgateway/v1/models_service_pb.js';
 import { openaiClient, type RunningGateway, rpcTransports, startGateway } from '../support/gateway.ts';
 import { type JsonServer, startJsonServer } from '../support/json-server.ts';
@@ -181,6 +182,20 @@ describe('models that providers report', () => {
     expect(await response.json()).toEqual((await listed()).get(id));
     expect((await rpc().getModel({ id: name })).model?.id).toBe(id);
   });
+
+  test.each(['ollama/none', 'openai/'])(
+    '%s is none, and the error names the id as the face does',
+    async (name) => {
+      const response = await fetch(`${gateway.url}/v1/models/${name}`);
+      expect(response.status).toBe(name === 'openai/' ? 400 : 404);
+      expect(await response.json()).toMatchObject({ error: { param: 'model' } });
+      const error = await rpc()
+        .getModel({ id: name })
+        .catch((cause: unknown) => ConnectError.from(cause));
+      const [detail] = (error as ConnectError).findDetails(ErrorDetailSchema);
+      expect(detail?.field).toBe('id');
+    },
+  );
 
   test('are the same on RPC', async () => {
     const { models } = await rpc().listModels({});

@@ -7,6 +7,7 @@ import { ErrorDetailSchema, ErrorReason } from '../../gen/llmgateway/v1/error_pb
 import { Role } from '../../gen/llmgateway/v1/message_pb.js';
 import { type ScriptedUpstream, startUpstream } from '../http/support/upstream.ts';
 import { chatClient, type RunningGateway, startGateway } from '../support/gateway.ts';
+import { testToolbox } from '../support/toolbox.ts';
 
 let upstream: ScriptedUpstream;
 let gateway: RunningGateway;
@@ -33,8 +34,9 @@ beforeAll(async () => {
   const file = path.join(folder, 'gateway.yaml');
   const limited = `  limited:\n    base_url: ${upstream.origin}/v1\n    unsupported: [seed, user, logprobs, response_format, n]\n`;
   const open = `  open:\n    base_url: ${upstream.origin}/v1\n`;
-  writeFileSync(file, `providers:\n${limited}${open}`);
-  gateway = await startGateway({ LLM_GATEWAY_CONFIG: file });
+  const toolless = `  toolless:\n    base_url: ${upstream.origin}/v1\n    unsupported: [tools]\n`;
+  writeFileSync(file, `providers:\n${limited}${open}${toolless}`);
+  gateway = await startGateway({ LLM_GATEWAY_CONFIG: file }, { toolbox: testToolbox() });
 });
 afterAll(async () => {
   await gateway.stop();
@@ -103,15 +105,26 @@ describe('what a provider cannot take', () => {
   });
 });
 
+test("the gateway's tools are tools: a model without any is not asked, unless they are to be left out", async () => {
+  const body = { model: 'toolless/m', gateway_tools: ['echo'] };
+  const response = await post(body);
+  expect([response.status, (await json(response)).error]).toMatchObject([
+    400,
+    { param: 'tools', code: 'unsupported_parameter' },
+  ]);
+  const without = await post(body, { 'x-drop-params': 'true' });
+  expect([without.status, without.headers.get('x-dropped-params')]).toEqual([200, 'tools']);
+  expect(asked).not.toHaveProperty('tools');
+});
+
 describe('what this version does not serve', () => {
-  test.each([
-    ['gateway_tools', { gateway_tools: ['search_corpus'] }],
-    ['tool_approval', { tool_approval: true }],
-    ['fallbacks', { fallbacks: ['fake/echo'] }],
-  ])('%s is refused by name, not ignored', async (param, body) => {
-    const response = await post(body);
-    expect([response.status, (await json(response)).error.param]).toEqual([400, param]);
-  });
+  test.each([['fallbacks', { fallbacks: ['fake/echo'] }]])(
+    '%s is refused by name, not ignored',
+    async (param, body) => {
+      const response = await post(body);
+      expect([response.status, (await json(response)).error.param]).toEqual([400, param]);
+    },
+  );
 });
 
 describe('what the gateway does not know', () => {

@@ -17,6 +17,7 @@ import {
   type Seen,
   type SeenUsage,
 } from '../support/recordings.ts';
+import { embeddingsReplays, isOfEmbeddings, replayEmbeddings } from '../support/replayed-embeddings.ts';
 
 // Every recorded answer of every provider, replayed to a gateway and read by clients of every face.
 
@@ -27,9 +28,6 @@ const elsewhere: Readonly<Record<string, string>> = {
   responses: 'not chat: the Responses API',
   completions: 'text completions, which the gateway does not serve',
   api_generate: 'text completions, which the gateway does not serve',
-  embeddings: 'not chat: see embeddings.test.ts',
-  embed: 'not chat: see embeddings.test.ts',
-  api_embed: 'not chat: see embeddings.test.ts',
   models: 'not chat: a list of models',
 };
 
@@ -38,11 +36,13 @@ const playedBy = ({ provider, endpoint }: Recording): string => names[`${provide
 const names: Readonly<Record<string, string>> = {
   'gemini/generateContent': 'google',
   'vertex/generateContent': 'vertex-google',
+  'gemini/embed': 'google',
   'vertex/messages': 'vertex-anthropic',
   'bedrock/invoke': 'bedrock-claude',
 };
 
-const replayed = all.filter(({ endpoint }) => elsewhere[endpoint] === undefined);
+const replayed = all.filter((one) => elsewhere[one.endpoint] === undefined && !isOfEmbeddings(one));
+const embedded = all.filter(isOfEmbeddings);
 const good = replayed.filter(({ derived }) => derived.error === undefined);
 const bad = replayed.filter(({ derived }) => derived.error !== undefined);
 
@@ -342,6 +342,11 @@ describe.skipIf(all.length === 0)('recorded answers', () => {
       'vertex',
       'xai',
     ]);
+    expect([...new Set(embedded.map(({ provider }) => provider))].sort()).toEqual([
+      'gemini',
+      'ollama',
+      'openai',
+    ]);
   });
 
   describe.each([
@@ -364,6 +369,18 @@ describe.skipIf(all.length === 0)('recorded answers', () => {
           expect(adjusted(asked)).toEqual(adjusted(recording.request.json));
           expect(asked['model']).toBe(recording.request.json['model']);
         }
+        row.passed++;
+      },
+    );
+  });
+
+  describe.each(embeddingsReplays)('embeddings over %s', (face, replay) => {
+    test.each(embedded.map((recording) => [recording.title, recording] as const))(
+      '%s',
+      async (_title, recording) => {
+        const row = tally(face, recording);
+        playing = recording;
+        await replayEmbeddings(recording, replay, gateway.url, modelOf(recording), () => asked);
         row.passed++;
       },
     );

@@ -46,7 +46,7 @@ beforeAll(async () => {
       LLM_GATEWAY_TOOL_PRIVATE_ADDRESSES: 'true',
       LLM_GATEWAY_TOOL_TIMEOUT_SECONDS: '20',
     },
-    ownTools,
+    { tools: ownTools },
   );
   tools = toolsAt(gateway.url);
 });

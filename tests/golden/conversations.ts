@@ -6,6 +6,8 @@ import {
   ToolChoice_Mode,
 } from '../../gen/llmgateway/v1/generation_pb.js';
 import { type Message, type Part, Role } from '../../gen/llmgateway/v1/message_pb.js';
+import { decodeMessagesRequest } from '../../src/codec/anthropic-messages/decode-request.ts';
+import { decodeChatRequest } from '../../src/codec/openai-chat/decode-request.ts';
 import * as build from '../../src/model/build.ts';
 
 /** One request in the typed model, to be said in every provider's form. */
@@ -100,6 +102,19 @@ const withParameters = (parameters: Partial<GenerationParameters>, about: readon
 
 const marked = (text: string, ttl = ''): Part =>
   build.part({ case: 'text', value: build.text(text) }, { cacheBreakpoint: build.cacheBreakpoint(ttl) });
+
+/** A body of POST /v1/messages. */
+const ofMessages = (body: object, about: readonly string[]): Conversation => ({
+  ...decodeMessagesRequest({ model: 'golden', max_tokens: 500, ...body }),
+  about,
+});
+
+const searchResult = {
+  type: 'search_result',
+  source: 'https://weather.example',
+  title: 'Radar of Ghent',
+  content: [{ type: 'text', text: 'It pours.' }],
+};
 
 /** All conversations, by the names of their folders. */
 export const conversations: Readonly<Record<string, Conversation>> = {
@@ -214,6 +229,79 @@ export const conversations: Readonly<Record<string, Conversation>> = {
     ['The radar:', png],
     { tools },
   ),
+  'tool-result-search-result': ofMessages(
+    {
+      messages: [
+        { role: 'user', content: 'Is it raining in Ghent?' },
+        { role: 'assistant', content: [{ type: 'tool_use', id: 'call_A1', name: 'search', input: {} }] },
+        {
+          role: 'user',
+          content: [{ type: 'tool_result', tool_use_id: 'call_A1', content: [searchResult] }],
+        },
+      ],
+      tools: [{ name: 'search', input_schema: { type: 'object' } }],
+    },
+    ['https://weather.example', 'Radar of Ghent', 'It pours.'],
+  ),
+  'document-of-content': ofMessages(
+    {
+      messages: [
+        {
+          role: 'user',
+          content: [
+            {
+              type: 'document',
+              title: 'Tales',
+              context: 'From the attic',
+              source: {
+                type: 'content',
+                content: [
+                  { type: 'text', text: 'Once upon a time.' },
+                  { type: 'image', source: { type: 'base64', media_type: 'image/png', data: png } },
+                  { type: 'text', text: 'The end.' },
+                ],
+              },
+            },
+            { type: 'text', text: 'Sum it up.' },
+          ],
+        },
+      ],
+    },
+    ['Tales', 'From the attic', 'Once upon a time.', png, 'The end.', 'Sum it up.'],
+  ),
+  'tool-of-another-provider': ofMessages(
+    {
+      messages: [{ role: 'user', content: 'Is it raining in Ghent?' }],
+      tools: [
+        { type: 'web_search_20250305', name: 'web_search', max_uses: 3 },
+        { name: 'get_weather', input_schema: { type: 'object' } },
+      ],
+    },
+    ['web_search', 'get_weather'],
+  ),
+  'functions-legacy': {
+    ...decodeChatRequest({
+      model: 'golden',
+      messages: [
+        { role: 'user', content: 'Is it raining in Ghent?' },
+        {
+          role: 'assistant',
+          content: null,
+          function_call: { name: 'get_weather', arguments: '{"city": "Ghent"}' },
+        },
+        { role: 'function', name: 'get_weather', content: 'It drizzles.' },
+      ],
+      functions: [
+        {
+          name: 'get_weather',
+          description: 'Weather of a town today',
+          parameters: JSON.parse(weatherSchema) as unknown,
+        },
+      ],
+      function_call: 'auto',
+    }),
+    about: ['get_weather', 'Weather of a town today', 'fahrenheit', 'Ghent', 'It drizzles.'],
+  },
   'tool-choice-required': conversation([question], ['get_weather'], {
     tools,
     choice: build.toolChoice(ToolChoice_Mode.REQUIRED),

@@ -8,6 +8,7 @@ import { createUpstreamClient } from '../../src/http/client.ts';
 import * as build from '../../src/model/build.ts';
 import { type ChatCall, pipeline, type Reply } from '../../src/pipeline/call.ts';
 import { dispatch } from '../../src/pipeline/dispatch.ts';
+import { legacyFunctionsStage } from '../../src/pipeline/legacy-functions.ts';
 import { paramsStage } from '../../src/pipeline/params.ts';
 import { createProviders } from '../../src/providers/registry.ts';
 import { load } from '../config/support/load.ts';
@@ -84,7 +85,7 @@ export async function startHarness(): Promise<Harness> {
   });
   const client = createUpstreamClient();
   const providers = createProviders(load(configuration(upstream.origin)).providers, client);
-  const handle = pipeline([paramsStage], dispatch);
+  const handle = pipeline([paramsStage, legacyFunctionsStage], dispatch);
 
   function callTo(
     { provider: name, model }: GoldenProvider,

@@ -20,6 +20,10 @@ export interface EmbeddingsOptions {
   readonly texts?: string[];
   readonly dimensions?: number;
   readonly user?: string;
+  /** On REST; default: numbers. */
+  readonly encoding?: 'base64';
+  /** On REST: Ollama's own. */
+  readonly options?: unknown;
   readonly signal?: AbortSignal;
   readonly timeoutMs?: number;
 }
@@ -62,12 +66,12 @@ export async function embed(
 async function embedByRest(
   url: string,
   model: string,
-  { texts = ['Hello'], signal, timeoutMs, ...rest }: EmbeddingsOptions,
+  { texts = ['Hello'], signal, timeoutMs, encoding, ...rest }: EmbeddingsOptions,
 ): Promise<EmbeddingsOutcome> {
   const response = await fetch(`${url}/v1/embeddings`, {
     method: 'POST',
     headers: timeoutMs === undefined ? {} : { 'x-request-timeout-ms': String(timeoutMs) },
-    body: JSON.stringify({ model, input: texts, ...rest }),
+    body: JSON.stringify({ model, input: texts, encoding_format: encoding, ...rest }),
     signal: signal ?? null,
   });
   const json = JSON.parse(await response.text());
@@ -78,9 +82,12 @@ async function embedByRest(
       failure: { status: response.status, reason: code ?? type, message, field: param ?? '' },
     };
   }
-  const data: { index: number; embedding: number[] }[] = json.data;
+  const data: { index: number; embedding: number[] | string }[] = json.data;
   return {
-    vectors: data.map(({ embedding }) => embedding),
+    vectors: data.map(({ embedding }) => {
+      if (encoding !== 'base64' && typeof embedding !== 'string') return embedding;
+      return [...new Float32Array(Uint8Array.fromBase64(embedding as string).buffer)];
+    }),
     indices: data.map(({ index }) => index),
     model: json.model,
     promptTokens: json.usage?.prompt_tokens ?? 0,
@@ -94,15 +101,16 @@ async function embedByRpc(
   face: RpcFace,
   url: string,
   model: string,
-  { texts = ['Hello'], signal, timeoutMs, ...rest }: EmbeddingsOptions,
+  { texts = ['Hello'], signal, timeoutMs, dimensions, user = '' }: EmbeddingsOptions,
 ): Promise<EmbeddingsOutcome> {
+  const request = { model, user, ...(dimensions === undefined ? {} : { dimensions }) };
   const inputs = texts.map((value) => ({ content: { case: 'text' as const, value } }));
   const callOptions = {
     ...(signal === undefined ? {} : { signal }),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
   };
   try {
-    const reply = await embeddingsClient(face, url).createEmbeddings({ model, inputs, ...rest }, callOptions);
+    const reply = await embeddingsClient(face, url).createEmbeddings({ ...request, inputs }, callOptions);
     return {
       vectors: reply.embeddings.map(({ values }) => values),
       indices: reply.embeddings.map(({ index }) => index),

@@ -1,4 +1,5 @@
 import { LLMock } from '@copilotkit/aimock';
+import type { OwnParts } from '../../src/context.ts';
 import { type RunningGateway, startGateway } from './gateway.ts';
 
 /** Models of the emulated providers, by the API that each speaks. */
@@ -18,23 +19,29 @@ export interface EmulatedGateway extends RunningGateway {
 }
 
 /** A gateway in front of an emulator of every provider, which others wrote. */
-export async function startEmulated(env: Record<string, string> = {}): Promise<EmulatedGateway> {
+export async function startEmulated(
+  env: Record<string, string> = {},
+  parts: OwnParts = {},
+): Promise<EmulatedGateway> {
   const mock = await LLMock.create({ port: 0, host: '127.0.0.1', logLevel: 'silent' });
   const { url } = mock;
-  const gateway = await startGateway({
-    OPENAI_API_KEY: 'k',
-    ANTHROPIC_API_KEY: 'k',
-    GEMINI_API_KEY: 'k',
-    AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
-    AWS_SECRET_ACCESS_KEY: 'k',
-    AWS_REGION: 'us-east-1',
-    LLM_GATEWAY_OPENAI_BASE_URL: `${url}/v1`,
-    LLM_GATEWAY_ANTHROPIC_BASE_URL: url,
-    LLM_GATEWAY_GOOGLE_BASE_URL: `${url}/v1beta`,
-    LLM_GATEWAY_OLLAMA_BASE_URL: url,
-    LLM_GATEWAY_BEDROCK_BASE_URL: url,
-    ...env,
-  });
+  const gateway = await startGateway(
+    {
+      OPENAI_API_KEY: 'k',
+      ANTHROPIC_API_KEY: 'k',
+      GEMINI_API_KEY: 'k',
+      AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
+      AWS_SECRET_ACCESS_KEY: 'k',
+      AWS_REGION: 'us-east-1',
+      LLM_GATEWAY_OPENAI_BASE_URL: `${url}/v1`,
+      LLM_GATEWAY_ANTHROPIC_BASE_URL: url,
+      LLM_GATEWAY_GOOGLE_BASE_URL: `${url}/v1beta`,
+      LLM_GATEWAY_OLLAMA_BASE_URL: url,
+      LLM_GATEWAY_BEDROCK_BASE_URL: url,
+      ...env,
+    },
+    parts,
+  );
   return {
     ...gateway,
     mock,

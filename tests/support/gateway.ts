@@ -12,9 +12,8 @@ import {
 import OpenAI from 'openai';
 import { ChatService } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import { loadConfig } from '../../src/config/load.ts';
-import { createGateway, type Gateway } from '../../src/context.ts';
+import { createGateway, type Gateway, type OwnParts } from '../../src/context.ts';
 import { createLogger } from '../../src/observability/log.ts';
-import type { Tool } from '../../src/tools/tool.ts';
 
 /** A gateway in this process, listening on a free port of loopback. */
 export interface RunningGateway {
@@ -26,10 +25,10 @@ export interface RunningGateway {
   stop(): Promise<void>;
 }
 
-/** Starts a gateway with an environment of its own: nothing of the machine's is read. @param tools built-in ones of the test's */
+/** Starts a gateway with an environment of its own: nothing of the machine's is read. */
 export async function startGateway(
   env: Record<string, string> = {},
-  tools: readonly Tool[] = [],
+  parts: OwnParts = {},
 ): Promise<RunningGateway> {
   const log: Record<string, unknown>[] = [];
   const dataDir = path.join(tmpdir(), `llm-gateway-test-${randomUUID()}`);
@@ -44,9 +43,7 @@ export async function startGateway(
     cwd: import.meta.dirname,
   });
   const sink = (line: string) => void log.push(JSON.parse(line));
-  const gateway = createGateway(config, createLogger({ service: 'test', level: 'DEBUG', sink }), {
-    tools,
-  });
+  const gateway = createGateway(config, createLogger({ service: 'test', level: 'DEBUG', sink }), parts);
   const { port } = await gateway.port.listen({ host: '127.0.0.1', port: 0 });
   return {
     gateway,

@@ -28,7 +28,8 @@ export declare type CreateChatCompletionRequest = Message<"llmgateway.v1.CreateC
   model: string;
 
   /**
-   * The conversation so far. Required, at most 10,000.
+   * The conversation so far. At most 10,000. Required, but where a session has pending calls of tools and
+   * `options.approved_tool_calls` lets them run.
    *
    * @generated from field: repeated llmgateway.v1.Message messages = 2;
    */
@@ -139,7 +140,8 @@ export declare type CreateChatCompletionResponse = Message<"llmgateway.v1.Create
   callReport?: CallReport | undefined;
 
   /**
-   * What came before the answer: the turns in which the model called tools of the gateway, each followed by the results.
+   * What came before the answer: the results of approved calls, then the turns in which the model called tools of the gateway, each
+   * followed by the results.
    *
    * @generated from field: repeated llmgateway.v1.Message tool_messages = 9;
    */
@@ -389,6 +391,8 @@ export declare const ChatService: GenService<{
   /**
    * Answers as the model speaks. The stream's life cycle: started, then for every part part_started, deltas and
    * part_ended (parts of one answer may overlap: parallel tool calls), choice_finished for every choice, finished.
+   * Calls that the gateway runs are no parts of the answer; tool_execution_started and tool_execution_finished tell of
+   * them, and the parts of the next round are numbered on.
    * A stream that ends without `finished` ends with an error.
    *
    * @generated from rpc llmgateway.v1.ChatService.StreamChatCompletion

@@ -673,7 +673,7 @@ export declare const OpaqueEventSchema: GenMessage<OpaqueEvent>;
  */
 export declare type ToolExecutionStarted = Message<"llmgateway.v1.ToolExecutionStarted"> & {
   /**
-   * Round of the tool loop, from 1 to 10.
+   * Round of the tool loop, from 1; approved calls are a round of their own.
    *
    * @generated from field: uint32 round = 1;
    */
@@ -700,7 +700,7 @@ export declare const ToolExecutionStartedSchema: GenMessage<ToolExecutionStarted
  */
 export declare type ToolExecutionFinished = Message<"llmgateway.v1.ToolExecutionFinished"> & {
   /**
-   * Round of the tool loop, from 1 to 10.
+   * See ToolExecutionStarted.round.
    *
    * @generated from field: uint32 round = 1;
    */

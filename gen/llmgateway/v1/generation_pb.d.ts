@@ -587,6 +587,14 @@ export declare type GenerationParameters = Message<"llmgateway.v1.GenerationPara
    * @generated from field: string moderation_json = 31;
    */
   moderationJson: string;
+
+  /**
+   * The tools and the tool choice came under OpenAI's older names, `functions` and `function_call`; `extras` of the request have
+   * them as they came, for a provider of that form. The answer makes one call at most, in the older form.
+   *
+   * @generated from field: bool legacy_functions = 32;
+   */
+  legacyFunctions: boolean;
 };
 
 /**
@@ -609,14 +617,17 @@ export declare type GatewayOptions = Message<"llmgateway.v1.GatewayOptions"> & {
   sessionId: string;
 
   /**
-   * Names of the gateway's own tools that the model may call and the gateway runs.
+   * Names of the gateway's own tools that the model may call and the gateway runs; with "*" at the end, all that begin so.
+   * Their definitions are added to `tools`. A function in `tools` that has the name of a gateway tool is run by the gateway
+   * as well, named here or not. The one name "none" turns all of that off.
    *
    * @generated from field: repeated string gateway_tools = 2;
    */
   gatewayTools: string[];
 
   /**
-   * The gateway does not run its tools by itself: the answer ends with the pending calls.
+   * The gateway does not run its tools by itself: the answer ends with the pending calls, for the client to approve or to
+   * answer.
    *
    * @generated from field: bool tool_approval = 3;
    */

@@ -500,6 +500,13 @@ export declare type ToolCall = Message$1<"llmgateway.v1.ToolCall"> & {
    * @generated from field: string signature = 5;
    */
   signature: string;
+
+  /**
+   * The call was made in OpenAI's older form, `function_call`, which has no ids: `id` is the gateway's. Deprecated by OpenAI.
+   *
+   * @generated from field: bool legacy = 6;
+   */
+  legacy: boolean;
 };
 
 /**
@@ -611,6 +618,14 @@ export declare type OpaquePart = Message$1<"llmgateway.v1.OpaquePart"> & {
    * @generated from field: string json = 3;
    */
   json: string;
+
+  /**
+   * What the part says in plain text, for a dialect that does not know its kind and writes this instead. Empty when it says
+   * nothing in text, or nothing that can be read.
+   *
+   * @generated from field: string text = 4;
+   */
+  text: string;
 };
 
 /**
@@ -741,6 +756,13 @@ export declare type Extras = Message$1<"llmgateway.v1.Extras"> & {
    * @generated from field: string json = 2;
    */
   json: string;
+
+  /**
+   * Those of the keys that fields of the model say as well: a dialect that leaves these out loses nothing.
+   *
+   * @generated from field: repeated string repeated_keys = 3;
+   */
+  repeatedKeys: string[];
 };
 
 /**

@@ -4,6 +4,7 @@ import { addMember, isObject, type Json } from '../json.ts';
 import { decodeCitations } from './citations.ts';
 import { dialectName, reasoningFormat } from './dialect.ts';
 import { toExtras } from './extras.ts';
+import { plainText } from './plain-text.ts';
 
 /**
  * A content block of an answer as a part. What is of an unknown kind, or not of the form of its kind, is kept whole.
@@ -60,7 +61,8 @@ export function thought(text: string, signature: unknown) {
 
 export function wholeBlock(json: unknown): Part {
   const type = isObject(json) && typeof json['type'] === 'string' ? json['type'] : '';
-  return build.part({ case: 'opaque', value: build.opaque(dialectName, type, JSON.stringify(json)) });
+  const said = isObject(json) ? plainText(json) : '';
+  return build.part({ case: 'opaque', value: build.opaque(dialectName, type, JSON.stringify(json), said) });
 }
 
 const textKeys: ReadonlySet<string> = new Set(['type', 'text', 'citations']);

@@ -1,22 +1,15 @@
 import type { ErrorType } from '@anthropic-ai/sdk/resources/shared';
 import type { GatewayError } from '../../errors/gateway-error.ts';
 import { isObject, type Json } from '../json.ts';
-import { type ErrorReply, excerpt, retryAfter, upstreamFailure } from '../upstream-error.ts';
+import { type ErrorReply, excerpt, retryAfter, shouldRetry, upstreamFailure } from '../upstream-error.ts';
 
 /** A reply with an error status as the error that the client is told of. */
 export function decodeMessagesError({ status, headers, body, provider }: ErrorReply): GatewayError {
-  const retryable = verdicts.get(headers['x-should-retry'] ?? '');
   return upstreamError(provider, errorObject(body), status, {
     retryAfterMs: retryAfter(headers),
-    ...(retryable === undefined ? {} : { retryable }),
+    ...shouldRetry(headers),
   });
 }
-
-/** Anthropic says itself whether another try makes sense. */
-const verdicts: ReadonlyMap<string, boolean> = new Map([
-  ['true', true],
-  ['false', false],
-]);
 
 /** What a body says of the error: Anthropic's form, those of the clouds that host its models, or none. */
 function errorObject(body: string): Json {

@@ -49,8 +49,11 @@ function decodeBlock(value: unknown, at: string, context: RequestContext): Part 
   const json = readObject(value, at);
   context.count(json, at);
   const { part, unknown } = decodeByType(json, at, context);
-  // An opaque block has its marker inside.
-  if (part.content.case === 'opaque') return part;
+  if (part.content.case === 'opaque') {
+    // It has its marker and all its members inside; its text, which other providers get, is marked like any other.
+    if (part.content.value.text !== '') takeCacheControl(part, json['cache_control'] ?? null, unknown, at);
+    return part;
+  }
   const members = takeCacheControl(part, json['cache_control'] ?? null, unknown, at);
   if (members !== '') part.extras = toExtras(members);
   return part;

@@ -3,6 +3,7 @@ import * as build from '../../model/build.ts';
 import { invalid, keepMember, readName, readObject, readString, writeJson } from '../fields.ts';
 import { addNested, type Json } from '../json.ts';
 import { dialectName } from './dialect.ts';
+import { plainText } from './plain-text.ts';
 
 /** Longest URL that is no data: URL, and longest id of a file. */
 const maxReference = 65_536;
@@ -60,7 +61,7 @@ export function decodeDocument(json: Json, at: string): DecodedPart {
 /** A block of a kind that the model does not know. */
 export function whole(json: Json, at: string): DecodedPart {
   const type = typeof json['type'] === 'string' ? json['type'] : '';
-  const value = build.opaque(dialectName, type, writeJson(json, at));
+  const value = build.opaque(dialectName, type, writeJson(json, at), plainText(json));
   return { part: build.part({ case: 'opaque', value }), unknown: '' };
 }
 

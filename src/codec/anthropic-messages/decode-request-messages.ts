@@ -26,7 +26,6 @@ export function decodeMessages(system: unknown, value: unknown, context: Request
     messages.push(build.message(Role.SYSTEM, parts, { multipart }));
   }
   const items = readArray(value, 'messages', maxMessages - messages.length);
-  if (items.length === 0) throw invalid('messages', 'at least one message', value, 'an empty array');
   for (let i = 0; i < items.length; i++) messages.push(decodeMessage(items[i], `messages[${i}]`, context));
   return messages;
 }

@@ -25,6 +25,8 @@ export class ParametersDecoder {
   #parameters: GenerationParameters | undefined;
   /** Members of the request's extras. */
   unknown = '';
+  /** Keys of those that the model has fields for as well. */
+  readonly repeated: string[] = [];
 
   /** Undefined when nothing is set. */
   get parameters(): GenerationParameters | undefined {
@@ -128,6 +130,7 @@ export class ParametersDecoder {
   /** The effort is kept twice: typed, for all, and as it was given, because the model's field also says "think". */
   #outputConfig(json: Json): void {
     let others = '';
+    let effortMember = '';
     let empty = true;
     for (const key in json) {
       const value = json[key];
@@ -135,14 +138,17 @@ export class ParametersDecoder {
       empty = false;
       if (key === 'effort') {
         const effort = readOptionalString(value, at, 32);
-        if (this.#parameters?.reasoningEffort !== 'none' && effort !== '')
+        if (this.#parameters?.reasoningEffort !== 'none' && effort !== '') {
           this.#into.reasoningEffort = effort;
+          effortMember = keepMember('', key, value, at);
+        }
         others = keepMember(others, key, value, at);
       } else if (key === 'format' && value !== null) {
         others = addNested(others, key, this.#format(readObject(value, at), at));
       } else others = keepMember(others, key, value, at);
     }
     if (empty) this.unknown = keepMember(this.unknown, 'output_config', json, 'output_config');
+    if (effortMember !== '' && others === effortMember) this.repeated.push('output_config');
     this.unknown = addNested(this.unknown, 'output_config', others);
   }
 
@@ -165,7 +171,7 @@ export class ParametersDecoder {
 
   /** The older place of `output_config.format`; sent where it was given. */
   #outputFormat(json: Json): void {
-    this.#format(json, 'output_format');
+    if (this.#format(json, 'output_format') === '') this.repeated.push('output_format');
     this.unknown = keepMember(this.unknown, 'output_format', json, 'output_format');
   }
 }

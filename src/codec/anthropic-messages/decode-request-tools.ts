@@ -1,5 +1,6 @@
 import { type Tool, type ToolChoice, ToolChoice_Mode } from '../../../gen/llmgateway/v1/generation_pb.js';
 import * as build from '../../model/build.ts';
+import { mayEnable, mayEnableTool } from '../../model/gateway-tools.ts';
 import {
   invalid,
   keepMember,
@@ -105,10 +106,10 @@ export function decodeToolChoice(
   const choice = build.toolChoice(mode);
   if (mode === ToolChoice_Mode.NAMED) {
     choice.name = readName(json['name'], `${field}.name`, maxName);
-    if (!gatewayTools.includes(choice.name) && !tools.some((tool) => nameOf(tool) === choice.name)) {
+    if (!mayEnableTool(gatewayTools, choice.name) && !tools.some((tool) => nameOf(tool) === choice.name)) {
       throw invalid(`${field}.name`, "the name of a tool in 'tools'", value, 'another name');
     }
-  } else if (mode === ToolChoice_Mode.REQUIRED && tools.length + gatewayTools.length === 0) {
+  } else if (mode === ToolChoice_Mode.REQUIRED && tools.length === 0 && !mayEnable(gatewayTools)) {
     throw invalid(field, "'tools' beside it", undefined, 'no tools');
   }
   let parallel: boolean | undefined;

@@ -3,7 +3,7 @@ import type { GatewayOptions } from '../../../gen/llmgateway/v1/generation_pb.js
 import { invalidRequest } from '../../errors/gateway-error.ts';
 import * as build from '../../model/build.ts';
 import { keepMember, readBoolean, readName, readObject } from '../fields.ts';
-import { decodeOption } from '../gateway-options.ts';
+import { checkMessages, decodeOption, type HeaderOptions, noHeaders } from '../gateway-options.ts';
 import { addNested } from '../json.ts';
 import { RequestContext } from './decode-request-context.ts';
 import { decodeMessages } from './decode-request-messages.ts';
@@ -23,6 +23,8 @@ export interface DecodeMessagesOptions {
   readonly betas?: readonly string[];
   /** Only the tokens are to be counted: no limit of the answer is needed. */
   readonly counting?: boolean;
+  /** What the request's headers say of the gateway's own options. */
+  readonly headers?: HeaderOptions;
 }
 
 /**
@@ -31,7 +33,7 @@ export interface DecodeMessagesOptions {
  */
 export function decodeMessagesRequest(
   json: unknown,
-  { betas = [], counting = false }: DecodeMessagesOptions = {},
+  { betas = [], counting = false, headers = noHeaders }: DecodeMessagesOptions = {},
 ): DecodedMessagesRequest {
   const body = readObject(json, 'body');
   const model = readName(body['model'], 'model', 512);
@@ -67,9 +69,11 @@ export function decodeMessagesRequest(
   if (!counting && (body['max_tokens'] ?? null) === null) {
     throw invalidRequest('max_tokens', 'max_tokens: Field required');
   }
+  checkMessages(body['messages'], options, headers);
   const choice = body['tool_choice'] ?? null;
   if (choice !== null) {
-    const decoded = decodeToolChoice(choice, 'tool_choice', request.tools, options?.gatewayTools ?? []);
+    const gatewayTools = headers.gatewayTools ?? options?.gatewayTools ?? [];
+    const decoded = decodeToolChoice(choice, 'tool_choice', request.tools, gatewayTools);
     if (decoded.choice !== undefined) request.toolChoice = decoded.choice;
     if (decoded.parallel !== undefined) parameters.parallel = decoded.parallel;
     parameters.unknown = addNested(parameters.unknown, 'tool_choice', decoded.unknown);
@@ -77,7 +81,7 @@ export function decodeMessagesRequest(
   if (betas.length > 0) parameters.unknown = keepMember(parameters.unknown, betaKey, betas, betaKey);
   if (parameters.parameters !== undefined) request.parameters = parameters.parameters;
   if (options !== undefined) request.options = options;
-  if (parameters.unknown !== '') request.extras = toExtras(parameters.unknown);
+  if (parameters.unknown !== '') request.extras = toExtras(parameters.unknown, parameters.repeated);
   const stream = (body['stream'] ?? null) === null ? false : readBoolean(body['stream'], 'stream');
   return { request, stream };
 }

@@ -30,11 +30,22 @@ export function encodeBlocks(parts: readonly Part[], context: EncodeContext, at:
 }
 
 /**
+ * The same of what the model has to hear: a user's words, or a tool's.
+ * @throws GatewayError INVALID_REQUEST when nothing of it is left because there is no place for it
+ */
+export function encodeHeard(parts: readonly Part[], context: EncodeContext, at: string): string {
+  const items = encodeBlocks(parts, context, at);
+  if (items === '' && !parts.every(isPlainText)) throw context.emptied(at);
+  return items;
+}
+
+/**
  * A part of a request as a content block; '' when this form has no place for it, which is reported.
  * @param at place in the request, such as `messages[0].content[1]`
  * @throws GatewayError INVALID_REQUEST for what the request would mean nothing without
  */
-export function encodeBlock(part: Part, context: EncodeContext, at: string): string {
+export function encodeBlock(given: Part, context: EncodeContext, at: string): string {
+  const part = context.simplified(given, at);
   const { content } = part;
   if (content.case === 'opaque') {
     // It has its marker and all its members within.
@@ -129,7 +140,7 @@ function encodeToolResult(
   if (only === undefined) content = multipart ? ',"content":[]' : '';
   else if (!multipart && parts.length === 1 && isPlainText(only))
     content = `,"content":${quote(textOf(only))}`;
-  else content = `,"content":[${encodeBlocks(parts, context, `${at}.content`)}]`;
+  else content = `,"content":[${encodeHeard(parts, context, `${at}.content`)}]`;
   return (
     `{"type":"tool_result","tool_use_id":${quote(context.callId(toolCallId))}${content}` +
     `${isError ? ',"is_error":true' : ''}${marker}${rest(members)}}`

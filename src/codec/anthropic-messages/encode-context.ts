@@ -65,7 +65,7 @@ const isMarked = (json: string): boolean => json.includes('"cache_control":{');
 function countMarked(parts: readonly Part[]): number {
   let count = 0;
   for (const { content, cacheBreakpoint } of parts) {
-    if (content.case === 'opaque') {
+    if (content.case === 'opaque' && (content.value.dialect === dialectName || content.value.text === '')) {
       if (content.value.dialect === dialectName && isMarked(content.value.json)) count++;
     } else if (content.case !== 'reasoning' && cacheBreakpoint !== undefined) count++;
     if (content.case === 'toolResult') count += countMarked(content.value.parts);

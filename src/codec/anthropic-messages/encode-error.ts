@@ -39,8 +39,15 @@ export function encodeMessagesError(error: GatewayError, requestId: string): str
     : (typesByReason[reason] ??
       typesByStatus[status] ??
       (status < 500 ? 'invalid_request_error' : 'api_error'));
-  return JSON.stringify({ type: 'error', error: { type, message }, request_id: requestId });
+  const body = { type, message, ...(isOfThread(error) ? { details: withoutThread } : {}) };
+  return JSON.stringify({ type: 'error', error: body, request_id: requestId });
 }
+
+/** By these details Anthropic's SDKs know that they have to send the whole conversation. */
+const withoutThread = { error_code: 'thread_unsupported_request', unsupported: ['thread'] };
+
+const isOfThread = ({ reason, facts }: GatewayError): boolean =>
+  reason === ErrorReason.UNSUPPORTED_PARAMETER && facts.field === 'thread';
 
 /** An error inside a stream that has begun: the last frame, without `message_stop`. */
 export const encodeMessagesStreamError = (error: GatewayError, requestId: string): string =>

@@ -2,7 +2,7 @@ import { type Message, type Part, Role } from '../../../gen/llmgateway/v1/messag
 import { invalidRequest } from '../../errors/gateway-error.ts';
 import { quote, rest } from '../json.ts';
 import { dialectName } from './dialect.ts';
-import { encodeBlock, encodeBlocks, isPlainText, textOf } from './encode-blocks.ts';
+import { encodeBlock, encodeBlocks, encodeHeard, isPlainText, textOf } from './encode-blocks.ts';
 import type { EncodeContext } from './encode-context.ts';
 
 /** The conversation as members of a body. */
@@ -81,7 +81,8 @@ function encodeContent(message: Message, at: string, context: EncodeContext): st
   const [only] = parts;
   if (!multipart && only === undefined) return '""';
   if (!multipart && only !== undefined && parts.length === 1 && isPlainText(only)) return quote(textOf(only));
-  return `[${encodeBlocks(parts, context, `${at}.content`)}]`;
+  const encode = message.role === Role.USER ? encodeHeard : encodeBlocks;
+  return `[${encode(parts, context, `${at}.content`)}]`;
 }
 
 function reportName({ name }: Message, at: string, context: EncodeContext): void {
@@ -119,10 +120,14 @@ class MessagesEncoder {
         this.#tool(message, at);
         break;
       case Role.FUNCTION:
-        throw invalidRequest(
-          `${at}.role`,
-          `Invalid '${at}.role': Anthropic takes results of tools only with the id of the call, in messages of role 'tool'.`,
-        );
+        if (message.parts.some(isNameless)) {
+          throw invalidRequest(
+            `${at}.role`,
+            `Invalid '${at}.role': Anthropic takes results of tools only with the id of the call, and no call comes before it.`,
+          );
+        }
+        this.#tool(message, at);
+        break;
       default:
         this.#user(message, at);
     }
@@ -191,7 +196,7 @@ class MessagesEncoder {
   }
 
   #tool(message: Message, at: string): void {
-    if (message.role === Role.TOOL && this.#context.members(message.extras, at) !== '') {
+    if (message.role !== Role.ASSISTANT && this.#context.members(message.extras, at) !== '') {
       this.#context.warn('dropped_extras', at, 'keys of a message have no place where it is part of another');
     }
     message.parts.forEach((part, i) => {
@@ -213,7 +218,7 @@ class MessagesEncoder {
     const results = message.parts.filter(isResult);
     const others = message.parts.filter((part) => !isResult(part));
     this.#results = join(this.#results, encodeBlocks(results, this.#context, `${at}.content`));
-    const blocks = encodeBlocks(others, this.#context, `${at}.content`);
+    const blocks = encodeHeard(others, this.#context, `${at}.content`);
     this.#others = join(this.#others, others.length === 1 && isEmpty(others[0]) ? '' : blocks);
     const content = `[${join(this.#results, this.#others)}]`;
     this.#results = '';
@@ -221,6 +226,9 @@ class MessagesEncoder {
     this.#push('user', content, members);
   }
 }
+
+const isNameless = ({ content }: Part): boolean =>
+  content.case !== 'toolResult' || content.value.toolCallId === '';
 
 const isResult = ({ content }: Part): boolean => content.case === 'toolResult';
 

@@ -82,7 +82,8 @@ export function encodeMessagesRequest(
   const thinking = encodeThinking(request, own.takeObject('thinking'), facts, context);
   const choice = encodeToolChoice(
     chosen,
-    parameters?.parallelToolCalls,
+    // The older form of tools has a place for one call.
+    parameters?.parallelToolCalls ?? (parameters?.legacyFunctions ? false : undefined),
     tools !== '',
     textOf(own.takeObject('tool_choice') ?? {}),
   );

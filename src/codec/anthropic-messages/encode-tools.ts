@@ -7,7 +7,7 @@ import {
 } from '../../../gen/llmgateway/v1/generation_pb.js';
 import { invalidRequest } from '../../errors/gateway-error.ts';
 import { isObject, quote, rest } from '../json.ts';
-import { allowedNames, isForced, lackingIn, takeTools } from '../tool-choice.ts';
+import { allowedNames, isForced, takeTools } from '../tool-choice.ts';
 import { dialectName } from './dialect.ts';
 import type { EncodeContext } from './encode-context.ts';
 
@@ -25,8 +25,8 @@ export interface EncodedTools {
  */
 export function encodeTools(request: CreateChatCompletionRequest, context: EncodeContext): EncodedTools {
   const allowed = allowedNames(request.toolChoice, context);
-  const lacking = (tool: Tool) => lackingIn(tool, dialectName, 'Anthropic');
-  const { tools, choice } = takeTools(request, allowed, lacking, context);
+  const target = { dialect: dialectName, provider: 'Anthropic' };
+  const { tools, choice } = takeTools(request, allowed, target, context);
   let list = '';
   for (const { tool, at } of tools) {
     const item = encodeTool(tool, context, at);

@@ -15,7 +15,8 @@ const blockKinds = ['text', 'toolResult', 'cachePoint'];
  * @param at place in the request, such as `messages[0].content[1]`
  * @throws GatewayError INVALID_REQUEST for what the request would be meaningless without
  */
-export function encodePart(part: Part, context: EncodeContext, at: string): string {
+export function encodePart(given: Part, context: EncodeContext, at: string): string {
+  const part = context.simplified(given, at);
   const { content } = part;
   switch (content.case) {
     case 'text':
@@ -103,6 +104,7 @@ function encodeToolResult(result: ToolResult, part: Part, context: EncodeContext
     const marker = context.cachePoint(inner.cacheBreakpoint, at);
     if (marker !== '') markers += `,${marker}`;
   });
+  if (list === '' && !result.parts.every(isText)) throw context.emptied(`${at}.content`);
   const { inner, outer } = splitMembers(
     context.extraMembers(part.extras, at, ['text', 'cachePoint']),
     'toolResult',
@@ -113,6 +115,8 @@ function encodeToolResult(result: ToolResult, part: Part, context: EncodeContext
     `${rest(outer)}}${markers}`
   );
 }
+
+const isText = ({ content }: Part): boolean => content.case === 'text' || content.case === 'refusal';
 
 /** Only Claude and Nova know it; the text says what failed in any case. */
 function encodeStatus(context: EncodeContext, at: string): string {

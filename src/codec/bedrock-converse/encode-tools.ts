@@ -1,7 +1,8 @@
 import type { CreateChatCompletionRequest } from '../../../gen/llmgateway/v1/chat_service_pb.js';
 import { type Tool, type ToolChoice, ToolChoice_Mode } from '../../../gen/llmgateway/v1/generation_pb.js';
+import { foreignTools } from '../foreign-tools.ts';
 import { quote, rest, splitMembers } from '../json.ts';
-import { allowedNames, isForced, lackingIn, takeTools } from '../tool-choice.ts';
+import { allowedNames, isForced, takeTools } from '../tool-choice.ts';
 import { dialectName } from './dialect.ts';
 import type { EncodeContext } from './encode-context.ts';
 import type { EncodedMessages } from './encode-messages.ts';
@@ -30,10 +31,13 @@ export function encodeToolConfig(
   context: EncodeContext,
 ): EncodedToolConfig {
   const none = request.toolChoice?.mode === ToolChoice_Mode.NONE;
-  if (none && !hasToolBlocks) return nothing;
+  if (none && !hasToolBlocks) {
+    foreignTools(request, dialectName, 'the provider', context);
+    return nothing;
+  }
   const allowed = allowedNames(request.toolChoice, context);
-  const lacking = (tool: Tool) => lackingIn(tool, dialectName, 'the provider');
-  const { tools, choice } = takeTools(request, allowed, lacking, context);
+  const target = { dialect: dialectName, provider: 'the provider' };
+  const { tools, choice } = takeTools(request, allowed, target, context);
   let list = '';
   for (const { tool, at } of tools) {
     const item = encodeTool(tool, context, at);

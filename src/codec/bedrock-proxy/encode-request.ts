@@ -53,15 +53,18 @@ const defaultMaxTokens = 1_024;
 function plainText(message: Message, context: EncodeWarnings, at: string): string {
   context.members(message.extras, at);
   let text = '';
-  message.parts.forEach((part, i) => {
+  message.parts.forEach((given, i) => {
     const place = `${at}.content[${i}]`;
+    const part = context.simplified(given, place);
     const { content } = part;
-    context.members(part.extras, place);
+    context.members(given.extras, place);
     if (part.cacheBreakpoint !== undefined) {
       context.warn('dropped_cache_breakpoint', place, 'the provider takes no cache breakpoints');
     }
-    if (content.case === 'text' || content.case === 'refusal') text += content.value.text;
-    else if (content.case === 'reasoning') {
+    if (content.case === 'text' || content.case === 'refusal') {
+      // What was a part of its own does not run into the next sentence.
+      text += part === given ? content.value.text : `${content.value.text}\n`;
+    } else if (content.case === 'reasoning') {
       context.warn('dropped_reasoning', place, 'the provider does not take reasoning back');
     } else throw invalidRequest(place, `Invalid '${place}': the provider takes text only`);
   });

@@ -97,7 +97,9 @@ class ContentsWriter {
       if (content.case === 'toolCall') this.#names.set(content.value.id, content.value.name);
       writer.add(part);
     }
-    this.#put(model ? 'model' : 'user', writer.end(), members);
+    const written = writer.end();
+    if (written === '' && !model) throw this.#context.emptied(at);
+    this.#put(model ? 'model' : 'user', written, members);
   }
 
   end(): string {

@@ -40,10 +40,11 @@ export class PartsWriter {
     this.#model = model;
   }
 
-  add(part: Part): void {
-    const { content } = part;
+  add(given: Part): void {
     const context = this.#context;
     const at = this.#at;
+    const part = context.simplified(given, at);
+    const { content } = part;
     if (part.cacheBreakpoint !== undefined) {
       context.warn('dropped_cache_breakpoint', at, 'Gemini finds cached prefixes by itself');
     }

@@ -15,7 +15,7 @@ export interface EncodedResult {
  * A tool's result as a functionResponse.
  * @param name the tool's name
  * @param members further members of the functionResponse
- * @throws GatewayError INVALID_REQUEST when the name is not known
+ * @throws GatewayError INVALID_REQUEST when the name is not known, or nothing of it has a place
  */
 export function encodeResult(
   result: ToolResult,
@@ -32,7 +32,8 @@ export function encodeResult(
   }
   const texts: string[] = [];
   const media: Part[] = [];
-  for (const part of result.parts) {
+  for (const given of result.parts) {
+    const part = context.simplified(given, at);
     const { content } = part;
     if (content.case === 'text') texts.push(content.value.text);
     else if (content.case === 'refusal') texts.push(content.value.text);
@@ -42,6 +43,7 @@ export function encodeResult(
       context.warn('dropped_part', at, `a part of kind ${kind} has no place in a result`);
     }
   }
+  if (texts.length + media.length === 0 && result.parts.length > 0) throw context.emptied(at);
   const { callIds } = context.dialect;
   const id = callIds === 'send' && result.toolCallId !== '' ? `"id":${quote(result.toolCallId)},` : '';
   const response = responseText(texts.join('\n'), result.isError);

@@ -1,7 +1,7 @@
 import type { CreateChatCompletionRequest } from '../../../gen/llmgateway/v1/chat_service_pb.js';
 import { type Tool, type ToolChoice, ToolChoice_Mode } from '../../../gen/llmgateway/v1/generation_pb.js';
 import { quote, rest } from '../json.ts';
-import { allowedNames, lackingIn, takeTools } from '../tool-choice.ts';
+import { allowedNames, takeTools } from '../tool-choice.ts';
 import { dialectName } from './dialect.ts';
 import type { EncodeContext } from './encode-context.ts';
 import { encodeParametersSchema } from './encode-schema.ts';
@@ -16,8 +16,8 @@ export interface EncodedTools {
 
 /** @throws GatewayError UNSUPPORTED_PARAMETER for a tool that Gemini does not have */
 export function encodeTools(request: CreateChatCompletionRequest, context: EncodeContext): EncodedTools {
-  const lacking = (tool: Tool) => lackingIn(tool, dialectName, 'Gemini');
-  const { tools, choice } = takeTools(request, null, lacking, context);
+  const target = { dialect: dialectName, provider: 'Gemini' };
+  const { tools, choice } = takeTools(request, null, target, context);
   let functions = '';
   let hosted = '';
   for (const { tool, at } of tools) {

@@ -2,7 +2,7 @@ import { type Message, type Part, Role, type ToolResult } from '../../../gen/llm
 import { quote, rest, splitMembers } from '../json.ts';
 import { encodeArguments } from '../tool-arguments.ts';
 import type { EncodeContext } from './encode-context.ts';
-import { type Content, encodeContent } from './encode-parts.ts';
+import { type Content, encodeContent, encodeHeard } from './encode-parts.ts';
 
 /** The `messages` of a request as JSON text. */
 export function encodeMessages(messages: readonly Message[], context: EncodeContext): string {
@@ -28,7 +28,7 @@ function encodeMessage(message: Message, at: string, context: EncodeContext, lis
   const said = parts.filter((part) => part.content.case !== 'toolResult');
   const onlyResults = said.length === 0 && (said.length < parts.length || role === Role.TOOL);
   if (onlyResults) return;
-  const content = encodeContent(said, '\n', context, at);
+  const content = encodeHeard(said, context, at);
   if (role === Role.FUNCTION) list.push(encodeTool(content, message.name, '', ''));
   else {
     const members = role === Role.TOOL ? '' : context.members(message.extras, at);
@@ -108,7 +108,7 @@ function encodeResult(result: ToolResult, message: Message, context: EncodeConte
   const own = message.role === Role.TOOL || message.role === Role.FUNCTION;
   const name = result.name || context.toolNames.get(toolCallId) || (own ? message.name : '');
   const members = own ? context.members(message.extras, at) : '';
-  return encodeTool(encodeContent(result.parts, '\n', context, at), name, toolCallId, members);
+  return encodeTool(encodeHeard(result.parts, context, at), name, toolCallId, members);
 }
 
 function encodeTool(content: Content, name: string, id: string, members: string): string {

@@ -8,6 +8,8 @@ import type { EncodeContext } from './encode-context.ts';
 export interface Content {
   readonly text: string;
   readonly images: string;
+  /** There is a text, be it empty, or a picture. */
+  readonly said: boolean;
 }
 
 /**
@@ -24,7 +26,8 @@ export function encodeContent(
 ): Content {
   const texts: string[] = [];
   let images = '';
-  for (const part of parts) {
+  for (const given of parts) {
+    const part = context.simplified(given, at);
     const { content } = part;
     if (part.extras !== undefined) context.members(part.extras, at);
     if (part.cacheBreakpoint !== undefined) {
@@ -66,7 +69,17 @@ export function encodeContent(
         context.warn('dropped_part', at, `a part of kind ${content.case ?? 'unknown'} has no place here`);
     }
   }
-  return { text: texts.join(glue), images };
+  return { text: texts.join(glue), images, said: texts.length > 0 || images !== '' };
+}
+
+/**
+ * The same of what the model has to hear: a user's words, or a tool's.
+ * @throws GatewayError INVALID_REQUEST when nothing of it is left, too
+ */
+export function encodeHeard(parts: readonly Part[], context: EncodeContext, at: string): Content {
+  const content = encodeContent(parts, '\n', context, at);
+  if (!content.said && parts.length > 0) throw context.emptied(`${at}.content`);
+  return content;
 }
 
 /** Head of a data: URL whose data is base64. */

@@ -1,7 +1,8 @@
 import type { CreateChatCompletionRequest } from '../../../gen/llmgateway/v1/chat_service_pb.js';
 import { type Tool, ToolChoice_Mode } from '../../../gen/llmgateway/v1/generation_pb.js';
+import { foreignTools } from '../foreign-tools.ts';
 import { quote, rest, splitMembers } from '../json.ts';
-import { allowedNames, isForced, lackingIn, takeTools } from '../tool-choice.ts';
+import { allowedNames, isForced, takeTools } from '../tool-choice.ts';
 import { dialectName } from './dialect.ts';
 import type { EncodeContext } from './encode-context.ts';
 
@@ -11,10 +12,13 @@ import type { EncodeContext } from './encode-context.ts';
  * @throws GatewayError UNSUPPORTED_PARAMETER when the model would have to be made to call one, or for a tool that Ollama lacks
  */
 export function encodeTools(request: CreateChatCompletionRequest, context: EncodeContext): string {
-  if (request.toolChoice?.mode === ToolChoice_Mode.NONE) return '';
+  if (request.toolChoice?.mode === ToolChoice_Mode.NONE) {
+    foreignTools(request, dialectName, 'Ollama', context);
+    return '';
+  }
   const allowed = allowedNames(request.toolChoice, context);
-  const lacking = (tool: Tool) => lackingIn(tool, dialectName, 'Ollama');
-  const { tools, choice } = takeTools(request, allowed, lacking, context);
+  const target = { dialect: dialectName, provider: 'Ollama' };
+  const { tools, choice } = takeTools(request, allowed, target, context);
   if (isForced(choice)) {
     const why = 'Ollama cannot make a model call a tool; leave it out, or "auto"';
     context.refuse('tool_choice', 'tool_choice', why);

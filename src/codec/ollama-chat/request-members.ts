@@ -48,6 +48,7 @@ export function requestMembers(extras: Extras | undefined, context: EncodeContex
       throw invalidRequest('extras.json', `Invalid 'extras.json': '${key}' has a field of its own.`);
     }
     if (!own && !unmistakable.has(key)) {
+      if (extras.repeatedKeys.includes(key)) continue;
       context.warn('dropped_extras', 'extras', `keys of ${extras.dialect} have no place in ${dialectName}`);
     } else if (key === 'options' && isObject(value)) options = value;
     else if (key === 'think' && value !== null) think = value;

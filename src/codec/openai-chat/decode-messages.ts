@@ -14,6 +14,7 @@ import { addNested, isObject, type Json } from '../json.ts';
 import { decodeAnnotations } from './annotations.ts';
 import { decodeAnswerImage } from './answer-images.ts';
 import type { CacheMarkers } from './cache-markers.ts';
+import { adoptSignedId, decodeFunctionCall } from './decode-functions.ts';
 import { type DecodedContent, decodeContent } from './decode-parts.ts';
 import { toExtras } from './extras.ts';
 import { attachSignatures, decodeDetail, mergeReasoning } from './reasoning.ts';
@@ -32,16 +33,23 @@ const roles: ReadonlyMap<unknown, Role> = new Map([
   ['function', Role.FUNCTION],
 ]);
 
+/** What the messages of a request have to know of each other. */
+interface Context {
+  readonly markers: CacheMarkers;
+  /** How many calls in the older form there were so far. */
+  functionCalls: number;
+}
+
 /** @throws GatewayError INVALID_REQUEST */
 export function decodeMessages(value: unknown, field: string, markers: CacheMarkers): Message[] {
   const items = readArray(value, field, maxMessages);
-  if (items.length === 0) throw invalid(field, 'at least one message', value, 'an empty array');
   const messages: Message[] = [];
-  for (let i = 0; i < items.length; i++) messages.push(decodeMessage(items[i], `${field}[${i}]`, markers));
+  const context: Context = { markers, functionCalls: 0 };
+  for (let i = 0; i < items.length; i++) messages.push(decodeMessage(items[i], `${field}[${i}]`, context));
   return messages;
 }
 
-function decodeMessage(value: unknown, at: string, markers: CacheMarkers): Message {
+function decodeMessage(value: unknown, at: string, context: Context): Message {
   const json = readObject(value, at);
   const role = roles.get(json['role']);
   if (role === undefined) {
@@ -50,7 +58,7 @@ function decodeMessage(value: unknown, at: string, markers: CacheMarkers): Messa
       ? invalid(`${at}.role`, expected, value, 'another string')
       : invalid(`${at}.role`, expected, json['role']);
   }
-  if (role === Role.ASSISTANT) return decodeAssistant(json, at, markers);
+  if (role === Role.ASSISTANT) return decodeAssistant(json, at, context);
   const message = build.message(role, []);
   let toolCallId = '';
   let unknown = '';
@@ -67,7 +75,9 @@ function decodeMessage(value: unknown, at: string, markers: CacheMarkers): Messa
   if (role === Role.FUNCTION && message.name === '') throw invalid(`${at}.name`, 'a string', undefined);
 
   const empty = role === Role.FUNCTION && (json['content'] ?? null) === null;
-  const { parts, multipart } = empty ? nothing() : decodeContent(json['content'], `${at}.content`, markers);
+  const { parts, multipart } = empty
+    ? nothing()
+    : decodeContent(json['content'], `${at}.content`, context.markers);
   if (role === Role.TOOL || role === Role.FUNCTION) {
     const result = build.toolResult(toolCallId, parts, { name: message.name, multipart });
     message.parts.push(build.part({ case: 'toolResult', value: result }));
@@ -82,7 +92,7 @@ function decodeMessage(value: unknown, at: string, markers: CacheMarkers): Messa
 const nothing = (): DecodedContent => ({ parts: [], multipart: false });
 
 /** An answer of the model's in the history, with the reasoning that it may carry. */
-function decodeAssistant(json: Json, at: string, markers: CacheMarkers): Message {
+function decodeAssistant(json: Json, at: string, context: Context): Message {
   const message = build.message(Role.ASSISTANT, []);
   let content = nothing();
   let thought = '';
@@ -99,13 +109,16 @@ function decodeAssistant(json: Json, at: string, markers: CacheMarkers): Message
     const field = `${at}.${key}`;
     switch (key) {
       case 'content':
-        content = decodeContent(member, field, markers);
+        content = decodeContent(member, field, context.markers);
         break;
       case 'name':
         message.name = readString(member, field, maxName);
         break;
       case 'tool_calls':
         decodeCalls(member, field, calls);
+        break;
+      case 'function_call':
+        calls.push(decodeFunctionCall(member, field, context.functionCalls++));
         break;
       case 'refusal':
         refusal = build.part({ case: 'refusal', value: build.refusal(readString(member, field)) });
@@ -146,9 +159,10 @@ function decodeAssistant(json: Json, at: string, markers: CacheMarkers): Message
   if (audio !== undefined) parts.push(audio);
   for (const image of images) parts.push(image);
   for (const call of calls) parts.push(call);
-  if (parts.length === 0 && json['content'] === undefined && (json['function_call'] ?? null) === null) {
+  if (parts.length === 0 && json['content'] === undefined) {
     throw invalid(`${at}.content`, "a string or an array of parts, as there are no 'tool_calls'", undefined);
   }
+  adoptSignedId(calls, details);
   message.parts = details.length > 0 ? attachSignatures(parts) : parts;
   message.multipart = content.multipart;
   if (unknown !== '') message.extras = toExtras(unknown);

@@ -3,11 +3,12 @@ import type { GatewayOptions, GenerationParameters } from '../../../gen/llmgatew
 import type { Message } from '../../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../model/build.ts';
 import { invalid, keepMember, readBoolean, readName, readObject } from '../fields.ts';
-import { decodeOption } from '../gateway-options.ts';
+import { checkMessages, decodeOption, type HeaderOptions, noHeaders } from '../gateway-options.ts';
 import { addNested } from '../json.ts';
 import { decodeParameter } from '../openai-parameters.ts';
 import { CacheMarkers } from './cache-markers.ts';
 import { decodeResponseFormat } from './decode-format.ts';
+import { decodeFunctions, functionKeys } from './decode-functions.ts';
 import { decodeMessages } from './decode-messages.ts';
 import { decodeToolChoice, decodeTools } from './decode-tools.ts';
 import { toExtras } from './extras.ts';
@@ -23,9 +24,10 @@ export interface DecodedChatRequest {
 
 /**
  * Reads the body of POST /chat/completions, any JSON value.
+ * @param headers what the request's headers say besides
  * @throws GatewayError INVALID_REQUEST that names the field as the client wrote it; nothing else
  */
-export function decodeChatRequest(json: unknown): DecodedChatRequest {
+export function decodeChatRequest(json: unknown, headers: HeaderOptions = noHeaders): DecodedChatRequest {
   const body = readObject(json, 'body');
   const markers = new CacheMarkers();
   const request = build.chatRequest(readName(body['model'], 'model', 512), noMessages);
@@ -41,6 +43,11 @@ export function decodeChatRequest(json: unknown): DecodedChatRequest {
       case 'tool_choice':
       case 'stream':
       case 'stream_options':
+        break;
+      case 'functions':
+      case 'function_call':
+        // A provider of this form gets them as they came.
+        unknown = keepMember(unknown, key, value, key);
         break;
       case 'tools':
         if (value !== null) request.tools = decodeTools(value, key, markers);
@@ -64,9 +71,17 @@ export function decodeChatRequest(json: unknown): DecodedChatRequest {
       }
     }
   }
+  checkMessages(body['messages'], options, headers);
+  const functions = decodeFunctions(body);
   const choice = body['tool_choice'] ?? null;
-  if (choice !== null) {
-    const toolChoice = decodeToolChoice(choice, 'tool_choice', request.tools, options?.gatewayTools ?? []);
+  if (functions !== null) {
+    parameters ??= build.parameters();
+    parameters.legacyFunctions = true;
+    request.tools = functions.tools;
+    if (functions.choice !== undefined) request.toolChoice = functions.choice;
+  } else if (choice !== null) {
+    const gatewayTools = headers.gatewayTools ?? options?.gatewayTools ?? [];
+    const toolChoice = decodeToolChoice(choice, 'tool_choice', request.tools, gatewayTools);
     if (toolChoice !== undefined) request.toolChoice = toolChoice;
     else unknown = keepMember(unknown, 'tool_choice', choice, 'tool_choice');
   }
@@ -75,7 +90,7 @@ export function decodeChatRequest(json: unknown): DecodedChatRequest {
     request.parameters = parameters;
   }
   if (options !== undefined) request.options = options;
-  if (unknown !== '') request.extras = toExtras(unknown);
+  if (unknown !== '') request.extras = toExtras(unknown, functions === null ? [] : functionKeys);
   const stream =
     body['stream'] === undefined || body['stream'] === null ? false : readBoolean(body['stream'], 'stream');
   return { request, stream, includeUsage: readStreamOptions(body['stream_options'] ?? null, stream) };

@@ -151,6 +151,11 @@ function decodeMessage(json: Json, idOf: (call: number) => string): Message {
           for (const call of value) calls.push(decodeCall(call, calls.length, idOf));
         }
         break;
+      case 'function_call':
+        // Some say a call in both forms.
+        if (isFunctionCall(value) && !isList(json['tool_calls'])) calls.push(decodeOlderCall(value, idOf(0)));
+        else unknown = addMember(unknown, key, value);
+        break;
       case 'audio':
         if (isObject(value)) said.push(decodeAudio(value));
         break;
@@ -222,6 +227,22 @@ function decodeCall(json: unknown, position: number, idOf: (call: number) => str
   }
   unknown = addNested(unknown, type, inner);
   if (unknown !== '') part.extras = toExtras(unknown);
+  return part;
+}
+
+const isList = (value: unknown): boolean => Array.isArray(value) && value.length > 0;
+
+/** Whether a value is a call in OpenAI's older form. */
+export const isFunctionCall = (value: unknown): value is Json =>
+  isObject(value) && typeof value['name'] === 'string' && value['name'] !== '';
+
+function decodeOlderCall(json: Json, id: string): Part {
+  const args = argumentsOf(json['arguments'], false);
+  const value = build.toolCall(id, textOr(json['name'], ''), args, { legacy: true });
+  const part = build.part({ case: 'toolCall', value });
+  let inner = '';
+  for (const key in json) if (key !== 'name' && key !== 'arguments') inner = addMember(inner, key, json[key]);
+  if (inner !== '') part.extras = toExtras(addNested('', 'function_call', inner));
   return part;
 }
 

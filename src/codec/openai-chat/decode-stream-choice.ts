@@ -4,6 +4,7 @@ import type { StreamEvent } from '../../model/events.ts';
 import { addMember, addText, isObject, type Json } from '../json.ts';
 import { decodeAnnotations } from './annotations.ts';
 import { decodeAnswerImage } from './answer-images.ts';
+import { isFunctionCall } from './decode-response.ts';
 import { ReasoningState } from './decode-stream-reasoning.ts';
 import { ToolCallsDecoder } from './decode-stream-tools.ts';
 import { toExtras } from './extras.ts';
@@ -26,6 +27,8 @@ export class ChoiceDecoder {
   readonly #reasoning = new ReasoningState();
   #tools: ToolCallsDecoder | null = null;
   #flow: Flow | null = null;
+  /** There is a call in OpenAI's older form. */
+  #olderCall = false;
   #part = 0;
   /** Number of the next part. */
   #next = 0;
@@ -99,6 +102,7 @@ export class ChoiceDecoder {
     let thought = '';
     let details: readonly unknown[] | null = null;
     let calls: readonly unknown[] | null = null;
+    let older: Json | null = null;
     let content = '';
     for (const key in delta) {
       const value = delta[key];
@@ -123,6 +127,10 @@ export class ChoiceDecoder {
           break;
         case 'tool_calls':
           if (Array.isArray(value)) calls = value;
+          break;
+        case 'function_call':
+          if (isObject(value) && (isFunctionCall(value) || this.#olderCall)) older = value;
+          else unknown = addMember(unknown, key, value);
           break;
         case 'refusal':
           if (typeof value === 'string' && value !== '') this.#grow('refusal', value, out);
@@ -150,6 +158,12 @@ export class ChoiceDecoder {
     if (calls !== null && calls.length > 0) {
       const more = this.#call(calls, out);
       if (more !== '') unknown = addText(unknown, 'tool_calls', `[${more}]`);
+    }
+    if (older !== null) {
+      // Some say a call in both forms.
+      this.#olderCall = this.#tools === null || this.#olderCall;
+      if (this.#olderCall) this.#call([{ function: older }], out, true);
+      else unknown = addMember(unknown, 'function_call', older);
     }
     return unknown;
   }
@@ -216,11 +230,11 @@ export class ChoiceDecoder {
   }
 
   /** @returns what has no event, as items of `tool_calls` */
-  #call(calls: readonly unknown[], out: StreamEvent[]): string {
+  #call(calls: readonly unknown[], out: StreamEvent[], legacy = false): string {
     this.#close(out);
     this.#tellOpaque(out);
     this.#tools ??= new ToolCallsDecoder(this.#completion, this.#index);
-    this.#next = this.#tools.push(calls, this.#next, out);
+    this.#next = this.#tools.push(calls, this.#next, out, legacy);
     return this.#tools.takeUnknown();
   }
 

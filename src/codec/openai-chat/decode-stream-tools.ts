@@ -10,6 +10,8 @@ interface OpenCall {
   readonly given: string;
   readonly id: string;
   readonly custom: boolean;
+  /** Made in OpenAI's older form. */
+  readonly legacy: boolean;
   /** Number among the calls. */
   readonly position: number;
   /** -1 until its name is known: a call is told of with its name. */
@@ -47,8 +49,12 @@ export class ToolCallsDecoder {
     this.#choice = choice;
   }
 
-  /** Takes the fragments of one chunk. @returns number of the next part */
-  push(fragments: readonly unknown[], nextPart: number, out: StreamEvent[]): number {
+  /**
+   * Takes the fragments of one chunk.
+   * @param legacy they are of a call in OpenAI's older form
+   * @returns number of the next part
+   */
+  push(fragments: readonly unknown[], nextPart: number, out: StreamEvent[], legacy = false): number {
     let next = nextPart;
     for (const fragment of fragments) {
       if (!isObject(fragment)) continue;
@@ -56,7 +62,7 @@ export class ToolCallsDecoder {
       const body = fragment[custom ? 'custom' : 'function'];
       const called = isObject(body) ? body : {};
       const text = textOf(called[custom ? 'input' : 'arguments']);
-      const call = this.#find(fragment, nameOf(called)) ?? this.#begin(fragment, custom);
+      const call = this.#find(fragment, nameOf(called)) ?? this.#begin(fragment, custom, legacy);
       if (call === null) continue;
       if (call.part < 0 && nameOf(called) !== '') {
         call.name = nameOf(called);
@@ -112,7 +118,7 @@ export class ToolCallsDecoder {
     return name === call.name && !isComplete(call.text) ? call : undefined;
   }
 
-  #begin(fragment: Json, custom: boolean): OpenCall | null {
+  #begin(fragment: Json, custom: boolean, legacy: boolean): OpenCall | null {
     const position = this.#calls.length;
     if (position >= maxCalls) return null;
     const given = typeof fragment['id'] === 'string' ? fragment['id'] : '';
@@ -121,6 +127,7 @@ export class ToolCallsDecoder {
       given,
       id,
       custom,
+      legacy,
       position,
       part: -1,
       name: '',
@@ -136,6 +143,7 @@ export class ToolCallsDecoder {
   #start(call: OpenCall, out: StreamEvent[]): void {
     const value = build.toolCall(call.id, call.name, '');
     if (call.custom) value.custom = true;
+    if (call.legacy) value.legacy = true;
     out.push(build.partStarted(this.#choice, call.part, build.part({ case: 'toolCall', value })));
     if (call.text !== '') out.push(build.delta(this.#choice, call.part, call.text));
   }

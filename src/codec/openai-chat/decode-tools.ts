@@ -6,6 +6,7 @@ import {
   ToolChoice_Mode,
 } from '../../../gen/llmgateway/v1/generation_pb.js';
 import * as build from '../../model/build.ts';
+import { mayEnable, mayEnableTool } from '../../model/gateway-tools.ts';
 import {
   invalid,
   keepMember,
@@ -22,29 +23,34 @@ import { type CacheMarkers, decodeCacheMarker } from './cache-markers.ts';
 import { dialectName } from './dialect.ts';
 import { toExtras } from './extras.ts';
 
-const maxTools = 1024;
-const maxName = 128;
+/** Tools of a request at most, and characters of a tool's name. */
+export const maxTools = 1024;
+export const maxName = 128;
+
+/** Names of functions and custom tools that a request has so far. */
+export class UniqueNames {
+  readonly #names = new Set<string>();
+
+  /** @param at place of the tool's definition @throws GatewayError INVALID_REQUEST when there is one of that name */
+  add({ kind }: Tool, at: string): void {
+    if (kind.case !== 'function' && kind.case !== 'custom') return;
+    const { name } = kind.value;
+    if (this.#names.has(name)) {
+      throw invalid(`${at}.name`, 'names of tools to be unique', name, 'the same name twice');
+    }
+    this.#names.add(name);
+  }
+}
 
 /** @throws GatewayError INVALID_REQUEST */
 export function decodeTools(value: unknown, field: string, markers: CacheMarkers): Tool[] {
   const items = readArray(value, field, maxTools);
-  const names = new Set<string>();
+  const names = new UniqueNames();
   const tools: Tool[] = [];
   for (let i = 0; i < items.length; i++) {
     const at = `${field}[${i}]`;
     const tool = decodeTool(items[i], at, markers);
-    if (tool.kind.case === 'function' || tool.kind.case === 'custom') {
-      const { name } = tool.kind.value;
-      if (names.has(name)) {
-        throw invalid(
-          `${at}.${tool.kind.case}.name`,
-          'names of tools to be unique',
-          name,
-          'the same name twice',
-        );
-      }
-      names.add(name);
-    }
+    names.add(tool, `${at}.${tool.kind.case}`);
     tools.push(tool);
   }
   return tools;
@@ -65,7 +71,8 @@ function decodeTool(value: unknown, at: string, markers: CacheMarkers): Tool {
     if (key === 'type') continue;
     if (key === type) {
       const definition = readObject(member, `${at}.${type}`);
-      inner = type === 'function' ? decodeFunction(tool, definition, at) : decodeCustom(tool, definition, at);
+      const decode = type === 'function' ? decodeFunction : decodeCustom;
+      inner = decode(tool, definition, `${at}.${type}`);
     } else if (!decodeCacheMarker(tool, key, member, at, markers)) {
       unknown = keepMember(unknown, key, member, `${at}.${key}`);
     }
@@ -76,9 +83,9 @@ function decodeTool(value: unknown, at: string, markers: CacheMarkers): Tool {
   return tool;
 }
 
-/** @returns its unknown members */
-function decodeFunction(tool: Tool, json: Json, at: string): string {
-  const definition: FunctionTool = build.functionTool(readName(json['name'], `${at}.function.name`, maxName));
+/** @param at place of the definition @returns its unknown members */
+export function decodeFunction(tool: Tool, json: Json, at: string): string {
+  const definition: FunctionTool = build.functionTool(readName(json['name'], `${at}.name`, maxName));
   let unknown = '';
   for (const key in json) {
     const member = json[key];
@@ -86,16 +93,16 @@ function decodeFunction(tool: Tool, json: Json, at: string): string {
       case 'name':
         break;
       case 'description':
-        definition.description = readOptionalString(member, `${at}.function.description`);
+        definition.description = readOptionalString(member, `${at}.description`);
         break;
       case 'parameters':
-        if (member !== null) definition.parametersJson = readObjectText(member, `${at}.function.parameters`);
+        if (member !== null) definition.parametersJson = readObjectText(member, `${at}.parameters`);
         break;
       case 'strict':
-        if (member !== null) definition.strict = readBoolean(member, `${at}.function.strict`);
+        if (member !== null) definition.strict = readBoolean(member, `${at}.strict`);
         break;
       default:
-        unknown = keepMember(unknown, key, member, `${at}.function.${key}`);
+        unknown = keepMember(unknown, key, member, `${at}.${key}`);
     }
   }
   tool.kind = { case: 'function', value: definition };
@@ -104,7 +111,7 @@ function decodeFunction(tool: Tool, json: Json, at: string): string {
 
 /** @returns its unknown members */
 function decodeCustom(tool: Tool, json: Json, at: string): string {
-  const definition: CustomTool = build.customTool(readName(json['name'], `${at}.custom.name`, maxName));
+  const definition: CustomTool = build.customTool(readName(json['name'], `${at}.name`, maxName));
   let unknown = '';
   for (const key in json) {
     const member = json[key];
@@ -112,13 +119,13 @@ function decodeCustom(tool: Tool, json: Json, at: string): string {
       case 'name':
         break;
       case 'description':
-        definition.description = readOptionalString(member, `${at}.custom.description`);
+        definition.description = readOptionalString(member, `${at}.description`);
         break;
       case 'format':
-        if (member !== null) definition.formatJson = readObjectText(member, `${at}.custom.format`);
+        if (member !== null) definition.formatJson = readObjectText(member, `${at}.format`);
         break;
       default:
-        unknown = keepMember(unknown, key, member, `${at}.custom.${key}`);
+        unknown = keepMember(unknown, key, member, `${at}.${key}`);
     }
   }
   tool.kind = { case: 'custom', value: definition };
@@ -143,7 +150,7 @@ export function decodeToolChoice(
   gatewayTools: readonly string[],
 ): ToolChoice | undefined {
   const needTools = (): void => {
-    if (tools.length > 0 || gatewayTools.length > 0) return;
+    if (tools.length > 0 || mayEnable(gatewayTools)) return;
     throw invalid(field, "'tools' beside it", undefined, 'no tools');
   };
   if (typeof value === 'string') {
@@ -164,7 +171,7 @@ export function decodeToolChoice(
       needTools();
       const known =
         tools.some((tool) => tool.kind.case === type && tool.kind.value.name === name) ||
-        (type === 'function' && gatewayTools.includes(name));
+        (type === 'function' && mayEnableTool(gatewayTools, name));
       if (!known) {
         throw invalid(field, `the name of a ${type} in 'tools'`, value, 'another name');
       }

@@ -4,7 +4,6 @@ import { encodeAnnotations } from './annotations.ts';
 import { encodeAnswerImage } from './answer-images.ts';
 import type { EncodeContext } from './encode-context.ts';
 import { encodeContent, encodePart } from './encode-parts.ts';
-import { ownMembers } from './extras.ts';
 import { encodeDetails, isOpaqueDetail, reasoningText } from './reasoning.ts';
 
 /** The `messages` of a request as JSON text. */
@@ -136,6 +135,7 @@ function encodeAssistant(message: Message, context: EncodeContext, at: string): 
   const said: Part[] = [];
   let refusal = '';
   let calls = '';
+  let functionCall = '';
   let audio = '';
   let images = '';
   let thinks = false;
@@ -146,7 +146,8 @@ function encodeAssistant(message: Message, context: EncodeContext, at: string): 
         thinks = true;
         break;
       case 'toolCall':
-        calls += `${calls === '' ? '' : ','}${encodeToolCall(part, context, at)}`;
+        if (content.value.legacy && functionCall === '') functionCall = encodeFunctionCall(part, context, at);
+        else calls += `${calls === '' ? '' : ','}${encodeToolCall(part, context, at)}`;
         thinks ||= content.value.signature !== '';
         break;
       case 'toolResult':
@@ -166,7 +167,7 @@ function encodeAssistant(message: Message, context: EncodeContext, at: string): 
         break;
       default:
         if (isOpaqueDetail(part)) thinks = true;
-        else said.push(part);
+        else said.push(context.simplified(part, at));
     }
   }
   const content =
@@ -181,12 +182,12 @@ function encodeAssistant(message: Message, context: EncodeContext, at: string): 
   if (audio !== '') json += `,"audio":${audio}`;
   if (images !== '') json += `,"images":[${images}]`;
   if (calls !== '') json += `,"tool_calls":[${calls}]`;
+  if (functionCall !== '') json += `,"function_call":${functionCall}`;
   return `${json}${rest(context.members(message.extras, at))}}`;
 }
 
 /** An answer without any content is refused by OpenAI, where nothing stands in for it. */
-const nothingSaid = ({ parts, extras }: Message): string =>
-  parts.length === 0 && !ownMembers(extras).includes('"function_call"') ? '""' : 'null';
+const nothingSaid = ({ parts }: Message): string => (parts.length === 0 ? '""' : 'null');
 
 /** The reasoning of an earlier answer, as far as the provider takes it back. */
 function encodeHistory(
@@ -246,4 +247,13 @@ export function encodeToolCall(part: Part, context: EncodeContext, at: string): 
     `{"id":${quote(id)},"type":"${type}","${type}":{"name":${quote(name)},` +
     `"${custom ? 'input' : 'arguments'}":${quote(args)}${rest(inner)}}${rest(outer)}}`
   );
+}
+
+/** The value of `function_call`. */
+function encodeFunctionCall(part: Part, context: EncodeContext, at: string): string {
+  if (part.content.case !== 'toolCall') return '';
+  const { name, arguments: args } = part.content.value;
+  const { inner, outer } = splitMembers(context.members(part.extras, at), 'function_call');
+  if (outer !== '') context.warn('dropped_extras', at, 'keys of a tool call have no place in function_call');
+  return `{"name":${quote(name)},"arguments":${quote(args)}${rest(inner)}}`;
 }

@@ -23,12 +23,13 @@ const dataUrl = (mediaType: string, bytes: Uint8Array): string =>
  * @param asText several texts are one text: what a model said, cut by nothing that matters
  */
 export function encodeContent(
-  parts: readonly Part[],
+  given: readonly Part[],
   multipart: boolean,
   asText: boolean,
   context: EncodeContext,
   at: string,
 ): string {
+  const parts = given.some(isOpaque) ? given.map((part) => context.simplified(part, at)) : given;
   if (!multipart) {
     const only = parts[0];
     if (only === undefined) return '""';
@@ -43,6 +44,8 @@ export function encodeContent(
   }
   return `[${list}]`;
 }
+
+const isOpaque = ({ content }: Part): boolean => content.case === 'opaque';
 
 const textOf = ({ content }: Part): string => (content.case === 'text' ? content.value.text : '');
 
@@ -88,7 +91,7 @@ export function encodePart(part: Part, context: EncodeContext, at: string, answe
 }
 
 function lost(context: EncodeContext, at: string, answered: boolean, why: string): '' {
-  if (!answered) throw invalidRequest(at, `Invalid '${at}': ${why}.`);
+  if (!answered && !context.lenient) throw invalidRequest(at, `Invalid '${at}': ${why}.`);
   context.warn('dropped_part', at, why);
   return '';
 }

@@ -32,9 +32,11 @@ export function encodeChatRequest(
     'response_format',
   );
   let body = `{"model":${quote(model)},"messages":${encodeMessages(request.messages, context)}`;
-  const tools = encodeTools(request.tools, context);
+  // In the older form they are among the members.
+  const asFunctions = request.parameters?.legacyFunctions === true && hasFunctions(members);
+  const tools = asFunctions ? '' : encodeTools(request, context);
   if (tools !== '') body += `,"tools":[${tools}]`;
-  if (request.toolChoice !== undefined && (tools !== '' || request.tools.length === 0)) {
+  if (request.toolChoice !== undefined && !asFunctions && (tools !== '' || request.tools.length === 0)) {
     body += `,"tool_choice":${encodeToolChoice(request.toolChoice)}`;
   }
   if (request.parameters !== undefined) body += encodeParameters(request.parameters, context, format);
@@ -43,3 +45,6 @@ export function encodeChatRequest(
   }
   return { body: `${body}${rest(members)}}`, warnings: context.warnings };
 }
+
+const hasFunctions = (members: string): boolean =>
+  members.includes('"functions"') && Object.hasOwn(JSON.parse(`{${members}}`) as object, 'functions');

@@ -48,6 +48,7 @@ interface Said {
   items: string;
   refusal: string | null;
   calls: string;
+  functionCall: string;
   audio: string;
   images: string;
   citations: string;
@@ -60,6 +61,7 @@ function encodeMessage({ parts, multipart, extras }: Message): string {
     items: '',
     refusal: null,
     calls: '',
+    functionCall: '',
     audio: '',
     images: '',
     citations: '',
@@ -78,6 +80,7 @@ function encodeMessage({ parts, multipart, extras }: Message): string {
   if (said.audio !== '') json += `,"audio":${said.audio}`;
   if (said.images !== '') json += `,"images":[${said.images}]`;
   if (said.calls !== '') json += `,"tool_calls":[${said.calls}]`;
+  if (said.functionCall !== '') json += `,"function_call":${said.functionCall}`;
   return `${json}${rest(ownMembers(extras))}}`;
 }
 
@@ -107,7 +110,8 @@ function addPart(said: Said, part: Part): void {
       return;
     case 'toolCall':
       said.thinks ||= content.value.signature !== '';
-      said.calls = joined(said.calls, encodeCall(part));
+      if (content.value.legacy) said.functionCall ||= encodeFunctionCall(part);
+      else said.calls = joined(said.calls, encodeCall(part));
       return;
     case 'image':
       said.images = joined(said.images, encodeAnswerImage(part));
@@ -132,6 +136,13 @@ function encodeCall(part: Part): string {
   const { inner, outer } = splitMembers(ownMembers(part.extras), type);
   const key = custom ? 'input' : 'arguments';
   return `{"id":${quote(id)},"type":"${type}","${type}":{"name":${quote(name)},"${key}":${quote(args)}${rest(inner)}}${rest(outer)}}`;
+}
+
+function encodeFunctionCall(part: Part): string {
+  if (part.content.case !== 'toolCall') return '';
+  const { name, arguments: args } = part.content.value;
+  const { inner } = splitMembers(ownMembers(part.extras), 'function_call');
+  return `{"name":${quote(name)},"arguments":${quote(args)}${rest(inner)}}`;
 }
 
 function encodeAudio(part: Part): string {

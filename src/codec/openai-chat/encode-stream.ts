@@ -118,7 +118,7 @@ export class ChatStreamEncoder {
       choice.role = true;
       const content = delta.startsWith('"content":')
         ? ''
-        : delta.startsWith('"tool_calls":') || delta.startsWith('"reasoning_')
+        : /^"(?:tool_calls":|function_call":|reasoning_)/.test(delta)
           ? ',"content":null'
           : ',"content":""';
       members = `"role":"assistant"${content}${rest(delta)}`;
@@ -137,7 +137,11 @@ export class ChatStreamEncoder {
     if (started === undefined) return '';
     switch (content.case) {
       case 'toolCall': {
-        const { id, name, custom, arguments: args } = content.value;
+        const { id, name, custom, legacy, arguments: args } = content.value;
+        if (legacy) {
+          const call = `{"name":${quote(name)},"arguments":${quote(args)}}`;
+          return this.#chunk(index, `"function_call":${call}`);
+        }
         const type = custom ? 'custom' : 'function';
         const body = `"${type}":{"name":${quote(name)},"${custom ? 'input' : 'arguments'}":${quote(args)}}`;
         return this.#chunk(
@@ -196,7 +200,8 @@ export class ChatStreamEncoder {
         return this.#chunk(index, `"content":${quote(text)}${sources}`, more);
       }
       case 'toolCall': {
-        const { custom } = open.content.value;
+        const { custom, legacy } = open.content.value;
+        if (legacy) return this.#chunk(index, `"function_call":{"arguments":${quote(text)}}`, more);
         const body = custom ? `"custom":{"input":${quote(text)}}` : `"function":{"arguments":${quote(text)}}`;
         return this.#chunk(index, `"tool_calls":[{"index":${open.toolIndex},${body}}]`, more);
       }

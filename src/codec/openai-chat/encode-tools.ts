@@ -1,14 +1,22 @@
+import type { CreateChatCompletionRequest } from '../../../gen/llmgateway/v1/chat_service_pb.js';
 import { type Tool, type ToolChoice, ToolChoice_Mode } from '../../../gen/llmgateway/v1/generation_pb.js';
+import { foreignTools } from '../foreign-tools.ts';
 import { quote, rest, splitMembers } from '../json.ts';
 import { dialectName } from './dialect.ts';
 import type { EncodeContext } from './encode-context.ts';
 import { cacheMarker } from './encode-parts.ts';
 
-/** The tools as items of a JSON list, without brackets. */
-export function encodeTools(tools: readonly Tool[], context: EncodeContext): string {
+/**
+ * The tools as items of a JSON list, without brackets.
+ * @throws GatewayError INVALID_REQUEST for a tool that only another provider has, where the request means nothing without it
+ */
+export function encodeTools(request: CreateChatCompletionRequest, context: EncodeContext): string {
+  const foreign = foreignTools(request, dialectName, 'the provider', context);
+  const { tools } = request;
   let list = '';
   for (let i = 0; i < tools.length; i++) {
-    const item = encodeTool(tools[i] as Tool, context, `tools[${i}]`);
+    const tool = tools[i] as Tool;
+    const item = foreign.has(tool) ? '' : encodeTool(tool, context, `tools[${i}]`);
     if (item !== '') list += list === '' ? item : `,${item}`;
   }
   return list;
@@ -36,9 +44,7 @@ function encodeTool(tool: Tool, context: EncodeContext, at: string): string {
       return `${json}${rest(inner)}}${toolMarker(tool, context, at)}${rest(outer)}}`;
     }
     case 'hosted':
-      if (kind.value.dialect === dialectName) return kind.value.json;
-      context.warn('dropped_tool', at, `a tool of ${kind.value.dialect} has no place in openai.chat`);
-      return '';
+      return kind.value.json;
     default:
       return '';
   }

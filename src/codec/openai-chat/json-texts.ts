@@ -45,6 +45,7 @@ const bodyKeys: ReadonlySet<string> = new Set([
   'session_id',
   'gateway_tools',
   'tool_approval',
+  'approved_tool_calls',
   'fallbacks',
   'drop_params',
   'force_refresh',

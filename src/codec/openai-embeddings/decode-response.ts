@@ -14,7 +14,7 @@ const answerKeys = ['data'];
 
 /**
  * Vectors as a provider sent them, in its order, whatever encoding was asked for: some answer numbers when asked for base64. JSON
- * numbers stay as they are, so that they come out as they came in; base64 gives the 32-bit floats exactly.
+ * numbers stay as they are; base64 gives the 32-bit floats exactly.
  * @throws GatewayError when it is an error, although the status said otherwise, or makes no sense
  */
 export function decodeEmbeddingsResponse(json: unknown, { provider }: Upstream): CreateEmbeddingsResponse {

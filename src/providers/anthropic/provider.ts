@@ -50,6 +50,7 @@ export function anthropicProvider(options: AnthropicOptions, client: UpstreamCli
     name,
     missing,
     unsupported: unsupportedBy(options.unsupported),
+    keepsThreads: true,
     ...httpChat<string>(api, {
       streamType: 'text/event-stream',
       encode({ request, upstreamModel: model }, stream) {

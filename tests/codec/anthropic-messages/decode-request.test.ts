@@ -19,8 +19,8 @@ const partsOf = (...content: unknown[]): Part[] =>
   decode({ messages: [{ role: 'user', content }] }).messages[0]?.parts ?? [];
 
 const own = (json: unknown) => build.extras(dialect, JSON.stringify(json));
-const opaque = (json: { type: string }) =>
-  build.part({ case: 'opaque', value: build.opaque(dialect, json.type, JSON.stringify(json)) });
+const opaque = (json: { type: string }, said = '') =>
+  build.part({ case: 'opaque', value: build.opaque(dialect, json.type, JSON.stringify(json), said) });
 
 /** What a request is refused with. */
 function refusal(json: unknown): { field: string | undefined; message: string } {
@@ -141,7 +141,10 @@ describe('messages', () => {
         { case: 'file', value: build.file({ case: 'url', value: 'data:application/pdf;base64,BBBB' }) },
         { extras: own({ context: 'old', citations: { enabled: true } }) },
       ),
-      opaque({ type: 'document', source: { type: 'content', content: 'Inline' } } as { type: string }),
+      opaque(
+        { type: 'document', source: { type: 'content', content: 'Inline' } } as { type: string },
+        'Inline',
+      ),
     ]);
   });
 
@@ -166,10 +169,23 @@ describe('messages', () => {
   test('blocks of kinds that only Anthropic has are kept whole', () => {
     const blocks = [
       { type: 'server_tool_use', id: 's', name: 'web_search', input: { query: 'x' } },
-      { type: 'search_result', source: 'a', title: 'b', content: [], cache_control: { type: 'ephemeral' } },
+      { type: 'container_upload', file_id: 'f', cache_control: { type: 'ephemeral' } },
       { type: 'tomorrow', 1: 2 },
     ];
-    expect(partsOf(...blocks)).toEqual(blocks.map(opaque));
+    expect(partsOf(...blocks)).toEqual(blocks.map((block) => opaque(block)));
+  });
+
+  test('and with what they say in plain text, and its cache marker', () => {
+    const block = {
+      type: 'search_result',
+      source: 'https://a',
+      title: 'b',
+      content: [{ type: 'text', text: 'c' }],
+      cache_control: { type: 'ephemeral', ttl: '1h' },
+    };
+    expect(partsOf(block)).toEqual([
+      { ...opaque(block, 'b\nhttps://a\nc'), cacheBreakpoint: build.cacheBreakpoint('1h') },
+    ]);
   });
 
   test('citations of an earlier answer', () => {

@@ -128,4 +128,18 @@ describe('waiting', () => {
       'false',
     );
   });
+
+  test.each(['true', 'false'])('is of use or not, as the provider says: %s', (verdict) => {
+    for (const status of [400, 429, 500, 503]) {
+      const told = errorHeaders(decode(status, { error: { message: 'm' } }, { 'x-should-retry': verdict }));
+      expect(told['x-should-retry']).toBe(verdict);
+    }
+    const quota = decode(429, { error: { code: 'insufficient_quota' } }, { 'x-should-retry': verdict });
+    expect(quota.facts.retryable).toBe(verdict === 'true');
+  });
+
+  test('is of use or not by the status where the provider says something else', () => {
+    const told = errorHeaders(decode(500, { error: { message: 'm' } }, { 'x-should-retry': 'maybe' }));
+    expect(told).not.toHaveProperty('x-should-retry');
+  });
 });

@@ -5,6 +5,7 @@ import { ErrorReason } from '../../../gen/llmgateway/v1/error_pb.js';
 import { decodeEmbeddingsRequest } from '../../../src/codec/openai-embeddings/decode-request.ts';
 import { encodeEmbeddingsRequest } from '../../../src/codec/openai-embeddings/encode-request.ts';
 import { GatewayError } from '../../../src/errors/gateway-error.ts';
+import * as build from '../../../src/model/build.ts';
 import { embeddingsRequest, textInput, tokensInput } from '../../../src/model/build-embeddings.ts';
 
 const rejected = (json: unknown): GatewayError => {
@@ -65,11 +66,7 @@ describe('a request', () => {
   });
 
   test("another dialect's keys are reported", () => {
-    const extras = {
-      $typeName: 'llmgateway.v1.Extras',
-      dialect: 'google.gemini',
-      json: '{"title":"x"}',
-    } as const;
+    const extras = build.extras('google.gemini', '{"title":"x"}');
     const request = embeddingsRequest('m', [textInput('x')], { extras });
     const { body, warnings } = encodeEmbeddingsRequest(request, { model: 'n', encoding: 'float' });
     expect(body).toBe('{"model":"n","input":"x"}');

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { toolPaths } from '../../../src/config/tool-paths.ts';
 import { answer } from '../../support/services.ts';
+import { requests } from './cases.ts';
 import { type ServiceName, startToolBench, type ToolBench } from './support.ts';
 
 let bench: ToolBench;
@@ -14,119 +15,6 @@ beforeEach(() => {
     service.asked.length = 0;
   }
 });
-
-/** Least arguments of every tool that asks a service, and the request that they become. */
-const requests: readonly (readonly [
-  tool: string,
-  args: Record<string, unknown>,
-  service: ServiceName,
-  request: string,
-  body: unknown,
-])[] = [
-  [
-    'search_corpus',
-    { query: 'q' },
-    'semanticSearch',
-    'POST /v1/search',
-    { query: 'q', limit: 10, collection: 'documents' },
-  ],
-  ['get_chunk', { chunk_id: 'c-1' }, 'semanticSearch', 'GET /v1/chunks/c-1', undefined],
-  [
-    'review_code',
-    { code: 'x' },
-    'aiAgents',
-    'POST /v1/agents/code-review/run',
-    { code: 'x', language: 'python' },
-  ],
-  [
-    'analyze_architecture',
-    { code: 'x' },
-    'aiAgents',
-    'POST /v1/agents/architecture/run',
-    { code: 'x', context: '' },
-  ],
-  [
-    'generate_documentation',
-    { code: 'x' },
-    'aiAgents',
-    'POST /v1/agents/doc-generate/run',
-    { code: 'x', format: 'markdown' },
-  ],
-  [
-    'cross_reference',
-    { book: 'b', chapter: 1, title: 't', tier: 2 },
-    'aiAgents',
-    'POST /v1/agents/cross-reference',
-    {
-      source: { book: 'b', chapter: 1, title: 't', tier: 2, content: null, keywords: [], concepts: [] },
-      config: {
-        max_hops: 3,
-        min_similarity: 0.7,
-        include_tier1: true,
-        include_tier2: true,
-        include_tier3: true,
-      },
-      taxonomy_id: 'ai-ml',
-    },
-  ],
-  [
-    'enrich_metadata',
-    { corpus: ['text'], chapter_index: [{ book: 'b', chapter: 1, title: 't' }] },
-    'aiAgents',
-    'POST /v1/agents/enrich-metadata',
-    { corpus: ['text'], chapter_index: [{ book: 'b', chapter: 1, title: 't' }] },
-  ],
-  [
-    'hybrid_search',
-    { query: 'q' },
-    'semanticSearch',
-    'POST /v1/search/hybrid',
-    { query: 'q', limit: 10, alpha: 0.7, collection: 'documents', include_graph: true, tier_boost: true },
-  ],
-  [
-    'embed',
-    { texts: ['a', 'b'] },
-    'semanticSearch',
-    'POST /v1/embed',
-    { text: ['a', 'b'], model: 'all-MiniLM-L6-v2' },
-  ],
-  [
-    'compute_similarity',
-    { text1: 'a', text2: 'b' },
-    'codeOrchestrator',
-    'POST /v1/similarity',
-    { text1: 'a', text2: 'b' },
-  ],
-  [
-    'extract_keywords',
-    { corpus: ['a'] },
-    'codeOrchestrator',
-    'POST /api/v1/keywords',
-    { corpus: ['a'], top_k: 10 },
-  ],
-  ['generate_embeddings', { texts: ['a'] }, 'codeOrchestrator', 'POST /v1/embeddings', { texts: ['a'] }],
-  [
-    'semantic_search',
-    { query: 'q' },
-    'semanticSearch',
-    'POST /v1/search/hybrid',
-    { query: 'q', limit: 10, alpha: 0.7, collection: 'documents', include_graph: true, tier_boost: true },
-  ],
-  [
-    'similar_chapters',
-    { chapter_id: 'b-1' },
-    'semanticSearch',
-    'POST /v1/search/similar-chapters',
-    { chapter_id: 'b-1', limit: 10 },
-  ],
-  [
-    'extract_terms',
-    { query: 'q' },
-    'codeOrchestrator',
-    'POST /v1/extract',
-    { query: 'q', options: { min_confidence: 0.5, max_terms: 10 } },
-  ],
-];
 
 describe('a request with defaults', () => {
   test.each(requests)('of %s', async (tool, args, service, request, body) => {

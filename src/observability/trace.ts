@@ -21,7 +21,8 @@ export function readTrace(
   traceparent: string | null | undefined,
   tracestate?: string | null,
 ): TraceContext | undefined {
-  const parent = parentForm.exec(traceparent ?? '');
+  if (!traceparent) return undefined;
+  const parent = parentForm.exec(traceparent);
   if (parent === null || (parent[1] === '00' && parent[2] !== undefined)) return undefined;
   return isState(tracestate) ? { traceparent: parent[0], tracestate } : { traceparent: parent[0] };
 }

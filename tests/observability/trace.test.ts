@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { readTrace } from '../../src/tools/trace.ts';
+import { readTrace } from '../../src/observability/trace.ts';
 
 const parent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 

@@ -1,0 +1,50 @@
+import { allowedBy, duration, shownTime, type ValueReader } from './values.ts';
+
+/** One setting: where it is read from, what it may be, and what it means. The README's table is made of these. */
+export interface Setting<T = unknown> {
+  /** Place in the YAML file. */
+  readonly path: string;
+  /** Environment variables, the first one set wins. */
+  readonly env: readonly string[];
+  readonly read: ValueReader<T>;
+  /** Value when it is set nowhere. */
+  readonly fallback: T;
+  /** Its default as the table shows it. */
+  readonly shownDefault: string;
+  /** What it may be, in words. */
+  readonly allowed: string;
+  /** What it means. */
+  readonly doc: string;
+}
+
+/** @param env variables without their prefix */
+export const setting = <T>(
+  path: string,
+  env: string | readonly string[],
+  read: ValueReader<T>,
+  fallback: T,
+  doc: string,
+  shownDefault = String(fallback ?? ''),
+): Setting<T> => ({
+  path,
+  env: (typeof env === 'string' ? [env] : env).map(prefixed),
+  read,
+  fallback,
+  doc,
+  shownDefault,
+  allowed: allowedBy(read),
+});
+
+/** A time limit; its variable says that it is in seconds. */
+export const time = (
+  path: string,
+  env: string,
+  range: readonly [number, number],
+  fallbackMs: number,
+  doc: string,
+) => setting(path, `${env}_SECONDS`, duration(...range), fallbackMs, doc, shownTime(fallbackMs));
+
+/** In milliseconds. */
+export const hour = 3_600_000;
+/** A variable of the gateway's own. */
+export const prefixed = (name: string): string => `LLM_GATEWAY_${name}`;

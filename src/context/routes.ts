@@ -1,0 +1,107 @@
+import type { Config } from '../config/load.ts';
+import type { Logger } from '../observability/log.ts';
+import type { Conversations } from '../responses/conversations.ts';
+import { chatCompletions } from '../rest/chat.ts';
+import { type ConversationRoutes, createConversation, oneConversation } from '../rest/conversations.ts';
+import { eitherEmbeddings, embeddings, openaiEmbeddings } from '../rest/embeddings.ts';
+import { type HealthFacts, health, ready, serviceInfo } from '../rest/health.ts';
+import { mcpEndpoint } from '../rest/mcp.ts';
+import { countMessageTokens, createMessage } from '../rest/messages.ts';
+import { getModel, listModels, listProviders } from '../rest/models.ts';
+import { countInputTokens, createResponse, oneResponse, type ResponseRoutes } from '../rest/responses.ts';
+import type { RouteTable } from '../rest/router.ts';
+import {
+  createSession,
+  deleteSession,
+  getSession,
+  listSessions,
+  type SessionRoutes,
+} from '../rest/sessions.ts';
+import { deleteTool, executeTool, listTools, registerTool, type ToolRoutes } from '../rest/tools.ts';
+import type { CallLimits } from '../rpc/call-context.ts';
+import type { ChatApi } from '../rpc/chat-api.ts';
+import type { EmbeddingsApi } from '../rpc/embeddings-api.ts';
+import type { Serving } from '../rpc/health-service.ts';
+import type { ModelsApi } from '../rpc/models-api.ts';
+import type { ResponsesApi } from '../rpc/responses-api.ts';
+import type { SessionApi } from '../rpc/session-api.ts';
+import type { ToolApi } from '../rpc/tool-api.ts';
+import type { Toolbox } from '../tools/toolbox.ts';
+import type { Settled } from './settled.ts';
+
+/** What the routes are made of. */
+export interface RouteParts {
+  readonly initial: Config;
+  readonly settled: () => Settled;
+  readonly chat: ChatApi;
+  readonly vectors: EmbeddingsApi;
+  readonly models: ModelsApi;
+  readonly responses: ResponsesApi;
+  readonly conversations: Conversations;
+  readonly sessions: SessionApi;
+  readonly tools: ToolApi;
+  readonly toolbox: Toolbox;
+  readonly limits: CallLimits;
+  readonly serving: Serving;
+  readonly tenantOf: () => string;
+  readonly log: Logger;
+}
+
+/** The routes of the REST facade. */
+export function routeTable(parts: RouteParts): RouteTable {
+  const { initial, settled, chat, models, toolbox, limits, serving, tenantOf } = parts;
+  const facts: HealthFacts = {
+    service: initial.serviceName,
+    version: initial.version,
+    serving,
+    modelsAvailable: () => models.countModels(),
+  };
+  const vectors = openaiEmbeddings(parts.vectors);
+  const options = () => settled().config;
+  const maxBodyBytes = () => settled().config.maxBodyBytes;
+  const sessionRoutes: SessionRoutes = { api: parts.sessions, tenantOf, maxBodyBytes };
+  const toolRoutes: ToolRoutes = { api: parts.tools, tenantOf, maxBodyBytes };
+  const responseRoutes: ResponseRoutes = { api: parts.responses, tenantOf, options };
+  const { conversations } = parts;
+  const conversationRoutes: ConversationRoutes = { conversations, tenantOf, maxBodyBytes };
+  const mcpLog = parts.log.module('mcp');
+  return {
+    '/': { GET: serviceInfo(facts) },
+    '/health': { GET: health(facts) },
+    '/health/live': { GET: health(facts) },
+    '/health/ready': { GET: ready(facts) },
+    '/v1/chat/completions': { POST: chatCompletions(chat, options) },
+    '/v1/embeddings': { POST: embeddings(vectors, options) },
+    '/embeddings': { POST: eitherEmbeddings(vectors, null, options) },
+    '/v1/messages': { POST: createMessage(chat, options) },
+    '/v1/messages/count_tokens': { POST: countMessageTokens(chat, options) },
+    '/v1/models': { GET: listModels(models) },
+    '/v1/models/*': { GET: getModel(models) },
+    '/v1/providers': { GET: listProviders(models) },
+    '/mcp': {
+      POST: mcpEndpoint({
+        toolbox,
+        tenantOf,
+        limits,
+        expose: () => settled().config.mcpExpose,
+        maxBodyBytes,
+        service: initial.serviceName,
+        version: initial.version,
+        onFault: (error, requestId) => mcpLog.error('tool failed', { request_id: requestId, error }),
+        onRefused: (error, requestId) =>
+          mcpLog.debug('refused', { request_id: requestId, error: error.message }),
+      }),
+    },
+    '/v1/responses': { POST: createResponse(responseRoutes) },
+    '/v1/responses/input_tokens': { POST: countInputTokens(responseRoutes) },
+    '/v1/responses/*': oneResponse(responseRoutes),
+    '/v1/conversations': { POST: createConversation(conversationRoutes) },
+    '/v1/conversations/*': oneConversation(conversationRoutes),
+    '/v1/sessions': { GET: listSessions(sessionRoutes), POST: createSession(sessionRoutes) },
+    '/v1/sessions/*': { GET: getSession(sessionRoutes), DELETE: deleteSession(sessionRoutes) },
+    '/v1/tools': { GET: listTools(toolRoutes), POST: registerTool(toolRoutes) },
+    // A tool may have this name, too.
+    '/v1/tools/execute': { POST: executeTool(toolRoutes), DELETE: deleteTool(toolRoutes) },
+    '/v1/tools/*': { DELETE: deleteTool(toolRoutes) },
+  };
+}

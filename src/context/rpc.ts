@@ -1,0 +1,85 @@
+import { compressionGzip, connectNodeAdapter } from '@connectrpc/connect-node';
+import { Health } from '../../gen/grpc/health/v1/health_pb.js';
+import { ChatService } from '../../gen/llmgateway/v1/chat_service_pb.js';
+import { EmbeddingsService } from '../../gen/llmgateway/v1/embeddings_service_pb.js';
+import { ModelsService } from '../../gen/llmgateway/v1/models_service_pb.js';
+import { ResponsesService } from '../../gen/llmgateway/v1/responses_service_pb.js';
+import { SessionService } from '../../gen/llmgateway/v1/session_service_pb.js';
+import { ToolService } from '../../gen/llmgateway/v1/tool_service_pb.js';
+import type { Config } from '../config/load.ts';
+import type { Conversations } from '../responses/conversations.ts';
+import type { OnFailure } from '../rpc/call-context.ts';
+import type { ChatApi } from '../rpc/chat-api.ts';
+import { chatService } from '../rpc/chat-service.ts';
+import { conversationMethods } from '../rpc/conversations-service.ts';
+import type { EmbeddingsApi } from '../rpc/embeddings-api.ts';
+import { embeddingsService } from '../rpc/embeddings-service.ts';
+import { healthService, type Serving } from '../rpc/health-service.ts';
+import type { ModelsApi } from '../rpc/models-api.ts';
+import { modelsService } from '../rpc/models-service.ts';
+import { registerReflection } from '../rpc/reflection.ts';
+import type { ResponsesApi } from '../rpc/responses-api.ts';
+import { responseMethods } from '../rpc/responses-service.ts';
+import type { SessionApi } from '../rpc/session-api.ts';
+import { sessionService } from '../rpc/session-service.ts';
+import type { ToolApi } from '../rpc/tool-api.ts';
+import { toolService } from '../rpc/tool-service.ts';
+
+/** What the services are made of. */
+export interface RpcParts {
+  readonly initial: Config;
+  readonly chat: ChatApi;
+  readonly vectors: EmbeddingsApi;
+  readonly models: ModelsApi;
+  readonly responses: ResponsesApi;
+  readonly conversations: Conversations;
+  readonly sessions: SessionApi;
+  readonly tools: ToolApi;
+  readonly serving: Serving;
+  readonly tenantOf: () => string;
+  readonly refused: OnFailure;
+}
+
+const services = [
+  ChatService,
+  ResponsesService,
+  EmbeddingsService,
+  ModelsService,
+  SessionService,
+  ToolService,
+  Health,
+];
+
+/** The RPC services, for Connect, gRPC and gRPC-Web. */
+export function rpcHandler(parts: RpcParts): ReturnType<typeof connectNodeAdapter> {
+  const { initial, chat, vectors, models, sessions, tools, serving, tenantOf, refused } = parts;
+  const { responses, conversations } = parts;
+  return connectNodeAdapter({
+    routes(router) {
+      router.service(ChatService, chatService(chat, refused));
+      router.service(EmbeddingsService, embeddingsService(vectors, refused));
+      router.service(ModelsService, modelsService(models));
+      router.service(ResponsesService, {
+        ...responseMethods(responses, tenantOf, refused),
+        ...conversationMethods(conversations, tenantOf, refused),
+      });
+      router.service(SessionService, sessionService(sessions, tenantOf));
+      router.service(ToolService, toolService(tools, tenantOf, refused));
+      router.service(
+        Health,
+        healthService(
+          serving,
+          services.map(({ typeName }) => typeName),
+        ),
+      );
+      registerReflection(router, services);
+    },
+    // What clients compress is taken; compressing tokens costs more than sending them.
+    acceptCompression: [compressionGzip],
+    compressMinBytes: Number.MAX_SAFE_INTEGER,
+    // A misspelt field must not be ignored.
+    jsonOptions: { ignoreUnknownFields: false },
+    readMaxBytes: initial.maxBodyBytes,
+    maxTimeoutMs: 2 ** 31 - 1,
+  });
+}

@@ -1,0 +1,140 @@
+import { readFileSync } from 'node:fs';
+import { type Catalogue, readCatalogue, securityLevel } from '../catalogue/catalogue.ts';
+import { Resolver } from '../catalogue/resolve.ts';
+import { createCms } from '../cms/cms.ts';
+import type { TierShares } from '../cms/tier.ts';
+import { foreignPrefixes, namePatterns } from '../config/builtin-providers.ts';
+import { parseYaml } from '../config/file.ts';
+import type { Config } from '../config/load.ts';
+import { Problems } from '../config/problems.ts';
+import { toGatewayError } from '../errors/gateway-error.ts';
+import type { UpstreamClient } from '../http/client.ts';
+import type { Service } from '../integrations/service.ts';
+import { createServices } from '../integrations/services.ts';
+import type { Logger } from '../observability/log.ts';
+import type { ContextPolicy } from '../pipeline/context.ts';
+import { Router } from '../pipeline/routing.ts';
+import { type Discovery, startDiscovery } from '../providers/discovery.ts';
+import { createProviders } from '../providers/registry.ts';
+import { KnownModels } from '../rpc/known-models.ts';
+import { builtinTools } from '../tools/builtin/builtin-tools.ts';
+import { configuredTools } from '../tools/configured-tools.ts';
+import type { Tool } from '../tools/tool.ts';
+
+/** What a configuration determines and a reload replaces. */
+export interface Settled {
+  readonly config: Config;
+  readonly router: Router;
+  readonly discovery: Discovery;
+  readonly models: KnownModels;
+  /** Part of the gateway. */
+  readonly builtIn: readonly Tool[];
+  /** Of the configuration file. */
+  readonly tools: readonly Tool[];
+  readonly context: ContextPolicy;
+}
+
+/** What it is made with, and outlives it. */
+export interface SettleParts {
+  /** To providers and services. */
+  readonly client: UpstreamClient;
+  /** To tools of the configuration file. */
+  readonly toolClient: UpstreamClient;
+  /** Built-in tools besides the gateway's. */
+  readonly ownTools: readonly Tool[];
+  readonly log: Logger;
+}
+
+/**
+ * @param previous what the models of providers are known from so far
+ * @throws ConfigError when the catalogue or a tool of the file is wrong
+ */
+export function settle(
+  config: Config,
+  { client, toolClient, ownTools, log }: SettleParts,
+  previous?: Discovery,
+): Settled {
+  const catalogue = loadCatalogue(config);
+  const services = createServices(config, client, log.module('services'));
+  const { toolPaths: paths, searchTaxonomyEnabled: taxonomyEnabled } = config;
+  const builtIn = [...builtinTools(services, { paths, taxonomyEnabled }), ...ownTools];
+  const names = new Set(builtIn.map(({ name }) => name));
+  const tools = configuredTools(config.tools, names, {
+    client: toolClient,
+    maxResultBytes: () => config.toolMaxResultBytes,
+  });
+  const providers = createProviders(config.providers, client);
+  const prefixes = new Map(Object.entries(foreignPrefixes));
+  for (const { name, prefixes: own } of config.providers)
+    for (const prefix of own) prefixes.set(prefix, name);
+  const rules = { prefixes, patterns: namePatterns, defaultProvider: config.defaultProvider };
+  const resolver = new Resolver(catalogue, rules);
+  const { connectTimeoutMs, firstByteTimeoutMs, idleTimeoutMs } = config;
+  const discoveryLog = log.module('discovery');
+  const discovery = startDiscovery(providers.values(), {
+    intervalMs: config.discoveryIntervalMs,
+    previous,
+    onChange: (provider, reachable, error) =>
+      discoveryLog.info(reachable ? 'provider answers' : 'provider does not answer', {
+        provider,
+        ...(reachable ? {} : { error: toGatewayError(error).rawMessage }),
+      }),
+  });
+  const models = new KnownModels({
+    catalogue,
+    resolver,
+    discovery,
+    providers: config.providers.map(({ name, prefixes, baseUrl, ...own }) => ({
+      name,
+      prefixes,
+      baseUrl,
+      securityLevel: securityLevel(own.securityLevel),
+      missing: providers.get(name)?.missing ?? null,
+      probed: own.discovery && own.keyNames.length === 0,
+    })),
+  });
+  return {
+    config,
+    discovery,
+    builtIn,
+    tools,
+    models,
+    context: contextPolicy(config, models, services.cms),
+    router: new Router({
+      resolver,
+      providers,
+      timeouts: { connectMs: connectTimeoutMs, firstByteMs: firstByteTimeoutMs, idleMs: idleTimeoutMs },
+      providerTimeouts: new Map(config.providers.map(({ name, timeouts }) => [name, timeouts])),
+    }),
+  };
+}
+
+function contextPolicy(config: Config, models: KnownModels, cms: Service | null): ContextPolicy {
+  const { cmsEnabled, cmsProcessEnabled, cmsTierShares } = config;
+  return {
+    // The configuration's reader has made sure that these are three, ascending.
+    shares: cmsTierShares as unknown as TierShares,
+    windowOf: (model) => models.contextWindow(model),
+    required: cmsEnabled === true,
+    process: cmsProcessEnabled,
+    cms: cms === null ? null : createCms(cms),
+    missing: 'LLM_GATEWAY_CMS_URL is not set',
+  };
+}
+
+function loadCatalogue(config: Config): Catalogue {
+  const problems = new Problems();
+  const levels = new Map(
+    config.providers.map(({ name, securityLevel: level }) => [name, securityLevel(level)]),
+  );
+  const file = parseYaml(readFileSync(config.modelsFile, 'utf8'), config.modelsFile, {});
+  if (!Array.isArray(file['models']))
+    problems.wrong(`${config.modelsFile}: models`, file['models'], 'a list');
+  const lists = [
+    { name: config.modelsFile, models: file['models'] },
+    { name: config.file ?? '', models: config.models },
+  ];
+  const catalogue = readCatalogue(lists, levels, problems);
+  problems.throwIfAny();
+  return catalogue;
+}

@@ -1,0 +1,136 @@
+import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { LRUCache } from 'lru-cache';
+import { type Message, MessageSchema, Role, type ToolCall } from '../../gen/llmgateway/v1/message_pb.js';
+import { textOf } from './loop-calls.ts';
+import { parsedArguments } from './loop-run.ts';
+
+/** What of a turn of the model's its client does not know. */
+export interface HiddenTurn {
+  /** Turns before it that were the gateway's alone, with their results. */
+  readonly before: readonly Message[];
+  /** The turn as the model made it; null where the client has it whole. */
+  readonly message: Message | null;
+  /** Its text as the client got it. */
+  readonly given: string;
+  /** Results of the gateway's calls in it. */
+  readonly results: readonly Message[];
+}
+
+export interface TurnMemoryOptions {
+  /** Bytes that are kept in all, about. The longest unused are forgotten first. */
+  readonly maxSize: number;
+  /** How long a turn is kept after it was last written or read, in milliseconds. */
+  readonly ttlMs: number;
+  /** Milliseconds on any clock that only goes forward. Default: the process's. */
+  readonly now?: () => number;
+}
+
+interface Kept {
+  readonly prompt: string;
+  readonly calls: readonly ToolCall[];
+  readonly before: readonly Uint8Array[];
+  readonly message: Uint8Array | null;
+  readonly given: string;
+  readonly results: readonly Uint8Array[];
+  readonly size: number;
+}
+
+/** More than this share of the memory is not kept for a single turn. */
+const maxShare = 1 / 16;
+
+/**
+ * Turns in which the gateway ran calls and the client has others to answer, for conversations that are kept by their clients. A turn
+ * is found by the ids of the calls that the client knows. Some models number their calls, so the calls and what the user said
+ * before them have to be the same, too.
+ */
+export class TurnMemory {
+  readonly #turns: LRUCache<string, Kept>;
+  readonly #maxEntry: number;
+
+  /** With a `maxSize` of 0 nothing is kept. */
+  constructor({ maxSize, ttlMs, now = () => performance.now() }: TurnMemoryOptions) {
+    this.#maxEntry = Math.floor(maxSize * maxShare);
+    this.#turns = new LRUCache({
+      maxSize: Math.max(maxSize, 1),
+      ttl: ttlMs,
+      updateAgeOnGet: true,
+      ttlResolution: 0,
+      perf: { now },
+      sizeCalculation: ({ size }, key) => key.length + size,
+    });
+  }
+
+  get isEmpty(): boolean {
+    return this.#turns.size === 0;
+  }
+
+  /**
+   * @param prompt see promptOf
+   * @param calls those of the turn that the client knows; without any it is not kept
+   */
+  remember(tenant: string, prompt: string, calls: readonly ToolCall[], turn: HiddenTurn): void {
+    const encode = (message: Message): Uint8Array => toBinary(MessageSchema, message);
+    const before = turn.before.map(encode);
+    const message = turn.message === null ? null : encode(turn.message);
+    const results = turn.results.map(encode);
+    let bytes = 512 + turn.given.length + (message?.length ?? 0);
+    for (const { length } of [...before, ...results]) bytes += length;
+    for (const { id, name, arguments: args } of calls) bytes += id.length + name.length + args.length;
+    if (bytes > this.#maxEntry || calls.length === 0) return;
+    // The turn is one, under as many keys as there are calls.
+    const size = Math.ceil(bytes / calls.length);
+    const kept: Kept = { prompt, calls, before, message, given: turn.given, results, size };
+    for (const { id } of calls) this.#turns.set(keyOf(tenant, id), kept);
+  }
+
+  /** @param calls calls as the client sends them: all of its turn's, or any of those whose results it does not have */
+  recall(tenant: string, prompt: string, calls: readonly ToolCall[]): HiddenTurn | null {
+    const [first] = calls;
+    const kept = first === undefined ? undefined : this.#turns.get(keyOf(tenant, first.id));
+    if (kept === undefined || kept.prompt !== prompt) return null;
+    if (kept.message !== null && kept.calls.length !== calls.length) return null;
+    if (!calls.every((call) => kept.calls.some((known) => isSame(call, known)))) return null;
+    const decode = (bytes: Uint8Array): Message => fromBinary(MessageSchema, bytes);
+    return {
+      before: kept.before.map(decode),
+      message: kept.message === null ? null : decode(kept.message),
+      given: kept.given,
+      results: kept.results.map(decode),
+    };
+  }
+}
+
+const keyOf = (tenant: string, callId: string): string => `${tenant}\n${callId}`;
+
+const isSame = (one: ToolCall, other: ToolCall): boolean =>
+  one.id === other.id &&
+  one.name === other.name &&
+  (one.arguments === other.arguments ||
+    isDeepStrictEqual(parsedArguments(one.arguments) ?? 0, parsedArguments(other.arguments) ?? 1));
+
+/** What the user said last before the message at `end`, as a digest. */
+export function promptOf(messages: readonly Message[], end: number): string {
+  for (let i = end - 1; i >= 0; i--) {
+    const message = messages[i] as Message;
+    if (message.role !== Role.USER) continue;
+    const text = textOf(message);
+    if (text !== '') return createHash('sha256').update(text).digest('base64');
+  }
+  return '';
+}
+
+/** The turn as the client sends it, with what it does not know. */
+export function restoredTurn(sent: Message, { message, given, results }: HiddenTurn): Message[] {
+  if (message === null) return [sent, ...results];
+  // A client that changed what was said means it; otherwise the provider gets its own words, byte for byte.
+  const changed = textOf(sent) !== given;
+  const parts = changed
+    ? [
+        ...sent.parts.filter(({ content }) => content.case !== 'toolCall'),
+        ...message.parts.filter(({ content }) => content.case === 'toolCall'),
+      ]
+    : message.parts;
+  return [changed ? { ...sent, parts } : { ...message, parts }, ...results];
+}
