@@ -1,9 +1,12 @@
 import type { RedisAddress } from '../config/redis-url.ts';
 import type { Logger } from '../observability/log.ts';
+import type { ResponseStore } from '../responses/store.ts';
 import type { SessionStore } from '../sessions/store.ts';
 import { checkDataDir, Database } from './embedded/database.ts';
+import { EmbeddedResponses } from './embedded/responses.ts';
 import { EmbeddedSessions } from './embedded/sessions.ts';
 import { RedisConnection } from './redis/connection.ts';
+import { RedisResponses } from './redis/responses.ts';
 import { RedisSessions } from './redis/sessions.ts';
 
 export interface StoreOptions {
@@ -17,6 +20,7 @@ export interface StoreOptions {
 /** Where the gateway keeps what has to outlive a call. */
 export interface Stores {
   readonly sessions: SessionStore;
+  readonly responses: ResponseStore;
   close(): void;
 }
 
@@ -28,15 +32,21 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
   const { redisUrl: address, redisTimeoutMs: timeoutMs, dataDir: dir, dataMaxBytes: maxBytes } = options;
   if (address !== null) {
     const redis = new RedisConnection({ address, timeoutMs, log });
-    return { sessions: new RedisSessions(redis), close: () => redis.close() };
+    return {
+      sessions: new RedisSessions(redis),
+      responses: new RedisResponses(redis),
+      close: () => redis.close(),
+    };
   }
   checkDataDir(dir);
   const database = new Database({ dir, maxBytes });
   const sessions = new EmbeddedSessions(database);
+  const responses = new EmbeddedResponses(database);
   const sweep = (): void => {
     if (!database.opened) return;
     try {
-      if (sessions.sweep()) setImmediate(sweep).unref();
+      const more = [sessions, responses].filter((store) => store.sweep());
+      if (more.length > 0) setImmediate(sweep).unref();
       else database.shrink();
     } catch (error) {
       log.warn('expired data could not be cleared away', { error });
@@ -45,6 +55,7 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
   const timer = setInterval(sweep, sweepMs).unref();
   return {
     sessions,
+    responses,
     close() {
       clearInterval(timer);
       database.close();

@@ -16,6 +16,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { ConfigError } from '../../src/config/problems.ts';
 import { checkDataDir, Database } from '../../src/store/embedded/database.ts';
+import { migrations } from '../../src/store/embedded/schema.ts';
 import { EmbeddedSessions } from '../../src/store/embedded/sessions.ts';
 import { type StoreUnderTest, sessionSuite } from './support/session-suite.ts';
 
@@ -169,7 +170,7 @@ describe('the embedded store', () => {
         newer.exec('PRAGMA user_version = 99');
         newer.close();
       },
-      'its file is of version 99, which a newer gateway made; this one knows 1',
+      `its file is of version 99, which a newer gateway made; this one knows ${migrations.length}`,
     ],
   ])('says why when its file %s, and recovers when that is mended', async (_name, spoil, why) => {
     const dir = folder();
