@@ -119,16 +119,21 @@ export interface ItemAppend {
  * Every key begins with the tenant. What has expired is not there, whenever its data are cleared away.
  */
 export interface ResponseStore {
+  /** Repeated, it changes nothing, whatever has become of the response since. How large one may be its maker sees to. */
   create(tenant: string, response: NewResponse): Promise<void>;
   read(tenant: string, id: string): Promise<StoredResponse | null>;
   /** False when there is none. Whoever works at it finds it gone. */
   delete(tenant: string, id: string): Promise<boolean>;
 
-  /** Adds events to the log and renews the lease. Repeated, it adds nothing and says what the first time came to. */
+  /**
+   * Adds events to the log and renews the lease, also one that ran out, as long as nobody else has the response. Repeated, it adds nothing and
+   * says what the first time came to: events that the log has already after `after` are compared, and only those that follow are added, so
+   * that events whose answer was lost can come again with further ones. `lost` as well when they differ, or would leave a gap.
+   */
   append(tenant: string, id: string, what: EventAppend, leaseMs: number): Promise<StepResult>;
-  /** Renews the lease. */
+  /** Renews the lease, or shortens it: who will not go on gives the response back with a lease of 0. */
   extend(tenant: string, id: string, holder: string, leaseMs: number): Promise<StepResult>;
-  /** Adds the last events and ends it, in one step. Repeated, it says what the first time came to. */
+  /** Adds the last events as `append` does and ends it, in one step. Repeated, it says what the first time came to. */
   end(tenant: string, id: string, what: ResponseEnd): Promise<StepResult>;
   /** Events from number `from` on, at most `limit`; null when there is no such response. */
   events(tenant: string, id: string, from: number, limit: number): Promise<EventPage | null>;
@@ -139,11 +144,12 @@ export interface ResponseStore {
   /** Finds one that is queued or abandoned, whoever's, and gives it to `holder`; null when there is none. */
   claim(holder: string, leaseMs: number): Promise<ClaimedResponse | null>;
 
-  /** Makes items findable by ids that do not say themselves whose they are. */
+  /** Makes items findable by ids that do not say themselves whose they are. One of two responses is found in the later one. */
   indexItems(tenant: string, facts: ResponseFacts, itemIds: readonly string[]): Promise<void>;
   /** Id of the response that an item was indexed for; null when there is none. */
   findItem(tenant: string, itemId: string): Promise<string | null>;
 
+  /** Repeated, it changes nothing. */
   createConversation(
     tenant: string,
     facts: ConversationFacts,
@@ -159,7 +165,9 @@ export interface ResponseStore {
   /** Null when there is no such conversation, or no such item to start after. */
   listItems(tenant: string, id: string, query: ItemQuery): Promise<ItemQueryResult | null>;
   readItem(tenant: string, id: string, itemId: string): Promise<ConversationItem | null>;
-  /** `gone`: there is no such conversation; `lost`: there are other items than `after` says; `full`: it would be too large. */
+  /**
+   * Items whose ids are there already stay as they are; when all are, this is a repetition, and is `saved`. `gone`: there is no such conversation; `lost`: there are other items than `after` says; `full`: it would be too large.
+   */
   addItems(tenant: string, id: string, what: ItemAppend): Promise<'saved' | 'gone' | 'lost' | 'full'>;
   /** False when there is none. */
   deleteItem(tenant: string, id: string, itemId: string): Promise<boolean>;

@@ -1,11 +1,14 @@
 import type { RedisAddress } from '../config/redis-url.ts';
 import type { Logger } from '../observability/log.ts';
+import type { ResponseStore } from '../responses/store.ts';
 import type { SessionStore } from '../sessions/store.ts';
 import type { ToolStore } from '../tools/store.ts';
 import { checkDataDir, Database } from './embedded/database.ts';
+import { EmbeddedResponses } from './embedded/responses.ts';
 import { EmbeddedSessions } from './embedded/sessions.ts';
 import { EmbeddedTools } from './embedded/tools.ts';
 import { RedisConnection } from './redis/connection.ts';
+import { RedisResponses } from './redis/responses.ts';
 import { RedisSessions } from './redis/sessions.ts';
 import { RedisTools } from './redis/tools.ts';
 
@@ -21,6 +24,7 @@ export interface StoreOptions {
 export interface Stores {
   readonly sessions: SessionStore;
   readonly tools: ToolStore;
+  readonly responses: ResponseStore;
   close(): void;
 }
 
@@ -35,16 +39,19 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
     return {
       sessions: new RedisSessions(redis),
       tools: new RedisTools(redis),
+      responses: new RedisResponses(redis),
       close: () => redis.close(),
     };
   }
   checkDataDir(dir);
   const database = new Database({ dir, maxBytes });
   const sessions = new EmbeddedSessions(database);
+  const responses = new EmbeddedResponses(database);
   const sweep = (): void => {
     if (!database.opened) return;
     try {
-      if (sessions.sweep()) setImmediate(sweep).unref();
+      const more = [sessions, responses].filter((store) => store.sweep());
+      if (more.length > 0) setImmediate(sweep).unref();
       else database.shrink();
     } catch (error) {
       log.warn('expired data could not be cleared away', { error });
@@ -54,6 +61,7 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
   return {
     sessions,
     tools: new EmbeddedTools(database),
+    responses,
     close() {
       clearInterval(timer);
       database.close();

@@ -30,4 +30,62 @@ export const migrations: readonly string[] = [
      body TEXT NOT NULL,
      PRIMARY KEY (tenant, name)
    ) STRICT, WITHOUT ROWID;`,
+  // Bodies and inputs are packed (packed.ts). `bytes` is what belongs to a response or a conversation, unpacked. `held_until` is when somebody
+  // has to look after an open response, in milliseconds: the end of the lease, or the making of one that nobody began.
+  `CREATE TABLE responses (
+     key INTEGER PRIMARY KEY,
+     tenant TEXT NOT NULL,
+     id TEXT NOT NULL,
+     created INTEGER NOT NULL,
+     expires INTEGER NOT NULL,
+     body BLOB NOT NULL,
+     bytes INTEGER NOT NULL,
+     count INTEGER NOT NULL DEFAULT 0,
+     open INTEGER NOT NULL,
+     holder TEXT,
+     held_until INTEGER NOT NULL,
+     begun INTEGER NOT NULL DEFAULT 0,
+     cancelled INTEGER NOT NULL DEFAULT 0,
+     UNIQUE (tenant, id)
+   ) STRICT;
+   CREATE INDEX responses_by_expiry ON responses (expires);
+   CREATE INDEX responses_to_go_on_with ON responses (held_until) WHERE open = 1;
+   CREATE TABLE response_inputs (
+     response INTEGER PRIMARY KEY REFERENCES responses (key) ON DELETE CASCADE,
+     items BLOB NOT NULL
+   ) STRICT;
+   CREATE TABLE response_events (
+     key INTEGER PRIMARY KEY,
+     response INTEGER NOT NULL REFERENCES responses (key) ON DELETE CASCADE,
+     position INTEGER NOT NULL,
+     body BLOB NOT NULL,
+     UNIQUE (response, position)
+   ) STRICT;
+   CREATE TABLE response_items (
+     tenant TEXT NOT NULL,
+     id TEXT NOT NULL,
+     response TEXT NOT NULL,
+     expires INTEGER NOT NULL,
+     PRIMARY KEY (tenant, id)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX response_items_by_expiry ON response_items (expires);
+   CREATE TABLE conversations (
+     key INTEGER PRIMARY KEY,
+     tenant TEXT NOT NULL,
+     id TEXT NOT NULL,
+     created INTEGER NOT NULL,
+     expires INTEGER NOT NULL,
+     metadata TEXT NOT NULL,
+     bytes INTEGER NOT NULL,
+     UNIQUE (tenant, id)
+   ) STRICT;
+   CREATE INDEX conversations_by_expiry ON conversations (expires);
+   CREATE TABLE conversation_items (
+     key INTEGER PRIMARY KEY,
+     conversation INTEGER NOT NULL REFERENCES conversations (key) ON DELETE CASCADE,
+     id TEXT NOT NULL,
+     body BLOB NOT NULL,
+     UNIQUE (conversation, id)
+   ) STRICT;
+   CREATE INDEX conversation_items_in_order ON conversation_items (conversation);`,
 ];
