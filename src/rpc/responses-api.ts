@@ -1,4 +1,9 @@
-import type { Item, Response, ResponseParameters } from '../../gen/llmgateway/v1/responses_service_pb.js';
+import {
+  type Item,
+  type Response,
+  type ResponseParameters,
+  ResponseStatus,
+} from '../../gen/llmgateway/v1/responses_service_pb.js';
 import { invalidRequest } from '../errors/gateway-error.ts';
 import type { Logger } from '../observability/log.ts';
 import type { Handler, TokenCount } from '../pipeline/call.ts';
@@ -149,7 +154,7 @@ export function responsesApi(parts: ResponsesApiParts): ResponsesApi {
       return following(making.facts.id, 0, context);
     },
     async getResponse(tenant, id) {
-      return decodeBody((await read(tenant, id)).body);
+      return asItStands(await read(tenant, id));
     },
     async resumeResponse(id, from, context) {
       await read(context.tenant, id);
@@ -176,7 +181,7 @@ export function responsesApi(parts: ResponsesApiParts): ResponsesApi {
         const until = performance.now() + stopWaitMs;
         for (;;) {
           const now = await read(tenant, id);
-          if (!now.open || performance.now() > until || signal.aborted) return decodeBody(now.body);
+          if (!now.open || performance.now() > until || signal.aborted) return asItStands(now);
           await watchers.wait(id, 50, signal);
         }
       } finally {
@@ -200,4 +205,11 @@ export function responsesApi(parts: ResponsesApiParts): ResponsesApi {
     },
     close: () => background.close(),
   };
+}
+
+/** What is stored of a response under way is how it began; its log says whether somebody works at it. */
+function asItStands({ body, open, eventCount }: StoredResponse): Response {
+  const response = decodeBody(body);
+  if (open && eventCount > 0) response.status = ResponseStatus.IN_PROGRESS;
+  return response;
 }
