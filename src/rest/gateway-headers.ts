@@ -15,7 +15,9 @@ export const headerOptions = (exchange: Exchange): HeaderOptions => ({
 
 /** `X-Gateway-Tools`: names with commas between them; null when there are none. */
 function gatewayTools(exchange: Exchange): string[] | null {
-  const names = (header(exchange, 'x-gateway-tools') ?? '')
+  const given = header(exchange, 'x-gateway-tools');
+  if (given === undefined) return null;
+  const names = given
     .split(',')
     .map((name) => name.trim())
     .filter((name) => name !== '');
