@@ -186,12 +186,14 @@ describe('text', () => {
     const citation = { type: 'web_search_result_location', url: 'https://a', title: 'A', cited_text: 'x' };
     const blocks = [
       begin(0, { type: 'text', text: '' }),
+      delta(0, { type: 'text_delta', text: 'ab' }),
       delta(0, { type: 'citations_delta', citation }),
+      delta(0, { type: 'text_delta', text: 'cd' }),
       stop(0),
     ];
     expect(collect(decode(answer(...blocks))).annotations).toMatchObject([
       {
-        kind: { case: 'urlCitation', value: { url: 'https://a', title: 'A' } },
+        kind: { case: 'urlCitation', value: { url: 'https://a', title: 'A', startIndex: 0, endIndex: 4 } },
         extras: { json: '{"cited_text":"x"}' },
       },
     ]);
