@@ -48,10 +48,14 @@ export function applyHeaders(
   if (dropParams !== undefined) options.dropParams = dropParams;
   if (cmsMode !== '') options.cmsMode = cmsMode;
   if (sessionId !== '') {
-    if (options.sessionId !== '' && options.sessionId !== sessionId) {
-      throw invalidRequest('X-Session-Id', 'X-Session-Id and session_id name different sessions');
-    }
-    options.sessionId = sessionId;
+    options.sessionId = sameSession(sessionId, options.sessionId);
   }
   request.options = options;
+}
+
+/** The session that `X-Session-Id` or the body names; '' for none. @throws GatewayError when they name two */
+export function sameSession(ofHeader: string, ofBody: string): string {
+  if (ofHeader !== '' && ofBody !== '' && ofHeader !== ofBody)
+    throw invalidRequest('X-Session-Id', 'X-Session-Id and session_id name different sessions');
+  return ofHeader === '' ? ofBody : ofHeader;
 }
