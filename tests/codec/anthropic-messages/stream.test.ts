@@ -401,6 +401,15 @@ describe('odd frames', () => {
     expect(collect(events).values).toHaveLength(1);
   });
 
+  test.each<[string, Json[]]>([
+    ['without a word', []],
+    ['with a word that is null', [over(null)]],
+    ['with an empty word', [over('')]],
+  ])('an end %s on why it stopped is none', (_what, frames) => {
+    const error = fails([start(), ...text(0, 'a'), ...frames, done]);
+    expect(error.reason).toBe(ErrorReason.UPSTREAM_INTERRUPTED);
+  });
+
   test('an end like that of others is none', () => {
     expect(fails([start(), ...text(0, 'a'), over(), '[DONE]']).reason).toBe(ErrorReason.UPSTREAM_INTERRUPTED);
   });
@@ -418,13 +427,14 @@ describe('odd frames', () => {
       { type: 7 },
       {},
       { type: 'message_delta' },
+      over(),
       done,
     ];
     const events = decode(frames);
     expect(events[0]?.event.value).toMatchObject({ id: 'msg_1' });
     const { values, finish } = collect(events);
     expect(values).toMatchObject([{ text: '' }, { text: 'again' }]);
-    expect(finish).toEqual({ reason: FinishReason.UNSPECIFIED, native: '' });
+    expect(finish).toEqual({ reason: FinishReason.STOP, native: 'end_turn' });
   });
 
   test('a stream without a beginning has an id all the same', () => {
