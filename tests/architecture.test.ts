@@ -13,7 +13,7 @@ const allowed: Record<string, readonly string[]> = {
   config: ['errors', 'observability'],
   catalogue: ['config', 'errors'],
   codec: ['model', 'errors'],
-  reasoning: [],
+  reasoning: ['model'],
   tokens: [],
   sessions: ['errors'],
   integrations: ['http', 'errors', 'config', 'observability'],

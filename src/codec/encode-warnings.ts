@@ -2,7 +2,7 @@ import type { Warning } from '../../gen/llmgateway/v1/completion_pb.js';
 import type { Extras, Part } from '../../gen/llmgateway/v1/message_pb.js';
 import { type GatewayError, invalidRequest, unsupportedParameter } from '../errors/gateway-error.ts';
 import * as build from '../model/build.ts';
-import { membersOf } from './json.ts';
+import { isObject, membersOf } from './json.ts';
 
 /** Where an encoder of requests says what it left out: one warning of a kind, however often it applies. */
 export class EncodeWarnings {
@@ -50,14 +50,17 @@ export class EncodeWarnings {
 
   /**
    * A part as this dialect can say it: one of a kind of another dialect that says something in plain text is that text here, which is
-   * reported. All others stay as they are.
+   * reported, and so are pictures in it, which have no text. All others stay as they are.
    */
   simplified(part: Part, field: string): Part {
     const { content, cacheBreakpoint } = part;
     if (content.case !== 'opaque' || content.value.text === '') return part;
-    const { dialect, type, text } = content.value;
+    const { dialect, type, text, json } = content.value;
     if (dialect === this.#dialectName) return part;
     this.warn('simplified_part', field, `of a part ${type} of ${dialect} only the plain text is sent`);
+    if (json.includes('"image"') && hasPicture(JSON.parse(json), 0)) {
+      this.warn('dropped_part', field, `pictures in a part ${type} of ${dialect} are left out`);
+    }
     return build.textPart(text, {}, cacheBreakpoint === undefined ? undefined : { cacheBreakpoint });
   }
 
@@ -73,6 +76,15 @@ export class EncodeWarnings {
     }
     return list;
   }
+}
+
+/** Deeper than any part of a known kind goes: a part could go on for as long as its sender likes. */
+const maxDepth = 8;
+
+function hasPicture(value: unknown, depth: number): boolean {
+  if (depth > maxDepth || typeof value !== 'object' || value === null) return false;
+  if (isObject(value) && value['type'] === 'image') return true;
+  return Object.values(value).some((inner) => hasPicture(inner, depth + 1));
 }
 
 /** Whether typed fields say all that the keys do. */

@@ -36,6 +36,43 @@ export function encodeArguments(call: ToolCall, warnings: EncodeWarnings, at: st
   return json;
 }
 
+/** Frames in which arguments in pieces become one member of an object. */
+const frames = { object: null, input: '{"input":"', wrapped: `{"${wrapped}":"` } as const;
+
+/**
+ * The same for arguments that come in pieces: which kind they are is known with the first that is not blank. What begins as an object is
+ * passed on as it is, though it may be cut off.
+ */
+export class ArgumentPieces {
+  readonly #custom: boolean;
+  #frame: string | null | undefined;
+  #held = '';
+
+  constructor({ custom }: Pick<ToolCall, 'custom'>) {
+    this.#custom = custom;
+  }
+
+  /** @returns JSON text that goes on with what was given before; '' while nothing is certain */
+  add(piece: string): string {
+    if (this.#frame !== undefined) return this.#frame === null ? piece : quote(piece).slice(1, -1);
+    this.#held += piece;
+    const text = this.#held;
+    if (text === '' || (!this.#custom && text.trim() === '')) return '';
+    this.#frame = this.#custom
+      ? frames.input
+      : text.trimStart().startsWith('{')
+        ? frames.object
+        : frames.wrapped;
+    return this.#frame === null ? text : this.#frame + quote(text).slice(1, -1);
+  }
+
+  /** @returns the rest of the JSON text */
+  end(): string {
+    if (this.#frame === undefined) return this.#custom ? `${frames.input}"}` : '{}';
+    return this.#frame === null ? '' : '"}';
+  }
+}
+
 /** The text that was put into an object by `objectArguments`; null for an object of another origin. */
 export function unwrapArguments(json: Readonly<Record<string, unknown>>): string | null {
   const text = json[wrapped];

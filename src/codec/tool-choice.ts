@@ -61,6 +61,8 @@ export interface ToolTarget {
   readonly dialect: string;
   /** Its name in messages. */
   readonly provider: string;
+  /** It takes tools with free text as input. */
+  readonly customTools?: boolean;
 }
 
 /**
@@ -72,7 +74,7 @@ export interface ToolTarget {
 export function takeTools(
   request: CreateChatCompletionRequest,
   allowed: ReadonlySet<string> | null,
-  { dialect, provider }: ToolTarget,
+  { dialect, provider, customTools = false }: ToolTarget,
   warnings: EncodeWarnings,
 ): TakenTools {
   const { tools, toolChoice } = request;
@@ -83,7 +85,7 @@ export function takeTools(
     const tool = tools[i] as Tool;
     if (foreign.has(tool) || (allowed !== null && !allowed.has(nameOf(tool)))) continue;
     const at = `tools[${i}]`;
-    if (tool.kind.case !== 'custom') taken.push({ tool, at });
+    if (customTools || tool.kind.case !== 'custom') taken.push({ tool, at });
     else {
       warnings.refuse('tool', at, `${provider} takes no tools with free text as input`);
       dropped.add(nameOf(tool));

@@ -25,7 +25,7 @@ export function circuitOpen(name: string): ServiceError {
   return new ServiceError('circuit_open', `${name}: ${reason}`, { reason });
 }
 
-/** An answer with an error status. */
+/** An answer with a status other than 2xx. */
 export const badStatus = (name: string, status: number, body: string): ServiceError =>
   new ServiceError('status', `${name}: HTTP ${status}`, { status, body, reason: `HTTP ${status}` });
 

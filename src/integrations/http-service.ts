@@ -104,8 +104,11 @@ export class HttpService implements Service {
       signal,
       timeouts: noTimeouts,
     });
-    if (status < 400) return { status, text: await body.text(this.#options.maxAnswerBytes) };
-    throw badStatus(this.name, status, await beginningOf(body));
+    if (status >= 200 && status < 300) return { status, text: await body.text(this.#options.maxAnswerBytes) };
+    if (status >= 400) throw badStatus(this.name, status, await beginningOf(body));
+    // What a redirect says is where it leads: an inner address.
+    body.cancel();
+    throw badStatus(this.name, status, '');
   }
 
   #headers({ json, headers, requestId, traceparent, tracestate }: ServiceRequest): Record<string, string> {

@@ -1,7 +1,8 @@
 import type { CreateChatCompletionRequest } from '../../gen/llmgateway/v1/chat_service_pb.js';
-import { type Message, type Part, Role } from '../../gen/llmgateway/v1/message_pb.js';
+import { type Message, type Part, Role, type ToolCall } from '../../gen/llmgateway/v1/message_pb.js';
 import { type StreamEvent, tapEvents } from '../model/events.ts';
 import { inOrder, orderOf } from '../reasoning/answer-order.ts';
+import { callKey } from '../reasoning/call-key.ts';
 import type { CallState, StateMemory } from '../reasoning/state-memory.ts';
 import type { ChatCall, Stage } from './call.ts';
 
@@ -14,9 +15,10 @@ export function reasoningStateStage(memory: StateMemory): Stage {
     if (call.kind !== 'chat') return next(call);
     const provider = call.route?.provider.name ?? '';
     call.request = restored(call.request, provider, memory);
+    const said: Said = { provider, memory, messages: call.request.messages };
     const reply = await next(call);
     if (reply.kind === 'unary') {
-      for (const { message } of reply.response.choices) remember(message?.parts ?? [], provider, memory);
+      for (const { message } of reply.response.choices) remember(message?.parts ?? [], said);
       return reply;
     }
     if (reply.kind !== 'stream' || !mayCallTools(call)) return reply;
@@ -25,8 +27,7 @@ export function reasoningStateStage(memory: StateMemory): Stage {
       events(batch) {
         for (let i = 0; i < batch.length; i++) gather(gathered, batch[i] as StreamEvent);
         if (batch[batch.length - 1]?.event.case !== 'finished') return;
-        for (const parts of gathered)
-          remember(parts?.filter((part) => part !== undefined) ?? [], provider, memory);
+        for (const parts of gathered) remember(parts?.filter((part) => part !== undefined) ?? [], said);
       },
     });
     return { kind: 'stream', events };
@@ -36,15 +37,21 @@ export function reasoningStateStage(memory: StateMemory): Stage {
 const mayCallTools = ({ request }: ChatCall): boolean =>
   request.tools.length > 0 || (request.options?.gatewayTools.length ?? 0) > 0;
 
-function remember(parts: readonly Part[], provider: string, memory: StateMemory): void {
-  const states: { id: string; signature: string; reasoning: Part[] }[] = [];
+/** An answer's place: who gave it, and after what. */
+interface Said {
+  readonly provider: string;
+  readonly memory: StateMemory;
+  readonly messages: readonly Message[];
+}
+
+function remember(parts: readonly Part[], { provider, memory, messages }: Said): void {
+  const states: { call: ToolCall; signature: string; reasoning: Part[] }[] = [];
   let reasoning: Part[] = [];
   for (const part of parts) {
     const { content } = part;
     if (content.case === 'reasoning') reasoning.push(part);
     if (content.case !== 'toolCall') continue;
-    const { id, signature } = content.value;
-    states.push({ id, signature, reasoning });
+    states.push({ call: content.value, signature: content.value.signature, reasoning });
     reasoning = [];
   }
   const [first] = states;
@@ -52,9 +59,11 @@ function remember(parts: readonly Part[], provider: string, memory: StateMemory)
   // Opaque state is told at the end of a stream, and belongs before the calls as well.
   first.reasoning.push(...reasoning);
   const order = orderOf(parts);
-  for (const { id, ...state } of states) {
-    if (order !== undefined && id === first.id) memory.remember(provider, id, { ...state, order });
-    else if (state.reasoning.length > 0 || state.signature !== '') memory.remember(provider, id, state);
+  for (const { call, ...state } of states) {
+    const isFirst = order !== undefined && call.id === first.call.id;
+    if (!isFirst && state.reasoning.length === 0 && state.signature === '') continue;
+    const key = callKey(call, messages, messages.length);
+    memory.remember(provider, key, isFirst ? { ...state, order } : state);
   }
 }
 
@@ -113,7 +122,9 @@ function restored(
   for (let i = 0; i < request.messages.length; i++) {
     const message = request.messages[i] as Message;
     if (message.role !== Role.ASSISTANT) continue;
-    const parts = withState(message.parts, provider, memory);
+    const recall = (call: ToolCall): CallState | undefined =>
+      memory.recall(provider, callKey(call, request.messages, i));
+    const parts = withState(message.parts, recall);
     if (parts === message.parts) continue;
     messages ??= [...request.messages];
     messages[i] = { ...message, parts };
@@ -131,11 +142,11 @@ const sameState = (one: Part, other: Part): boolean =>
   one.content.value.encrypted === other.content.value.encrypted;
 
 /** The parts of an answer with the state of its calls, in its order; the same list where nothing is missing or known. */
-function withState(parts: Part[], provider: string, memory: StateMemory): Part[] {
+function withState(parts: Part[], recall: (call: ToolCall) => CallState | undefined): Part[] {
   const states = new Map<Part, CallState>();
   for (const part of parts) {
     if (part.content.case !== 'toolCall') continue;
-    const state = memory.recall(provider, part.content.value.id);
+    const state = recall(part.content.value);
     if (state !== undefined) states.set(part, state);
   }
   if (states.size === 0) return parts;
@@ -150,7 +161,21 @@ function withState(parts: Part[], provider: string, memory: StateMemory): Part[]
   const order = first === undefined ? undefined : states.get(first)?.order;
   const ordered = order === undefined ? null : inOrder(signed, order);
   if (ordered !== null) return isSame(ordered, signed) ? signed : ordered;
-  return complete ? signed : withReasoning(signed, states);
+  return complete || isOther(parts, states) ? signed : withReasoning(signed, states);
+}
+
+/** Whether the reasoning of the parts is another than what is known: not a piece of it that a client kept. */
+function isOther(parts: readonly Part[], states: ReadonlyMap<Part, CallState>): boolean {
+  const given = reasoningOf(parts);
+  return (
+    given !== '' && !reasoningOf([...states.values()].flatMap(({ reasoning }) => reasoning)).includes(given)
+  );
+}
+
+function reasoningOf(parts: readonly Part[]): string {
+  let text = '';
+  for (const { content } of parts) if (content.case === 'reasoning') text += content.value.text;
+  return text;
 }
 
 /** Whether parts are the given ones in their order. What is left out for saying nothing makes no difference. */
@@ -178,7 +203,7 @@ function signedCalls(parts: Part[], states: Map<Part, CallState>): Part[] {
   return changed ? signed : parts;
 }
 
-/** The parts with the reasoning of each call before it; the same list where there is none. */
+/** The parts with the reasoning of each call before it, in place of what the client kept of it; the same list where there is none. */
 function withReasoning(parts: Part[], states: ReadonlyMap<Part, CallState>): Part[] {
   const out: Part[] = [];
   let changed = false;
@@ -192,10 +217,7 @@ function withReasoning(parts: Part[], states: ReadonlyMap<Part, CallState>): Par
       else out.push(...reasoning);
     }
     if (part.content.case === 'toolCall') first = false;
-    out.push(part);
+    if (part.content.case !== 'reasoning') out.push(part);
   }
-  if (!changed) return parts;
-  // Reasoning that the client did keep is part of what is restored.
-  const given = new Set(parts);
-  return out.filter((part) => part.content.case !== 'reasoning' || !given.has(part));
+  return changed ? out : parts;
 }

@@ -6,6 +6,7 @@ import { GatewayError, invalidRequest } from '../errors/gateway-error.ts';
 import type { OpaqueReader } from '../model/assemble.ts';
 import * as build from '../model/build.ts';
 import type { EventStream, StreamEvent } from '../model/events.ts';
+import { promptOf } from '../model/prompt.ts';
 import { ToolLoop } from '../tools/loop.ts';
 import { callsOf } from '../tools/loop-calls.ts';
 import { toolFinished, toolStarted } from '../tools/loop-events.ts';
@@ -14,7 +15,7 @@ import { type CallRunner, runCalls } from '../tools/loop-run.ts';
 import { LoopStream } from '../tools/loop-stream.ts';
 import { sumUsage } from '../tools/sum-usage.ts';
 import type { Toolbox } from '../tools/toolbox.ts';
-import { promptOf, type TurnMemory } from '../tools/turn-memory.ts';
+import type { TurnMemory } from '../tools/turn-memory.ts';
 import type { Call, ChatCall, Handler, Reply, Stage, ToolUse, UnaryReply } from './call.ts';
 
 export interface ToolsStageOptions {
@@ -45,7 +46,7 @@ export function toolsStage(options: ToolsStageOptions): Stage {
   return (next) => (call) => {
     if (call.kind !== 'chat') return next(call);
     if (call.tools !== undefined) return new ToolCalls(call, call.tools, next, options).answer();
-    if (call.request.options !== undefined) checkTurn(call, []);
+    if (call.request.options !== undefined) checkTurn(call, nothingPending);
     return next(call);
   };
 }
@@ -59,7 +60,14 @@ export function countedToolsStage({
     if (call.kind === 'chat' && call.tools !== undefined) {
       const { request, session, tools } = call;
       const sessions = session?.historyLength ?? 0;
-      const history = readHistory(request.messages, { ...tools, memory, tenant: tenantOf(call), sessions });
+      const leaves = leavesCalls(call);
+      const history = readHistory(request.messages, {
+        ...tools,
+        memory,
+        tenant: tenantOf(call),
+        sessions,
+        leaves,
+      });
       call.request = { ...request, messages: history.messages };
     }
     return next(call);
@@ -67,12 +75,17 @@ export function countedToolsStage({
 }
 
 const approvedBy = ({ request }: ChatCall): readonly string[] => request.options?.approvedToolCalls ?? [];
+const leavesCalls = (call: ChatCall): boolean =>
+  call.request.options?.toolApproval !== true && approvedBy(call).length === 0;
 const approvedField = ({ face }: ChatCall): string =>
   face === 'rpc' ? 'options.approved_tool_calls' : 'approved_tool_calls';
 
+const nothingPending = { pending: [], settled: new Set<string>() };
+
 /** Makes sure that there is something to answer. @throws GatewayError INVALID_REQUEST */
-function checkTurn(call: ChatCall, pending: readonly ToolCall[]): void {
-  checkApproved(pending, approvedBy(call), approvedField(call));
+function checkTurn(call: ChatCall, history: Pick<History, 'pending' | 'settled'>): void {
+  const { pending } = history;
+  checkApproved(history, approvedBy(call), approvedField(call));
   const { request, session } = call;
   if (pending.length > 0 || request.messages.length > (session?.historyLength ?? 0)) return;
   throw invalidRequest(
@@ -110,6 +123,7 @@ class ToolCalls {
       memory: options.memory,
       tenant: this.#tenant,
       sessions: session?.historyLength ?? 0,
+      leaves: leavesCalls(call),
     });
     const approval = request.options?.toolApproval ?? false;
     const maxRounds = options.maxRounds();
@@ -119,7 +133,7 @@ class ToolCalls {
   async answer(): Promise<Reply> {
     const { signal, stream } = this.#call;
     const { pending } = this.#history;
-    checkTurn(this.#call, pending);
+    checkTurn(this.#call, this.#history);
     signal.addEventListener('abort', this.#onAbort, { once: true });
     if (signal.aborted) this.#onAbort();
     try {

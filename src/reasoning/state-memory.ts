@@ -44,7 +44,10 @@ export class StateMemory {
     });
   }
 
-  /** @param provider whose state it is: others must not get it */
+  /**
+   * @param provider whose state it is: others must not get it
+   * @param callId what the call is known by; see callKey
+   */
   remember(provider: string, callId: string, state: CallState): void {
     const { order: _order, ...bare } = state;
     // A state without its order is better than none.

@@ -15,7 +15,9 @@ export const headerOptions = (exchange: Exchange): HeaderOptions => ({
 
 /** `X-Gateway-Tools`: names with commas between them; null when there are none. */
 function gatewayTools(exchange: Exchange): string[] | null {
-  const names = (header(exchange, 'x-gateway-tools') ?? '')
+  const given = header(exchange, 'x-gateway-tools');
+  if (given === undefined) return null;
+  const names = given
     .split(',')
     .map((name) => name.trim())
     .filter((name) => name !== '');
@@ -46,10 +48,14 @@ export function applyHeaders(
   if (dropParams !== undefined) options.dropParams = dropParams;
   if (cmsMode !== '') options.cmsMode = cmsMode;
   if (sessionId !== '') {
-    if (options.sessionId !== '' && options.sessionId !== sessionId) {
-      throw invalidRequest('X-Session-Id', 'X-Session-Id and session_id name different sessions');
-    }
-    options.sessionId = sessionId;
+    options.sessionId = sameSession(sessionId, options.sessionId);
   }
   request.options = options;
+}
+
+/** The session that `X-Session-Id` or the body names; '' for none. @throws GatewayError when they name two */
+export function sameSession(ofHeader: string, ofBody: string): string {
+  if (ofHeader !== '' && ofBody !== '' && ofHeader !== ofBody)
+    throw invalidRequest('X-Session-Id', 'X-Session-Id and session_id name different sessions');
+  return ofHeader === '' ? ofBody : ofHeader;
 }

@@ -12,7 +12,8 @@ import { invalidRequest } from '../errors/gateway-error.ts';
 import type { ToolApi } from '../rpc/tool-api.ts';
 import { handlerBounds } from '../tools/http-handler.ts';
 import { maxDescriptionChars, timeoutRangeMs } from '../tools/new-tool.ts';
-import { clientOf, type Exchange, type RestHandler, readJson, sendJson } from './exchange.ts';
+import { clientOf, type Exchange, header, type RestHandler, readJson, sendJson } from './exchange.ts';
+import { sameSession } from './gateway-headers.ts';
 
 /** What the tool routes are made of. */
 export interface ToolRoutes {
@@ -83,7 +84,10 @@ export const executeTool =
       name: readName(body['name'], 'name', 128),
       argumentsJson: args === null ? '' : readObjectText(args, 'arguments'),
       argumentsField: 'arguments',
-      sessionId: readOptionalString(session, 'session_id'),
+      sessionId: sameSession(
+        header(exchange, 'x-session-id') ?? '',
+        readOptionalString(session, 'session_id'),
+      ),
     };
     const context = { requestId: exchange.requestId, face: 'tools', ...clientOf(exchange) };
     const { name, resultJson, success, error } = await api.executeTool(tenantOf(exchange), wanted, context);

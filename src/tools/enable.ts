@@ -41,9 +41,11 @@ export async function enableTools(
   const enabled = new Map<string, Tool>();
   const tools: ModelTool[] = [];
   let clientHasOwn = false;
+  // Functions of the older form are the client's: the gateway answers none of its calls.
+  const mayRunListed = request.parameters?.legacyFunctions !== true;
   const taken = new Set<string>();
   for (const tool of request.tools) {
-    const own = tool.kind.case === 'function' ? known.get(tool.kind.value.name) : undefined;
+    const own = mayRunListed && tool.kind.case === 'function' ? known.get(tool.kind.value.name) : undefined;
     if (own === undefined) clientHasOwn = true;
     else enabled.set(own.name, own);
     if (tool.kind.case === 'custom') taken.add(tool.kind.value.name);

@@ -1,6 +1,5 @@
 import { isUtf8 } from 'node:buffer';
 import { ToolSource } from '../../gen/llmgateway/v1/tool_service_pb.js';
-import { isExactNumber } from '../codec/json.ts';
 import { type UpstreamClient, UpstreamError, type UpstreamResponse } from '../http/client.ts';
 import { PrivateAddressError } from './addresses.ts';
 import { fillPath, placeholdersOf } from './http-handler.ts';
@@ -89,19 +88,16 @@ async function call(
   return resultOf(response, await response.body.bytes(maxResultBytes()));
 }
 
-/** A query with the arguments in it: lists as one entry for each item, what is nested otherwise as JSON, null left out. */
+/** A query with the arguments in it: a list as one entry for each item, what is nested as JSON; an argument that is null is left out. */
 function withQuery(url: URL, args: readonly (readonly [string, unknown])[]): string {
   const query = new URLSearchParams(url.search);
   for (const [name, value] of args) {
-    const items = Array.isArray(value) && value.every(isScalar) ? value : [value];
-    for (const item of items) {
-      if (item !== null) query.append(name, typeof item === 'string' ? item : JSON.stringify(item));
-    }
+    if (value === null) continue;
+    for (const item of Array.isArray(value) ? value : [value])
+      query.append(name, typeof item === 'string' ? item : JSON.stringify(item));
   }
   return query.size === 0 ? '' : `?${query}`;
 }
-
-const isScalar = (value: unknown): boolean => typeof value !== 'object' || isExactNumber(value);
 
 /** JSON as it came; any other text as a JSON string; nothing as null. */
 function resultOf({ headers }: UpstreamResponse, body: Buffer): ToolOutcome {

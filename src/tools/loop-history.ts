@@ -1,8 +1,9 @@
 import { type Message, Role, type ToolCall } from '../../gen/llmgateway/v1/message_pb.js';
 import { invalidRequest } from '../errors/gateway-error.ts';
+import { promptOf } from '../model/prompt.ts';
 import { answeredIn, callsOf, isGateways, type Ownership } from './loop-calls.ts';
 import { lostResult } from './loop-run.ts';
-import { promptOf, restoredTurn, type TurnMemory } from './turn-memory.ts';
+import { restoredTurn, type TurnMemory } from './turn-memory.ts';
 
 /** A conversation as the model is to see it, but for calls that are still to be run. */
 export interface History {
@@ -11,6 +12,8 @@ export interface History {
   readonly sessions: number;
   /** Calls at its end that wait for the gateway. */
   readonly pending: readonly ToolCall[];
+  /** Ids of calls at its end whose results are put back: they were approved before. */
+  readonly settled: ReadonlySet<string>;
   /** Where their results belong. */
   readonly resultsAt: number;
 }
@@ -20,6 +23,8 @@ export interface HistoryOptions extends Ownership {
   readonly tenant: string;
   /** How many of the messages, the first ones, are a session's: nothing can be put between them for good. */
   readonly sessions: number;
+  /** Nothing has to be approved, nor is: calls at the end that the user passes over were left, by a limit, and will not be run. */
+  readonly leaves: boolean;
 }
 
 /**
@@ -29,9 +34,11 @@ export interface HistoryOptions extends Ownership {
 export function readHistory(given: readonly Message[], options: HistoryOptions): History {
   const { memory, tenant } = options;
   const last = given.findLastIndex(({ role }) => role === Role.ASSISTANT);
+  const waits = !(options.leaves && given.some((message, i) => i > last && isFromUser(message)));
   const messages: Message[] = [];
   let { sessions } = options;
   let pending: readonly ToolCall[] = [];
+  const settled = new Set<string>();
   let resultsAt = 0;
   for (let i = 0; i < given.length; i++) {
     if (i === options.sessions) sessions = messages.length;
@@ -56,8 +63,10 @@ export function readHistory(given: readonly Message[], options: HistoryOptions):
       if (answered.has(call.id) || !isGateways(call, options)) continue;
       const known = remembers ? memory.recall(tenant, prompt, [call]) : null;
       const result = known?.results.find((one) => answers(one, call));
-      if (result !== undefined) messages.push(result);
-      else if (i === last) left.push(call);
+      if (result !== undefined) {
+        messages.push(result);
+        if (i === last) settled.add(call.id);
+      } else if (i === last && waits) left.push(call);
       else if (options.enabled.has(call.name)) messages.push(lostResult(call));
     }
     if (i === last) {
@@ -67,26 +76,30 @@ export function readHistory(given: readonly Message[], options: HistoryOptions):
     }
   }
   if (given.length <= options.sessions) sessions = messages.length;
-  return { messages, sessions, pending, resultsAt };
+  return { messages, sessions, pending, settled, resultsAt };
 }
+
+const isFromUser = ({ role, parts }: Message): boolean =>
+  role === Role.USER && parts.some(({ content }) => content.case !== 'toolResult');
 
 const answers = ({ parts }: Message, { id }: ToolCall): boolean =>
   parts.some(({ content }) => content.case === 'toolResult' && content.value.toolCallId === id);
 
 /**
- * The pending calls, when all of them may run.
+ * Makes sure that all of the pending calls may run. A request that is sent again may approve what has run already: it gets the same
+ * results.
  * @param approved ids, or "*" for all
  * @param field where the client approves
  * @throws GatewayError INVALID_REQUEST
  */
 export function checkApproved(
-  pending: readonly ToolCall[],
+  { pending, settled }: Pick<History, 'pending' | 'settled'>,
   approved: readonly string[],
   field: string,
 ): void {
   const ids = new Set(pending.map(({ id }) => id));
   approved.forEach((id, i) => {
-    if (id === '*' || ids.has(id)) return;
+    if (id === '*' || ids.has(id) || settled.has(id)) return;
     throw invalidRequest(
       `${field}[${i}]`,
       `there is no pending call ${JSON.stringify(id)} of a gateway tool`,

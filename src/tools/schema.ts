@@ -57,6 +57,8 @@ const options: Options = {
   ownProperties: true,
   // Code for a reference is made once, however often it is referred to.
   inlineRefs: false,
+  // 19.99 / 0.01 is not whole in doubles. Six digits of the quotient keep cents right up to 10^8, and tell 1.00001 from a whole number.
+  multipleOfPrecision: 6,
   logger: false,
 };
 
@@ -113,6 +115,9 @@ function inspect(schema: Json): boolean {
       throw new SchemaError(`has more than ${schemaBounds.nodes} objects and arrays`);
     for (const [key, item] of Object.entries(value)) {
       if (dearKeys.has(key)) dear = true;
+      // The compiler skips a property of this name.
+      if (key === '__proto__')
+        throw new SchemaError('has the key __proto__, which the gateway does not check');
       if (key === '$async' && item === true) throw new SchemaError('has the unknown keyword $async');
       if (key === '$id' && typeof item === 'string' && depth > 0)
         throw new SchemaError('has an $id below its root, which the gateway does not resolve');
@@ -131,6 +136,7 @@ const judges = new Map<Draft, Ajv>();
 function compile(schema: Json, draft: Draft) {
   // Both would be looked up among other schemas.
   const { $schema: _draft, $id: _id, ...own } = schema;
+  const anchored = draft === Ajv2020 || draft === Ajv2019 ? withRootAnchors(own) : own;
   try {
     return withinTime(compileMs, () => {
       let judge = judges.get(draft);
@@ -145,7 +151,9 @@ function compile(schema: Json, draft: Draft) {
         );
       }
       // An instance of its own: what one schema names must not be there for another.
-      return new draft({ ...options, meta: false, validateSchema: false, code: { regExp } }).compile(own);
+      return new draft({ ...options, meta: false, validateSchema: false, code: { regExp } }).compile(
+        anchored,
+      );
     });
   } catch (error) {
     if (error instanceof SchemaError) throw error;
@@ -156,6 +164,20 @@ function compile(schema: Json, draft: Draft) {
     // Messages of the compiler quote the schema.
     throw new SchemaError(`cannot be compiled: ${(error as Error).message.slice(0, 300)}`);
   }
+}
+
+/** The compiler does not find the anchors of the root. Definitions that refer to the root stand in for them. */
+function withRootAnchors(schema: Json): Json {
+  const { $anchor, $dynamicAnchor, $defs } = schema;
+  const anchors = new Set([$anchor, $dynamicAnchor].filter((name) => typeof name === 'string'));
+  if (anchors.size === 0) return schema;
+  const definitions: Json = isObject($defs) ? { ...$defs } : {};
+  for (const name of anchors) {
+    let key = `root ${name}`;
+    while (Object.hasOwn(definitions, key)) key += ' ';
+    definitions[key] = { $anchor: name, $ref: '#' };
+  }
+  return { ...schema, $defs: definitions };
 }
 
 /** Patterns are meant to be of Unicode; many are written without a thought of it. */

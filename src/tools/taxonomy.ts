@@ -56,16 +56,18 @@ const negation =
   /(?<![\p{L}\p{N}])(?:not|never|no|nor|dont|without|stop|avoid|cannot|refrain from|instead of|rather than)(?![\p{L}\p{N}])|n['’]t(?![\p{L}\p{N}])/iu;
 
 /**
- * The taxonomy that the latest user message asks for ("use the X taxonomy", X quoted or a few words), as it is written there; null when it
- * names none. Of several the last one counts. Takes time in proportion to the text.
+ * The taxonomy that the user asks for ("use the X taxonomy", X quoted or a few words), as it is written there; null when none is named.
+ * Of several the last one counts. Takes time in proportion to the text.
  */
 export function namedTaxonomy(messages: readonly Message[]): string | null {
-  const latest = messages.findLast(({ role }) => role === Role.USER);
-  let named: string | null = null;
-  for (const { content } of latest?.parts ?? []) {
-    if (content.case === 'text') named = lastIn(content.value.text) ?? named;
+  for (let i = messages.length - 1; i >= 0; i--) {
+    const { role, parts } = messages[i] as Message;
+    if (role !== Role.USER) continue;
+    let named: string | null = null;
+    for (const { content } of parts) if (content.case === 'text') named = lastIn(content.value.text) ?? named;
+    if (named !== null) return named;
   }
-  return named;
+  return null;
 }
 
 function lastIn(text: string): string | null {

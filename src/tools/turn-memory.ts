@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { LRUCache } from 'lru-cache';
-import { type Message, MessageSchema, Role, type ToolCall } from '../../gen/llmgateway/v1/message_pb.js';
+import { type Message, MessageSchema, type ToolCall } from '../../gen/llmgateway/v1/message_pb.js';
 import { textOf } from './loop-calls.ts';
 import { parsedArguments } from './loop-run.ts';
 
@@ -28,7 +27,6 @@ export interface TurnMemoryOptions {
 }
 
 interface Kept {
-  readonly prompt: string;
   readonly calls: readonly ToolCall[];
   readonly before: readonly Uint8Array[];
   readonly message: Uint8Array | null;
@@ -42,8 +40,8 @@ const maxShare = 1 / 16;
 
 /**
  * Turns in which the gateway ran calls and the client has others to answer, for conversations that are kept by their clients. A turn
- * is found by the ids of the calls that the client knows. Some models number their calls, so the calls and what the user said
- * before them have to be the same, too.
+ * is found by the ids of the calls that the client knows. Some models number their calls, so the calls and what they answer have to
+ * be the same, too.
  */
 export class TurnMemory {
   readonly #turns: LRUCache<string, Kept>;
@@ -81,15 +79,15 @@ export class TurnMemory {
     if (bytes > this.#maxEntry || calls.length === 0) return;
     // The turn is one, under as many keys as there are calls.
     const size = Math.ceil(bytes / calls.length);
-    const kept: Kept = { prompt, calls, before, message, given: turn.given, results, size };
-    for (const { id } of calls) this.#turns.set(keyOf(tenant, id), kept);
+    const kept: Kept = { calls, before, message, given: turn.given, results, size };
+    for (const { id } of calls) this.#turns.set(keyOf(tenant, prompt, id), kept);
   }
 
   /** @param calls calls as the client sends them: all of its turn's, or any of those whose results it does not have */
   recall(tenant: string, prompt: string, calls: readonly ToolCall[]): HiddenTurn | null {
     const [first] = calls;
-    const kept = first === undefined ? undefined : this.#turns.get(keyOf(tenant, first.id));
-    if (kept === undefined || kept.prompt !== prompt) return null;
+    const kept = first === undefined ? undefined : this.#turns.get(keyOf(tenant, prompt, first.id));
+    if (kept === undefined) return null;
     if (kept.message !== null && kept.calls.length !== calls.length) return null;
     if (!calls.every((call) => kept.calls.some((known) => isSame(call, known)))) return null;
     const decode = (bytes: Uint8Array): Message => fromBinary(MessageSchema, bytes);
@@ -102,24 +100,13 @@ export class TurnMemory {
   }
 }
 
-const keyOf = (tenant: string, callId: string): string => `${tenant}\n${callId}`;
+const keyOf = (tenant: string, prompt: string, callId: string): string => `${tenant}\n${prompt}\n${callId}`;
 
 const isSame = (one: ToolCall, other: ToolCall): boolean =>
   one.id === other.id &&
   one.name === other.name &&
   (one.arguments === other.arguments ||
     isDeepStrictEqual(parsedArguments(one.arguments) ?? 0, parsedArguments(other.arguments) ?? 1));
-
-/** What the user said last before the message at `end`, as a digest. */
-export function promptOf(messages: readonly Message[], end: number): string {
-  for (let i = end - 1; i >= 0; i--) {
-    const message = messages[i] as Message;
-    if (message.role !== Role.USER) continue;
-    const text = textOf(message);
-    if (text !== '') return createHash('sha256').update(text).digest('base64');
-  }
-  return '';
-}
 
 /** The turn as the client sends it, with what it does not know. */
 export function restoredTurn(sent: Message, { message, given, results }: HiddenTurn): Message[] {

@@ -91,11 +91,60 @@ describe.each(Object.entries(others))('%s', (name, model) => {
     expect((await errorOf(response)).message).toMatch(/messages\[\d\]/);
   });
 
+  test('is asked without a part that has no counterpart, where something else is said', async () => {
+    const response = await post({ model, messages: say(upload, { type: 'text', text: 'q' }) });
+    expect([response.status, warnings(response)]).toEqual([200, ['dropped_part']]);
+    expect(gateway.asked()).not.toContain('container_upload');
+  });
+
+  test('is not sent the nothing that is left of an earlier answer', async () => {
+    const used = { type: 'server_tool_use', id: 's', name: 'web_search', input: { query: 'x' } };
+    const asked = { role: 'user', content: 'q' };
+    const messages = [asked, { role: 'assistant', content: [used] }, asked];
+    const response = await post({ model, messages });
+    expect([response.status, warnings(response)]).toEqual([200, ['dropped_part']]);
+    // Ollama takes an answer of no words.
+    const left = name === 'ollama' ? /"content":\[\]/ : /"role":"(?:assistant|model)"/;
+    expect(gateway.asked()).not.toMatch(left);
+  });
+
+  test('is not told what an earlier answer cited from documents, and that is said', async () => {
+    const citation = {
+      type: 'char_location',
+      cited_text: 'x',
+      document_index: 0,
+      document_title: 'D',
+      start_char_index: 0,
+      end_char_index: 1,
+    };
+    const response = await post({
+      model,
+      messages: [
+        { role: 'user', content: 'q' },
+        { role: 'assistant', content: [{ type: 'text', text: 'said', citations: [citation] }] },
+        { role: 'user', content: 'n' },
+      ],
+    });
+    expect([response.status, warnings(response)]).toEqual([200, ['dropped_annotations']]);
+  });
+
+  test('is not shown a picture within a document of content, and that is said', async () => {
+    const picture = { type: 'image', source: { type: 'base64', media_type: 'image/png', data: 'AAAA' } };
+    const content = [{ type: 'text', text: 'inner' }, picture];
+    const response = await post({
+      model,
+      messages: say({ type: 'document', source: { type: 'content', content } }),
+    });
+    expect(response.status).toBe(200);
+    expect(warnings(response).sort()).toEqual(['dropped_part', 'simplified_part']);
+  });
+
   test('is sent what a tool said, although it was nothing', async () => {
     for (const content of ['', [{ type: 'text', text: '' }], []]) {
       const messages = resulting();
       messages[2] = { role: 'user', content: [{ type: 'tool_result', tool_use_id: 't1', content }] } as never;
       expect((await post({ model, messages, tools })).status).toBe(200);
+      if (name === 'openai') expect(gateway.asked()).not.toContain('"content":[]');
     }
   });
 
@@ -129,6 +178,23 @@ describe.each(Object.entries(others))('%s', (name, model) => {
       });
       expect(response.status).toBe(400);
       expect((await errorOf(response)).message).toContain(`'${field}'`);
+    });
+
+    test.each([
+      ['alone', [server], undefined],
+      ['that has to be called', [...tools, server], { type: 'tool', name: 'web_search' }],
+    ])('%s is left out where the client wants that', async (_what, given, choice) => {
+      const response = await post({
+        model,
+        messages: say({ type: 'text', text: 'q' }),
+        tools: given,
+        tool_choice: choice,
+        drop_params: true,
+      });
+      expect(response.status).toBe(200);
+      const told = choice === undefined ? ['dropped_tool'] : ['dropped_tool', 'dropped_tool_choice'];
+      expect(warnings(response).sort()).toEqual(told);
+      expect(gateway.asked()).not.toMatch(/web_search|tool_?choice/i);
     });
   });
 

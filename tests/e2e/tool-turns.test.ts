@@ -184,6 +184,62 @@ describe.each(toolFaces)('on %s', (face) => {
       expect(seen.calls).toEqual([[id, 'invented', {}]]);
     });
 
+    test('turns of a model that numbers its calls stay apart', async () => {
+      const lookedUp = (args: string) => ({
+        calls: [
+          ['g0', 'add', args],
+          ['c0', 'lookup', '{}'],
+        ] as const,
+      });
+      const whole = (args: string) => assistant(null, call('g0', 'add', args), call('c0', 'lookup', '{}'));
+      const shown = assistant(null, call('c0', 'lookup', '{}'));
+      const asked = user(`Poll ${face} ${stream}`);
+      model.script = [lookedUp('{"a":1,"b":1}')];
+      await say({ ...mixing, messages: [asked] });
+      model.script = [lookedUp('{"a":9,"b":9}')];
+      const pending = [asked, shown, result('c0', 'pending')];
+      await say({ ...mixing, messages: pending });
+      await say({ ...mixing, messages: [...pending, shown, result('c0', 'found')] });
+      expect(model.messages()).toEqual([
+        asked,
+        whole('{"a":1,"b":1}'),
+        result('g0', '{"sum":2}'),
+        result('c0', 'pending'),
+        whole('{"a":9,"b":9}'),
+        result('g0', '{"sum":18}'),
+        result('c0', 'found'),
+      ]);
+    });
+
+    test('a request with approved calls can be sent again after it failed', async () => {
+      const id = fresh();
+      const turn = assistant(null, call(id, 'add', '{"a":1,"b":2}'));
+      const body = { ...approving, messages: [user(`Try ${id}`), turn], approved_tool_calls: [id] };
+      const no = answered('{"error":{"message":"no"}}', '400 Bad Request');
+      model.script = [({ socket }) => void socket.write(no)];
+      expect((await say(body)).failure).not.toBe('');
+      const seen = await say(body);
+      expect([seen.text, seen.failure]).toEqual(['done', '']);
+      expect(toolbox.runs.length).toBe(1);
+      expect(model.messages()).toEqual([user(`Try ${id}`), turn, result(id, '{"sum":3}')]);
+    });
+
+    test('a user passes over calls that a limit cut off', async () => {
+      const { id } = await sessions.make();
+      const cut = fresh();
+      model.script = [{ calls: [[cut, 'add', '{"a":1']], finish: 'length' }];
+      const inSession = { model: 'openai/m', gateway_tools: ['add'], session_id: id };
+      await say({ ...inSession, messages: [user('Add')] });
+      const seen = await say({ ...inSession, messages: [user('Never mind')] });
+      expect([seen.text, seen.failure]).toEqual(['done', '']);
+      expect(model.messages().slice(2)).toEqual([
+        result(cut, 'Tool error: the result is not available any more'),
+        user('Never mind'),
+      ]);
+      expect(toolbox.runs).toEqual([]);
+      expect((await say({ ...inSession, messages: [user('Go on')] })).text).toBe('done');
+    });
+
     test('approved calls are run, denied ones not, and the conversation goes on', async () => {
       const [g1, g2] = [fresh(), fresh()];
       const calls = [call(g1, 'add', '{"a":1,"b":2}'), call(g2, 'echo', '{"message":"hi"}')];
@@ -297,6 +353,19 @@ test('an approval without messages takes the session of X-Session-Id, and needs 
   expect((await ask('REST', gateway.url, body)).failure).toBe('400 invalid_request_error messages');
   const { text } = await ask('REST', gateway.url, body, { headers: { 'x-session-id': id } });
   expect(text).toBe('done');
+});
+
+test("functions of the older form are the client's, whatever their names", async () => {
+  model.script = [{ calls: [['f1', 'add', '{"a":1,"b":2}']] }];
+  const body = { model: 'openai/m', functions: [{ name: 'add', parameters: {} }], messages: [user('go')] };
+  const reply = await fetch(`${gateway.url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  const { choices } = (await reply.json()) as { choices: { message: Json }[] };
+  expect(choices[0]?.message['function_call']).toEqual({ name: 'add', arguments: '{"a":1,"b":2}' });
+  expect(toolbox.runs).toEqual([]);
 });
 
 /** A session's messages without members that are null. */

@@ -147,6 +147,18 @@ describe('POST /v1/tools/execute', () => {
     const gone = await tools.execute({ ...body, session_id: id.replace(/^.{8}/, '00000000') });
     expect([gone.status, (await errorOf(gone)).param]).toEqual([404, 'session_id']);
   });
+
+  test('takes the session from X-Session-Id as well', async () => {
+    const body = { name: 'echo', arguments: { message: 'x' } };
+    const { id } = await sessionsAt(gateway.url).make({});
+    const other = id.replace(/^.{8}/, '00000000');
+    const at = (session: string, more = {}) =>
+      tools.execute({ ...body, ...more }, { headers: { 'x-session-id': session } });
+    expect([(await at(id)).status, (await at(id, { session_id: id })).status]).toEqual([200, 200]);
+    expect((await at(other)).status).toBe(404);
+    const two = await at(id, { session_id: other });
+    expect([two.status, (await errorOf(two)).param]).toEqual([400, 'X-Session-Id']);
+  });
 });
 
 describe('tools registered on REST', () => {

@@ -105,9 +105,9 @@ describe('a call', () => {
     expect(upstream.asked[0]?.path).toBe('/platform/health');
   });
 
-  test('gives the body unchanged, whatever the status below 400', async () => {
+  test('gives the body unchanged, whatever the status of success', async () => {
     const body = '{ "a": 1.0,\n "b": 12345678901234567890 }\n';
-    for (const status of [200, 201, 302]) {
+    for (const status of [200, 201, 299]) {
       upstream.instead = (_asked, response) => answer(response, status, body);
       expect(await service().call(health())).toEqual({ status, text: body });
     }
@@ -121,6 +121,18 @@ describe('failures', () => {
     expect(error).toMatchObject({ kind: 'status', status: 503, message: 'code-orchestrator: HTTP 503' });
     expect(error.body.length).toBe(8_192);
   });
+
+  test.each([300, 302, 304, 307])(
+    'a status %d, which is not followed and whose body is not told',
+    async (status) => {
+      upstream.instead = (_asked, response) => {
+        response.writeHead(status, { location: '/elsewhere', 'content-type': 'application/json' });
+        response.end('{"moved":"http://inner/"}');
+      };
+      expect(await failure(service().call(health()))).toMatchObject({ kind: 'status', status, body: '' });
+      expect(upstream.asked.length).toBe(1);
+    },
+  );
 
   test('an error status whose body breaks off', async () => {
     upstream.instead = (_asked, response) => {

@@ -107,7 +107,8 @@ describe('the request', () => {
       none: null,
       list: ['x', 2],
       deep: { z: [1] },
-      mixed: [{ q: 1 }],
+      mixed: [1, 'x', null, { q: 1 }, [2]],
+      empty: [],
     };
     await call(JSON.stringify(args), { method });
     expect(got).toMatchObject([{ method, body: '' }]);
@@ -119,7 +120,11 @@ describe('the request', () => {
       ['list', 'x'],
       ['list', '2'],
       ['deep', '{"z":[1]}'],
-      ['mixed', '[{"q":1}]'],
+      ['mixed', '1'],
+      ['mixed', 'x'],
+      ['mixed', 'null'],
+      ['mixed', '{"q":1}'],
+      ['mixed', '[2]'],
     ]);
     expect(got[0]!.headers['content-type']).toBeUndefined();
   });

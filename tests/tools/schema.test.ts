@@ -58,9 +58,45 @@ describe('a schema', () => {
     ['an unknown draft', { $schema: 'https://example.com/schema' }, /^has an unknown \$schema/],
     ['$async', { $async: true }, /\$async/],
     ['inner ids', { properties: { a: { $id: 'https://example.com/b' } } }, /\$id below its root/],
+    ['a key that the compiler skips', JSON.parse('{"properties":{"__proto__":{}}}'), /the key __proto__/],
     ['depth', { items: nested(40) }, /^is nested deeper than 32$/],
     ['size', { enum: Array.from({ length: 1_000 }, () => []) }, /^has more than 1000 objects and arrays$/],
   ])('is refused for %s', (_what, more, why) => {
     expect(object(more)).toMatch(why);
+  });
+});
+
+describe('a check', () => {
+  const fits = (schema: Record<string, unknown>, args: Record<string, unknown>): boolean =>
+    compileSchema(JSON.stringify({ type: 'object', ...schema })).check(args, 100) === null;
+
+  test.each([
+    [0.01, 19.99, true],
+    [0.01, 4_503_599.37, true],
+    [0.1, 0.3, true],
+    [1, 1e21, true],
+    [0.01, 19.995, false],
+    [1, 1.00001, false],
+    [3, 10, false],
+  ])('of multipleOf %d takes %d: %s', (multipleOf, a, whole) => {
+    expect(fits({ properties: { a: { multipleOf } } }, { a })).toBe(whole);
+  });
+
+  test.each(['$anchor', '$dynamicAnchor'])('finds the %s of the root', (key) => {
+    const schema = {
+      [key]: 'x',
+      properties: { a: { $ref: '#x' }, n: { type: 'number' } },
+      $defs: { 'root x': { type: 'string' } },
+      unevaluatedProperties: false,
+    };
+    expect(fits(schema, { a: { a: { n: 1 } }, n: 1 })).toBe(true);
+    expect(fits(schema, { a: { a: { n: '1' } } })).toBe(false);
+    expect(fits(schema, { a: { b: 1 } })).toBe(false);
+  });
+
+  test('follows $dynamicRef to the root', () => {
+    const schema = { $dynamicAnchor: 'x', properties: { a: { $dynamicRef: '#x' }, n: { type: 'number' } } };
+    expect(fits(schema, { a: { n: 1 } })).toBe(true);
+    expect(fits(schema, { a: { n: '1' } })).toBe(false);
   });
 });

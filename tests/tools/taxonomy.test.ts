@@ -131,7 +131,7 @@ describe('a taxonomy named in the prompt', () => {
     expect(named(text)).toBeNull();
   });
 
-  test('counts in the latest message of the user only', () => {
+  test('counts in messages of the user only, and in the latest that names one', () => {
     const first = message(Role.USER, 'use the a taxonomy');
     const others = [
       message(Role.SYSTEM, 'use the b taxonomy'),
@@ -139,7 +139,8 @@ describe('a taxonomy named in the prompt', () => {
       message(Role.TOOL, 'use the d taxonomy'),
     ];
     expect(namedTaxonomy([first, ...others])).toBe('a');
-    expect(namedTaxonomy([first, message(Role.USER, 'go on')])).toBeNull();
+    expect(namedTaxonomy([first, message(Role.USER, 'go on')])).toBe('a');
+    expect(namedTaxonomy([first, message(Role.USER, 'use the e taxonomy')])).toBe('e');
     expect(namedTaxonomy(others)).toBeNull();
     expect(namedTaxonomy([])).toBeNull();
   });

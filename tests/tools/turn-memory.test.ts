@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Role } from '../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../src/model/build.ts';
-import { promptOf, TurnMemory } from '../../src/tools/turn-memory.ts';
+import { TurnMemory } from '../../src/tools/turn-memory.ts';
 
 const call = (id: string, args = '{}') => build.toolCall(id, 'f', args);
 const turn = (size = 1) => ({
@@ -57,12 +57,4 @@ test('a turn is kept for a while after its last use', () => {
   expect(memory.recall('t', 'p', [call('1')])).not.toBeNull();
   now += 101;
   expect(memory.recall('t', 'p', [call('1')])).toBeNull();
-});
-
-test('the prompt is what the user said last', () => {
-  const said = (role: Role, text: string) => build.message(role, [build.textPart(text)]);
-  const one = [said(Role.USER, 'a'), said(Role.ASSISTANT, 'b'), said(Role.USER, '')];
-  expect(promptOf(one, 3)).toBe(promptOf([said(Role.USER, 'a')], 1));
-  expect(promptOf(one, 3)).not.toBe(promptOf([said(Role.USER, 'c')], 1));
-  expect(promptOf(one, 0)).toBe('');
 });

@@ -7,21 +7,24 @@ import { ownMembers, toExtras } from './extras.ts';
 /** The one kind of citation that names a web page and nothing of this conversation. */
 const webPage = 'web_search_result_location';
 
-/** The sources that a text cites, one by one; what is no object is left out. */
-export function decodeCitations(list: readonly unknown[]): Annotation[] {
+/** The sources that a text of `end` characters cites, one by one; what is no object is left out. */
+export function decodeCitations(list: readonly unknown[], end: number): Annotation[] {
   const annotations: Annotation[] = [];
-  for (const json of list) if (isObject(json)) annotations.push(decodeCitation(json));
+  for (const json of list) if (isObject(json)) annotations.push(decodeCitation(json, end));
   return annotations;
 }
 
-/** One source. A web page is typed, with what else is said of it in extras; every other kind is kept whole. */
-export function decodeCitation(json: Json): Annotation {
+/**
+ * One source. A web page is typed, with what else is said of it in extras; every other kind is kept whole.
+ * @param end how long the citing text is: all of its block, as far as it is known
+ */
+function decodeCitation(json: Json, end: number): Annotation {
   const type = typeof json['type'] === 'string' ? json['type'] : '';
   const { url, title } = json;
   if (type !== webPage || typeof url !== 'string') {
     return build.annotation({ case: 'opaque', value: build.opaque(dialectName, type, JSON.stringify(json)) });
   }
-  const value = build.urlCitation({ url, title: typeof title === 'string' ? title : '' });
+  const value = build.urlCitation({ url, title: typeof title === 'string' ? title : '', endIndex: end });
   let unknown = '';
   for (const key in json) {
     if (key === 'type' || key === 'url' || (key === 'title' && typeof title === 'string')) continue;

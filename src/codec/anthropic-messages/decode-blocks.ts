@@ -17,7 +17,7 @@ export function decodeBlock(json: unknown, idOf: () => string): Part {
       const { text, citations } = json;
       if (typeof text !== 'string') return wholeBlock(json);
       const value = build.text(text);
-      if (Array.isArray(citations)) value.annotations = decodeCitations(citations);
+      if (Array.isArray(citations)) value.annotations = decodeCitations(citations, text.length);
       return withOthers(build.part({ case: 'text', value }), json, textKeys);
     }
     case 'thinking': {

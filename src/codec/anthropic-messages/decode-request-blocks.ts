@@ -97,7 +97,7 @@ function decodeText(json: Json, at: string): DecodedPart {
   if (citations !== null) {
     const list = readArray(citations, `${at}.citations`, maxBlocks);
     writeJson(list, `${at}.citations`); // too deep is the client's fault, to be found here
-    if (list.length > 0 && list.every(isObject)) value.annotations = decodeCitations(list);
+    if (list.length > 0 && list.every(isObject)) value.annotations = decodeCitations(list, value.text.length);
     else unknown = keepMember(unknown, 'citations', list, `${at}.citations`);
   }
   return { part: build.part({ case: 'text', value }), unknown };

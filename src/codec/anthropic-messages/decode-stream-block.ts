@@ -2,7 +2,7 @@ import type { Part } from '../../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../model/build.ts';
 import type { StreamEvent } from '../../model/events.ts';
 import { addMember, isObject, type Json } from '../json.ts';
-import { decodeCitation, decodeCitations } from './citations.ts';
+import { decodeCitations } from './citations.ts';
 import { decodeBlock, inputOf, thought, wholeBlock } from './decode-blocks.ts';
 
 /** What the blocks of an answer share. */
@@ -74,27 +74,37 @@ function others(delta: Json, key: string, blank: string): Json | null {
 
 class TextBlock implements OpenBlock {
   readonly #part: number;
+  #length: number;
+  /** They are of the whole text, so they are told when it is known. */
+  readonly #citations: Json[] = [];
 
   constructor(part: number, text: string, citations: unknown, out: StreamEvent[]) {
     this.#part = part;
-    const annotations = Array.isArray(citations) ? decodeCitations(citations) : [];
+    this.#length = text.length;
+    const annotations = Array.isArray(citations) ? decodeCitations(citations, text.length) : [];
     if (text !== '' || annotations.length > 0) out.push(build.delta(0, part, text, { annotations }));
   }
 
   push(delta: Json, out: StreamEvent[]): Json | null {
     const { type, text, citation } = delta;
     if (type === 'text_delta' && typeof text === 'string') {
+      this.#length += text.length;
       if (text !== '') out.push(build.delta(0, this.#part, text));
       return others(delta, 'text', '');
     }
     if (type === 'citations_delta' && isObject(citation)) {
-      out.push(build.delta(0, this.#part, '', { annotations: [decodeCitation(citation)] }));
+      this.#citations.push(citation);
       return null;
     }
     return delta;
   }
 
   end(out: StreamEvent[]): void {
+    if (this.#citations.length > 0) {
+      out.push(
+        build.delta(0, this.#part, '', { annotations: decodeCitations(this.#citations, this.#length) }),
+      );
+    }
     out.push(build.partEnded(0, this.#part));
   }
 }

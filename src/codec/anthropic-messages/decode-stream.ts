@@ -186,6 +186,10 @@ export class MessagesStreamDecoder {
   }
 
   #finish(json: Json, out: StreamEvent[]): void {
+    const word = this.#stopReason;
+    // Whoever was told of such an end as of a good one would take what came for all.
+    if (typeof word !== 'string' || word === '')
+      throw interrupted(this.#provider, 'ended without saying why it stopped');
     // Bedrock's own measurements are of the hop between it and the gateway.
     for (const key in json) {
       if (key !== 'type' && !key.startsWith('amazon-bedrock-')) this.#endMembers[key] = json[key];
@@ -199,9 +203,7 @@ export class MessagesStreamDecoder {
     if (members !== '') {
       out.push(build.opaqueEvent(dialectName, `{${addText('', 'type', '"message_delta"')},${members}}`));
     }
-    const word = this.#stopReason;
-    const reason = decodeStopReason(word, this.#parts.called);
-    out.push(build.choiceFinished(0, reason, typeof word === 'string' ? word : ''));
+    out.push(build.choiceFinished(0, decodeStopReason(word, this.#parts.called), word));
     out.push(build.finished(decodeUsage(this.#usage)));
   }
 }

@@ -17,12 +17,12 @@ export const isPlainText = ({ content, cacheBreakpoint, extras }: Part): boolean
 
 export const textOf = ({ content }: Part): string => (content.case === 'text' ? content.value.text : '');
 
-/** Content blocks as items of a JSON list, without brackets. Empty texts among others, which Anthropic refuses, are left out. */
+/** Content blocks as items of a JSON list, without brackets. Blank texts among others, which Anthropic refuses, are left out. */
 export function encodeBlocks(parts: readonly Part[], context: EncodeContext, at: string): string {
   let items = '';
   for (let i = 0; i < parts.length; i++) {
     const part = parts[i] as Part;
-    if (parts.length > 1 && isPlainText(part) && textOf(part) === '') continue;
+    if (parts.length > 1 && isPlainText(part) && textOf(part).trim() === '') continue;
     const item = encodeBlock(part, context, `${at}[${i}]`);
     if (item !== '') items += items === '' ? item : `,${item}`;
   }

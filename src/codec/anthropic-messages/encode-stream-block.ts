@@ -1,6 +1,7 @@
 import type { PartDelta, PartEnded } from '../../../gen/llmgateway/v1/completion_pb.js';
-import type { Part, ReasoningPart, ToolCall } from '../../../gen/llmgateway/v1/message_pb.js';
+import type { Part, ReasoningPart } from '../../../gen/llmgateway/v1/message_pb.js';
 import { isObject, type Json, quote, rest } from '../json.ts';
+import { ArgumentPieces } from '../tool-arguments.ts';
 import { encodeCitation } from './citations.ts';
 import { dialectName } from './dialect.ts';
 import { encodeAnswerBlock, encodeToolUse, redactedBlock, signatureOf } from './encode-answer-blocks.ts';
@@ -22,12 +23,12 @@ export class StreamBlock {
   /** -1 until the block has begun. */
   #index = -1;
   #prefix = '';
-  /** Some of the input is written. */
-  #input = false;
+  readonly #input: ArgumentPieces | null;
 
   constructor(part: Part, numbers: BlockNumbers) {
     this.#part = part;
     this.#numbers = numbers;
+    this.#input = part.content.case === 'toolCall' ? new ArgumentPieces(part.content.value) : null;
   }
 
   /** Index of the block; -1 when it has not begun. */
@@ -51,8 +52,7 @@ export class StreamBlock {
       case 'toolCall': {
         const call = content.value;
         return (
-          this.#open(encodeToolUse(call, '{}', ownMembers(this.#part.extras))) +
-          this.#args(call, call.arguments)
+          this.#open(encodeToolUse(call, '{}', ownMembers(this.#part.extras))) + this.#args(call.arguments)
         );
       }
       case 'opaque':
@@ -85,7 +85,7 @@ export class StreamBlock {
       case 'reasoning':
         return this.#thought(text);
       case 'toolCall':
-        return this.#args(content.value, text);
+        return this.#args(text);
       default:
         return '';
     }
@@ -97,10 +97,7 @@ export class StreamBlock {
     if (content.case === 'reasoning' && final?.content.case === 'reasoning') {
       frames += this.#finalThought(final.content.value, ownMembers(final.extras));
     }
-    if (content.case === 'toolCall') {
-      if (content.value.custom) frames += this.#json(this.#input ? '"}' : '{"input":""}');
-      else if (!this.#input) frames += this.#json('{}');
-    }
+    if (this.#input !== null) frames += this.#json(this.#input.end());
     return this.#index < 0 ? '' : `${frames}${frame('content_block_stop', `"index":${this.#index}`)}`;
   }
 
@@ -144,15 +141,12 @@ export class StreamBlock {
   }
 
   #json(piece: string): string {
-    return this.#delta('input_json_delta', 'partial_json', quote(piece));
+    return piece === '' ? '' : this.#delta('input_json_delta', 'partial_json', quote(piece));
   }
 
-  /** A piece of a call's arguments. Those of a custom tool, which are free text, become a member of an object. */
-  #args({ custom }: ToolCall, piece: string): string {
-    if (piece === '') return '';
-    const first = !this.#input;
-    this.#input = true;
-    return this.#json(custom ? `${first ? '{"input":"' : ''}${quote(piece).slice(1, -1)}` : piece);
+  /** A piece of a call's arguments. */
+  #args(piece: string): string {
+    return this.#json(this.#input?.add(piece) ?? '');
   }
 
   /** A block of this dialect's own. Its input, if it has one, comes as deltas do, because that is where clients look for it. */

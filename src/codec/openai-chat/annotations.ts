@@ -42,6 +42,10 @@ export function decodeAnnotations(list: readonly unknown[]): Annotation[] {
   return annotations;
 }
 
+/** Whether a citation is of another dialect, and no web page. */
+export const isForeign = ({ kind }: Annotation): boolean =>
+  kind.case === 'opaque' && kind.value.dialect !== dialectName;
+
 /**
  * Citations as items of a JSON list, without brackets; those of other dialects are left out.
  * @param shift characters of the answer before the text that they belong to

@@ -1,9 +1,9 @@
 import { type Message, type Part, Role, type ToolResult } from '../../../gen/llmgateway/v1/message_pb.js';
 import { quote, rest, splitMembers } from '../json.ts';
-import { encodeAnnotations } from './annotations.ts';
+import { encodeAnnotations, isForeign } from './annotations.ts';
 import { encodeAnswerImage } from './answer-images.ts';
 import type { EncodeContext } from './encode-context.ts';
-import { encodeContent, encodePart } from './encode-parts.ts';
+import { encodeContent, encodePart, nothing } from './encode-parts.ts';
 import { encodeDetails, isOpaqueDetail, reasoningText } from './reasoning.ts';
 
 /** The `messages` of a request as JSON text. */
@@ -57,7 +57,9 @@ class MessagesEncoder {
     return 'user';
   }
 
+  /** @param message '' for one of which nothing is left */
   #push(message: string): void {
+    if (message === '') return;
     this.#list += this.#list === '' ? message : `,${message}`;
   }
 
@@ -79,13 +81,12 @@ class MessagesEncoder {
       this.#context.warn('dropped_is_error', at, 'the provider is told what a tool said, not that it failed');
     }
     const inline = this.#context.dialect.toolResultMedia === 'inline' || !parts.some(isMedia);
-    const content = encodeContent(
-      inline ? parts : parts.filter((part) => !isMedia(part)),
-      result.multipart && inline,
-      false,
-      this.#context,
-      at,
-    );
+    const texts = inline ? parts : parts.filter((part) => !isMedia(part));
+    let content = encodeContent(texts, result.multipart && inline, false, this.#context, at);
+    if (content === nothing) {
+      if (texts.length > 0) this.#refuseEmptied(texts.length === parts.length, at);
+      content = '""';
+    }
     if (!inline) {
       for (const part of parts) {
         const item = isMedia(part) ? encodePart(part, this.#context, at, false) : '';
@@ -100,6 +101,11 @@ class MessagesEncoder {
     );
   }
 
+  /** @param all what has no place was all that was said */
+  #refuseEmptied(all: boolean, at: string): void {
+    if (all && !this.#context.lenient) throw this.#context.emptied(at);
+  }
+
   /** What a message holds besides tool results. */
   #others(message: Message, at: string, role: string): void {
     const hasResults = message.parts.some(isResult);
@@ -108,6 +114,10 @@ class MessagesEncoder {
     this.#flushMedia();
     if (hasResults && parts.length === 0) return;
     const content = encodeContent(parts, message.multipart, false, this.#context, at);
+    if (content === nothing && parts.length > 0) {
+      this.#refuseEmptied(!hasResults, at);
+      if (hasResults) return;
+    }
     const members = message.role === Role.TOOL ? '' : this.#context.members(message.extras, at);
     const name = message.name === '' || message.role === Role.TOOL ? '' : `,"name":${quote(message.name)}`;
     this.#push(`{"role":"${role}","content":${content}${name}${rest(members)}}`);
@@ -123,14 +133,19 @@ function encodeFunction(message: Message, context: EncodeContext, at: string): s
   const result = message.parts.find(isResult)?.content;
   const value = result?.case === 'toolResult' ? result.value : undefined;
   const parts = value?.parts ?? message.parts;
-  const content =
+  let content =
     parts.length === 0
       ? 'null'
       : encodeContent(parts, value?.multipart ?? message.multipart, true, context, at);
+  if (content === nothing) {
+    if (!context.lenient) throw context.emptied(at);
+    content = 'null';
+  }
   const name = message.name === '' ? (value?.name ?? '') : message.name;
   return `{"role":"function","name":${quote(name)},"content":${content}${rest(context.members(message.extras, at))}}`;
 }
 
+/** An earlier answer; '' for one of which nothing is left. */
 function encodeAssistant(message: Message, context: EncodeContext, at: string): string {
   const said: Part[] = [];
   let refusal = '';
@@ -174,16 +189,19 @@ function encodeAssistant(message: Message, context: EncodeContext, at: string): 
     said.length === 0 && !message.multipart
       ? nothingSaid(message)
       : encodeContent(said, message.multipart, true, context, at);
-  let json = `{"role":"assistant","content":${content}`;
+  let json = '';
   if (refusal !== '') json += `,"refusal":${quote(refusal)}`;
-  if (message.name !== '') json += `,"name":${quote(message.name)}`;
   json += encodeHistory(message.parts, thinks, calls !== '', context, at);
   json += encodeSources(said, context, at);
   if (audio !== '') json += `,"audio":${audio}`;
   if (images !== '') json += `,"images":[${images}]`;
   if (calls !== '') json += `,"tool_calls":[${calls}]`;
   if (functionCall !== '') json += `,"function_call":${functionCall}`;
-  return `${json}${rest(context.members(message.extras, at))}}`;
+  json += rest(context.members(message.extras, at));
+  const silent = content === nothing || content === 'null';
+  if (silent && json === '' && !context.lenient) return '';
+  const name = message.name === '' ? '' : `,"name":${quote(message.name)}`;
+  return `{"role":"assistant","content":${content === nothing ? 'null' : content}${name}${json}}`;
 }
 
 /** An answer without any content is refused by OpenAI, where nothing stands in for it. */
@@ -219,6 +237,9 @@ function encodeSources(said: readonly Part[], context: EncodeContext, at: string
   let items = '';
   for (const { content } of said) {
     if (content.case !== 'text') continue;
+    if (content.value.annotations.some(isForeign)) {
+      context.warn('dropped_annotations', at, 'cited sources of another form have no place in openai.chat');
+    }
     const more = encodeAnnotations(content.value.annotations, shift);
     if (more !== '') items += items === '' ? more : `,${more}`;
     shift += content.value.text.length;

@@ -18,8 +18,11 @@ const base64 = (bytes: Uint8Array): string =>
 const dataUrl = (mediaType: string, bytes: Uint8Array): string =>
   `data:${mediaType === '' ? 'application/octet-stream' : mediaType};base64,${base64(bytes)}`;
 
+/** A list of no parts. OpenAI refuses it. */
+export const nothing = '[]';
+
 /**
- * The `content` of a message: plain text where that says all, else a list of parts.
+ * The `content` of a message: plain text where that says all, else a list of parts, which is `nothing` where none of them has a place.
  * @param asText several texts are one text: what a model said, cut by nothing that matters
  */
 export function encodeContent(
@@ -54,8 +57,8 @@ const isPlainText = (part: Part): boolean =>
 
 /**
  * One part of a list; '' when this form has no place for it, which is reported.
- * @param answered it is of an earlier answer: what cannot be said again of those is left out. What the client says has to arrive.
- * @throws GatewayError INVALID_REQUEST
+ * @param answered it is of an earlier answer: what cannot be said again of those is left out
+ * @throws GatewayError INVALID_REQUEST for a picture or sound of the client's that has no place
  */
 export function encodePart(part: Part, context: EncodeContext, at: string, answered: boolean): string {
   const { content } = part;
@@ -84,14 +87,15 @@ export function encodePart(part: Part, context: EncodeContext, at: string, answe
     }
     case 'opaque':
       if (content.value.dialect === dialectName) return content.value.json;
-      return lost(context, at, answered, `a part of ${content.value.dialect} has no place in openai.chat`);
+      return lost(context, at, true, `a part of ${content.value.dialect} has no place in openai.chat`);
     default:
-      return lost(context, at, answered, `a part of kind ${content.case ?? 'unknown'} has no place here`);
+      return lost(context, at, true, `a part of kind ${content.case ?? 'unknown'} has no place here`);
   }
 }
 
-function lost(context: EncodeContext, at: string, answered: boolean, why: string): '' {
-  if (!answered && !context.lenient) throw invalidRequest(at, `Invalid '${at}': ${why}.`);
+/** @param spare it may be missing where something else is said */
+function lost(context: EncodeContext, at: string, spare: boolean, why: string): '' {
+  if (!spare && !context.lenient) throw invalidRequest(at, `Invalid '${at}': ${why}.`);
   context.warn('dropped_part', at, why);
   return '';
 }

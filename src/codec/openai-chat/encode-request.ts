@@ -5,7 +5,7 @@ import type { OpenAIChatDialect } from './dialect.ts';
 import { EncodeContext } from './encode-context.ts';
 import { encodeMessages } from './encode-messages.ts';
 import { encodeParameters } from './encode-parameters.ts';
-import { encodeToolChoice, encodeTools } from './encode-tools.ts';
+import { type EncodedTools, encodeToolChoice, encodeTools } from './encode-tools.ts';
 
 export interface EncodeRequestOptions {
   /** The model's name at the provider. */
@@ -26,7 +26,7 @@ export function encodeChatRequest(
   request: CreateChatCompletionRequest,
   { model, stream, dialect }: EncodeRequestOptions,
 ): EncodedChatRequest {
-  const context = new EncodeContext(dialect);
+  const context = new EncodeContext(dialect, { dropParams: request.options?.dropParams });
   const { inner: format, outer: members } = splitMembers(
     context.members(request.extras, 'extras'),
     'response_format',
@@ -34,10 +34,10 @@ export function encodeChatRequest(
   let body = `{"model":${quote(model)},"messages":${encodeMessages(request.messages, context)}`;
   // In the older form they are among the members.
   const asFunctions = request.parameters?.legacyFunctions === true && hasFunctions(members);
-  const tools = asFunctions ? '' : encodeTools(request, context);
+  const { list: tools, choice } = asFunctions ? noTools : encodeTools(request, context);
   if (tools !== '') body += `,"tools":[${tools}]`;
-  if (request.toolChoice !== undefined && !asFunctions && (tools !== '' || request.tools.length === 0)) {
-    body += `,"tool_choice":${encodeToolChoice(request.toolChoice)}`;
+  if (choice !== undefined && (tools !== '' || request.tools.length === 0)) {
+    body += `,"tool_choice":${encodeToolChoice(choice)}`;
   }
   if (request.parameters !== undefined) body += encodeParameters(request.parameters, context, format);
   if (stream) {
@@ -45,6 +45,8 @@ export function encodeChatRequest(
   }
   return { body: `${body}${rest(members)}}`, warnings: context.warnings };
 }
+
+const noTools: EncodedTools = { list: '', choice: undefined };
 
 const hasFunctions = (members: string): boolean =>
   members.includes('"functions"') && Object.hasOwn(JSON.parse(`{${members}}`) as object, 'functions');

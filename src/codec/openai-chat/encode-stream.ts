@@ -39,11 +39,15 @@ interface OpenPart {
   readonly picture: number;
   /** Readable reasoning so far: its state, when it comes, is told together with the whole of it. */
   reasoning: string;
+  /** Characters of the answer's text before it. */
+  readonly said: number;
 }
 
 class ChoiceState {
   readonly parts: OpenPart[] = [];
   role = false;
+  /** Characters of text. */
+  said = 0;
   tools = 0;
   details = 0;
   pictures = 0;
@@ -131,7 +135,7 @@ export class ChatStreamEncoder {
     const content = started?.content ?? { case: undefined };
     const toolIndex = content.case === 'toolCall' ? choice.tools++ : 0;
     const picture = choice.afterPicture ? choice.pictures - 1 : -1;
-    choice.parts[part] = { content, toolIndex, picture, reasoning: '' };
+    choice.parts[part] = { content, toolIndex, picture, reasoning: '', said: choice.said };
     choice.afterPicture = started !== undefined && isListedPicture(started);
     if (choice.afterPicture) choice.pictures++;
     if (started === undefined) return '';
@@ -150,6 +154,7 @@ export class ChatStreamEncoder {
         );
       }
       case 'text':
+        choice.said += content.value.text.length;
         return content.value.text === '' ? '' : this.#chunk(index, `"content":${quote(content.value.text)}`);
       case 'refusal':
         return content.value.text === '' ? '' : this.#chunk(index, `"refusal":${quote(content.value.text)}`);
@@ -190,13 +195,15 @@ export class ChatStreamEncoder {
   }
 
   #delta({ choice: index, part, text, transcript, annotations, logprobs }: PartDelta): string {
-    const open = this.#choice(index).parts[part];
+    const choice = this.#choice(index);
+    const open = choice.parts[part];
     const more =
       logprobs === undefined ? undefined : `,"logprobs":${encodeLogprobs(logprobs)},"finish_reason":null`;
     switch (open?.content.case) {
       case 'text': {
         const sources =
-          annotations.length === 0 ? '' : `,"annotations":[${encodeAnnotations(annotations, 0)}]`;
+          annotations.length === 0 ? '' : `,"annotations":[${encodeAnnotations(annotations, open.said)}]`;
+        choice.said += text.length;
         return this.#chunk(index, `"content":${quote(text)}${sources}`, more);
       }
       case 'toolCall': {

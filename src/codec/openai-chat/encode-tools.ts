@@ -1,25 +1,29 @@
 import type { CreateChatCompletionRequest } from '../../../gen/llmgateway/v1/chat_service_pb.js';
 import { type Tool, type ToolChoice, ToolChoice_Mode } from '../../../gen/llmgateway/v1/generation_pb.js';
-import { foreignTools } from '../foreign-tools.ts';
 import { quote, rest, splitMembers } from '../json.ts';
+import { takeTools } from '../tool-choice.ts';
 import { dialectName } from './dialect.ts';
 import type { EncodeContext } from './encode-context.ts';
 import { cacheMarker } from './encode-parts.ts';
 
-/**
- * The tools as items of a JSON list, without brackets.
- * @throws GatewayError INVALID_REQUEST for a tool that only another provider has, where the request means nothing without it
- */
-export function encodeTools(request: CreateChatCompletionRequest, context: EncodeContext): string {
-  const foreign = foreignTools(request, dialectName, 'the provider', context);
-  const { tools } = request;
+/** The tools of a request. */
+export interface EncodedTools {
+  /** Items of a JSON list, without brackets. */
+  readonly list: string;
+  /** What the model is to choose among them. */
+  readonly choice: ToolChoice | undefined;
+}
+
+/** @throws GatewayError UNSUPPORTED_PARAMETER for a tool that only another provider has, where the request means nothing without it */
+export function encodeTools(request: CreateChatCompletionRequest, context: EncodeContext): EncodedTools {
+  const target = { dialect: dialectName, provider: 'the provider', customTools: true };
+  const { tools, choice } = takeTools(request, null, target, context);
   let list = '';
-  for (let i = 0; i < tools.length; i++) {
-    const tool = tools[i] as Tool;
-    const item = foreign.has(tool) ? '' : encodeTool(tool, context, `tools[${i}]`);
+  for (const { tool, at } of tools) {
+    const item = encodeTool(tool, context, at);
     if (item !== '') list += list === '' ? item : `,${item}`;
   }
-  return list;
+  return { list, choice };
 }
 
 function encodeTool(tool: Tool, context: EncodeContext, at: string): string {

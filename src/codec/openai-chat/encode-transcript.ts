@@ -18,7 +18,7 @@ const whole = dialect({
 export function encodeTranscript(messages: readonly Message[]): string {
   let list = '';
   for (const message of messages) {
-    const items = encodeMessages([message], new EncodeContext(whole, true)).slice(1, -1);
+    const items = encodeMessages([message], new EncodeContext(whole, { lenient: true })).slice(1, -1);
     if (items === '') continue;
     list += `${list === '' ? '' : ','}${withDetails(items, message)}`;
   }

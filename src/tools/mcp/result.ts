@@ -26,10 +26,8 @@ function partOf(block: ContentBlock): Part {
     case 'image':
       return imagePart(block.data, block.mimeType);
     case 'audio':
-      return build.part({
-        case: 'audio',
-        value: build.audio({ case: 'base64', value: block.data }, { format: audioFormat(block.mimeType) }),
-      });
+      // Models take no sound from tools.
+      return bytesPart('sound', block.data, block.mimeType);
     case 'resource_link':
       return build.textPart(linkText(block));
     case 'resource':
@@ -50,23 +48,13 @@ function resourcePart(resource: Extract<ContentBlock, { type: 'resource' }>['res
   if ('text' in resource) return build.textPart(resource.text);
   const { uri, mimeType = 'application/octet-stream', blob } = resource;
   if (mimeType.startsWith('image/')) return imagePart(blob, mimeType);
-  // Bytes that models cannot read; who wants them has the JSON.
-  return build.textPart(`[${uri}: ${Buffer.byteLength(blob, 'base64')} bytes of ${mimeType}]`);
+  return bytesPart(uri, blob, mimeType);
 }
+
+/** Bytes that models cannot read; who wants them has the JSON. */
+const bytesPart = (name: string, base64: string, mediaType: string): Part =>
+  build.textPart(`[${name}: ${Buffer.byteLength(base64, 'base64')} bytes of ${mediaType}]`);
 
 function linkText({ name, uri, description }: Extract<ContentBlock, { type: 'resource_link' }>): string {
   return `[${name}](${uri})${description === undefined ? '' : `: ${description}`}`;
-}
-
-/** Formats by media types whose second half is another word. */
-const audioFormats: Readonly<Record<string, string>> = {
-  mpeg: 'mp3',
-  wave: 'wav',
-  'x-wav': 'wav',
-  'x-flac': 'flac',
-};
-
-function audioFormat(mediaType: string): string {
-  const subtype = /^audio\/([\w.+-]+)/.exec(mediaType.toLowerCase())?.[1] ?? '';
-  return audioFormats[subtype] ?? subtype;
 }

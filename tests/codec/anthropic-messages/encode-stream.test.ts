@@ -221,6 +221,23 @@ test('a custom tool: its text becomes a member, whatever the pieces', () => {
   expect(JSON.parse(piecesOf(start(0, custom('')), end(0)))).toEqual({ input: '' });
 });
 
+test.each([
+  ['[1]', { invalid_arguments: '[1]' }],
+  [' null', { invalid_arguments: ' null' }],
+  ['"a\\n"', { invalid_arguments: '"a\\n"' }],
+  ['free 😀', { invalid_arguments: 'free 😀' }],
+  [' {"a": 1}', { a: 1 }],
+  [' ', {}],
+])('arguments that are no object become a member of one, whatever the pieces: %s', (args, input) => {
+  const pieces = [...Array(args.length).keys()].map((i) => delta(0, args.charAt(i)));
+  for (const events of [pieces, [delta(0, args)]]) {
+    const text = blocks(start(0, call('a', 'f')), ...events, end(0))
+      .map(({ delta: d }) => (d as { partial_json?: string } | undefined)?.partial_json ?? '')
+      .join('');
+    expect(JSON.parse(text)).toEqual(input);
+  }
+});
+
 test('a picture is a whole block', () => {
   const image = build.part({
     case: 'image',

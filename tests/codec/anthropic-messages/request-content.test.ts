@@ -166,3 +166,14 @@ describe('cache markers', () => {
     expect(warnings).toEqual(['changed_cache_ttl']);
   });
 });
+
+test('blank texts are left out beside others', () => {
+  const call = { id: 'c', type: 'function', function: { name: 'f', arguments: '{}' } };
+  const messages = [
+    { role: 'user', content: 'q' },
+    { role: 'assistant', content: '\n\n', tool_calls: [call] },
+    { role: 'tool', tool_call_id: 'c', content: '1' },
+  ];
+  const { body } = ofChat({ messages });
+  expect(blocksOf(body, 1)).toMatchObject([{ type: 'tool_use', id: 'c' }]);
+});

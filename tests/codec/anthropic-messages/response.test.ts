@@ -171,7 +171,7 @@ describe('blocks', () => {
     expect(parts[0]?.content.value).toMatchObject({
       annotations: [
         {
-          kind: { case: 'urlCitation', value: { url: 'https://a', title: 'A' } },
+          kind: { case: 'urlCitation', value: { url: 'https://a', title: 'A', startIndex: 0, endIndex: 1 } },
           extras: { json: '{"encrypted_index":"e"}' },
         },
         { kind: { case: 'opaque', value: { type: 'char_location', json: JSON.stringify(place) } } },

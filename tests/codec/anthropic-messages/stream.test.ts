@@ -186,12 +186,14 @@ describe('text', () => {
     const citation = { type: 'web_search_result_location', url: 'https://a', title: 'A', cited_text: 'x' };
     const blocks = [
       begin(0, { type: 'text', text: '' }),
+      delta(0, { type: 'text_delta', text: 'ab' }),
       delta(0, { type: 'citations_delta', citation }),
+      delta(0, { type: 'text_delta', text: 'cd' }),
       stop(0),
     ];
     expect(collect(decode(answer(...blocks))).annotations).toMatchObject([
       {
-        kind: { case: 'urlCitation', value: { url: 'https://a', title: 'A' } },
+        kind: { case: 'urlCitation', value: { url: 'https://a', title: 'A', startIndex: 0, endIndex: 4 } },
         extras: { json: '{"cited_text":"x"}' },
       },
     ]);
@@ -399,6 +401,15 @@ describe('odd frames', () => {
     expect(collect(events).values).toHaveLength(1);
   });
 
+  test.each<[string, Json[]]>([
+    ['without a word', []],
+    ['with a word that is null', [over(null)]],
+    ['with an empty word', [over('')]],
+  ])('an end %s on why it stopped is none', (_what, frames) => {
+    const error = fails([start(), ...text(0, 'a'), ...frames, done]);
+    expect(error.reason).toBe(ErrorReason.UPSTREAM_INTERRUPTED);
+  });
+
   test('an end like that of others is none', () => {
     expect(fails([start(), ...text(0, 'a'), over(), '[DONE]']).reason).toBe(ErrorReason.UPSTREAM_INTERRUPTED);
   });
@@ -416,13 +427,14 @@ describe('odd frames', () => {
       { type: 7 },
       {},
       { type: 'message_delta' },
+      over(),
       done,
     ];
     const events = decode(frames);
     expect(events[0]?.event.value).toMatchObject({ id: 'msg_1' });
     const { values, finish } = collect(events);
     expect(values).toMatchObject([{ text: '' }, { text: 'again' }]);
-    expect(finish).toEqual({ reason: FinishReason.UNSPECIFIED, native: '' });
+    expect(finish).toEqual({ reason: FinishReason.STOP, native: 'end_turn' });
   });
 
   test('a stream without a beginning has an id all the same', () => {

@@ -341,6 +341,73 @@ describe('messages of other dialects', () => {
     expect(warnings.map(({ code }) => code).sort()).toEqual(['dropped_extras', 'dropped_part']);
   });
 
+  const opaque = (type: string) =>
+    build.part({ case: 'opaque', value: build.opaque('anthropic.messages', type, '{}') });
+
+  test('a part without counterpart is left out beside others, and refused alone', () => {
+    const { messages, warnings } = roundOf(Role.USER, [opaque('x'), build.textPart('a')]);
+    expect(messages).toEqual([{ role: 'user', content: [{ type: 'text', text: 'a' }] }]);
+    expect(warnings.map(({ code }) => code)).toEqual(['dropped_part']);
+    expect(() => roundOf(Role.USER, [opaque('x')])).toThrow("Invalid 'messages[0]'");
+    expect(() => roundOf(Role.TOOL, [result('a', opaque('x'))])).toThrow("Invalid 'messages[0]'");
+  });
+
+  test('beside a result or a picture nothing stands for what is left out', () => {
+    expect(roundOf(Role.USER, [result('a', build.textPart('1')), opaque('x')]).messages).toEqual([
+      { role: 'tool', tool_call_id: 'a', content: '1' },
+    ]);
+    expect(roundOf(Role.TOOL, [result('a', opaque('x'), picture)]).messages).toEqual([
+      { role: 'tool', tool_call_id: 'a', content: '' },
+      { role: 'user', content: [pictured] },
+    ]);
+  });
+
+  test('a result of no parts is an empty text', () => {
+    const value = build.toolResult('a', [], { multipart: true });
+    const empty = build.part({ case: 'toolResult', value });
+    for (const toolResultMedia of ['inline', 'user-message'] as const) {
+      expect(roundOf(Role.TOOL, [empty], { toolResultMedia }).messages).toEqual([
+        { role: 'tool', tool_call_id: 'a', content: '' },
+      ]);
+    }
+  });
+
+  test('an answer of which nothing is left is left out, one with calls is not', () => {
+    const call = build.part({ case: 'toolCall', value: build.toolCall('i', 'f', '{}') });
+    expect(roundOf(Role.ASSISTANT, [opaque('server_tool_use')]).messages).toEqual([]);
+    expect(roundOf(Role.ASSISTANT, [opaque('server_tool_use'), call]).messages).toEqual([
+      {
+        role: 'assistant',
+        content: null,
+        tool_calls: [{ id: 'i', type: 'function', function: { name: 'f', arguments: '{}' } }],
+      },
+    ]);
+    const { request: given } = decodeChatRequest(
+      request({
+        messages: [
+          { role: 'assistant', content: [] },
+          { role: 'user', content: 'x' },
+        ],
+      }),
+    );
+    const { body } = encodeChatRequest(given, { model: 'm', stream: false, dialect: dialect({}) });
+    expect(JSON.parse(body).messages).toEqual([{ role: 'user', content: 'x' }]);
+  });
+
+  test('citations of another form are left out and reported', () => {
+    const value = build.opaque('anthropic.messages', 'char_location', '{"type":"char_location"}');
+    const page = build.urlCitation({ url: 'https://u', title: '', startIndex: 0, endIndex: 1 });
+    const cited = build.textPart('a', {
+      annotations: [
+        build.annotation({ case: 'opaque', value }),
+        build.annotation({ case: 'urlCitation', value: page }),
+      ],
+    });
+    const { messages, warnings } = roundOf(Role.ASSISTANT, [cited]);
+    expect(messages[0]?.['annotations']).toMatchObject([{ type: 'url_citation' }]);
+    expect(warnings.map(({ code }) => code)).toEqual(['dropped_annotations']);
+  });
+
   test('what a client says and the form cannot carry is refused', () => {
     const picture = build.part({ case: 'image', value: build.image({ case: 'fileId', value: 'file_1' }) });
     expect(() => roundOf(Role.USER, [picture])).toThrow("Invalid 'messages[0]'");

@@ -7,6 +7,7 @@ import { ChatStreamDecoder } from '../../../src/codec/openai-chat/decode-stream.
 import { ChatStreamEncoder } from '../../../src/codec/openai-chat/encode-stream.ts';
 import { GatewayError } from '../../../src/errors/gateway-error.ts';
 import { Assembler } from '../../../src/model/assemble.ts';
+import * as build from '../../../src/model/build.ts';
 import type { StreamEvent } from '../../../src/model/events.ts';
 import { recordedChats } from '../../support/chat-recordings.ts';
 
@@ -389,6 +390,23 @@ describe('what else comes', () => {
     expect(frames).toContain(
       '{"type":"reasoning.text","text":"let me think","signature":"sig==","format":"anthropic-claude-v1","index":0}',
     );
+  });
+
+  test('the places of citations count from the beginning of the answer', () => {
+    const citation = build.urlCitation({ url: 'https://u', title: 'U', startIndex: 0, endIndex: 2 });
+    const events = [
+      build.started('c1', 'm', 1),
+      build.partStarted(0, 0, build.textPart('')),
+      build.delta(0, 0, 'one '),
+      build.partEnded(0, 0),
+      build.partStarted(0, 1, build.textPart('t')),
+      build.delta(0, 1, 'wo', { annotations: [build.annotation({ case: 'urlCitation', value: citation })] }),
+      build.partEnded(0, 1),
+      build.choiceFinished(0, FinishReason.STOP, 'stop'),
+      build.finished(undefined),
+    ];
+    const frames = new ChatStreamEncoder({ includeUsage: false }).encode(events);
+    expect(frames).toContain('"end_index":6,"start_index":4');
   });
 
   test('reasoning that a gateway tells again with its state is told once', () => {

@@ -127,7 +127,6 @@ describe('a tool fails by a text', () => {
       [200, '<html>'],
       [200, ''],
       [204, ''],
-      [302, 'moved'],
     ] as const) {
       bench.services[one.service].instead = (_asked, response) => answer(response, status, text);
       expect(await bench.run(one.tool, one.args)).toEqual(failed(one.noJson));

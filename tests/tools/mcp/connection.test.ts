@@ -96,7 +96,7 @@ describe('a call', () => {
         case: 'image',
         value: { source: { case: 'data', value: Buffer.from('iVBORw==', 'base64') }, mediaType: 'image/png' },
       },
-      { case: 'audio', value: { source: { case: 'base64', value: 'AAAA' }, format: 'mp3' } },
+      { case: 'text', value: { text: '[sound: 3 bytes of audio/mpeg]' } },
       { case: 'text', value: { text: 'inner' } },
       { case: 'text', value: { text: '[x://2: 3 bytes of application/zip]' } },
       { case: 'text', value: { text: '[third](x://3)' } },
