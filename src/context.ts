@@ -1,4 +1,5 @@
 import { ErrorReason } from '../gen/llmgateway/v1/error_pb.js';
+import { everybody } from './auth/authenticator.ts';
 import type { Config } from './config/load.ts';
 import { createCalls } from './context/calls.ts';
 import { readCertificate } from './context/certificate.ts';
@@ -67,8 +68,6 @@ const exposedHeaders = [
   'x-headroom-pct',
 ];
 
-/** Nobody is told apart yet: all that is kept is one tenant's. */
-const tenantOf = (): string => '';
 /** How long a gateway that ends waits for the locks of its last calls to be freed, in milliseconds. */
 const unlockGraceMs = 1_000;
 
@@ -89,7 +88,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     const { sessionLeaseMs: leaseMs, sessionWaitMs: waitMs, sessionMaxBytes: maxBytes } = current.config;
     return { leaseMs, waitMs, maxBytes };
   });
-  const { handle, count } = createCalls({ initial, settled, leases, toolbox, tenantOf, log });
+  const { handle, count } = createCalls({ initial, settled, leases, toolbox, log });
 
   const serving = new Serving();
   const open = new OpenCalls();
@@ -133,12 +132,14 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
   const origins = corsOrigins(initial);
   const faces = createFaces({
     rest: restRouter(
-      routeTable({ initial, settled, ...apis, toolbox, limits, serving, tenantOf, log }),
+      routeTable({ initial, settled, ...apis, toolbox, limits, serving, log }),
       (error, { requestId, path }) => refused(error, requestId, path),
     ),
-    rpc: rpcHandler({ initial, ...apis, serving, tenantOf, refused }),
+    rpc: rpcHandler({ initial, ...apis, serving, refused }),
     cors: createCors({ origins, exposedHeaders }),
     fromAllowedOrigin: originPolicy({ origins }),
+    authenticate: everybody,
+    onRefused: refused,
   });
   const port = createPort({
     ...faces,

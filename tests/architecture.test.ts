@@ -9,6 +9,7 @@ const allowed: Record<string, readonly string[]> = {
   errors: [],
   model: ['errors'],
   http: [],
+  auth: ['config', 'errors'],
   observability: ['errors'],
   config: ['errors', 'observability'],
   catalogue: ['config', 'errors'],
@@ -23,6 +24,7 @@ const allowed: Record<string, readonly string[]> = {
   store: ['sessions/store', 'tools/store', 'responses/store', 'config', 'errors', 'observability'],
   providers: ['codec', 'model', 'errors', 'http', 'config', 'catalogue', 'observability'],
   pipeline: [
+    'auth',
     'reasoning',
     'sessions',
     'tools',
@@ -37,6 +39,7 @@ const allowed: Record<string, readonly string[]> = {
     'observability',
   ],
   rpc: [
+    'auth',
     'pipeline',
     'sessions',
     'tools',
@@ -51,6 +54,7 @@ const allowed: Record<string, readonly string[]> = {
     'observability',
   ],
   rest: [
+    'auth',
     'rpc',
     'pipeline',
     'sessions',
@@ -65,7 +69,7 @@ const allowed: Record<string, readonly string[]> = {
     'server/types',
     'observability',
   ],
-  server: ['rest', 'rpc', 'errors', 'observability'],
+  server: ['auth', 'rest', 'rpc', 'errors', 'observability'],
   // The parts of context.ts: they construct.
   context: [''],
 };

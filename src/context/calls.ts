@@ -30,12 +30,11 @@ export interface CallParts {
   readonly settled: () => Settled;
   readonly leases: Leases;
   readonly toolbox: Toolbox;
-  readonly tenantOf: () => string;
   readonly log: Logger;
 }
 
 /** The row of stages that every call passes. The order matters: each stage sees the call as those before it have left it. */
-export function createCalls({ initial, settled, leases, toolbox, tenantOf, log }: CallParts): {
+export function createCalls({ initial, settled, leases, toolbox, log }: CallParts): {
   /** Answers calls. */
   readonly handle: Handler;
   /** Answers calls that only count tokens. */
@@ -45,7 +44,6 @@ export function createCalls({ initial, settled, leases, toolbox, tenantOf, log }
   const taxonomyNamed = (messages: readonly Message[]): string => namedTaxonomy(messages) ?? '';
   const toolOptions = {
     toolbox,
-    tenantOf,
     maxRounds: () => settled().config.toolMaxRounds,
     memory: new TurnMemory({ maxSize: initial.toolStateBytes, ttlMs: initial.toolStateTtlMs }),
     readOpaque: unknownMembers,
@@ -59,12 +57,12 @@ export function createCalls({ initial, settled, leases, toolbox, tenantOf, log }
   const stages = [
     logStage(log.module('calls')),
     optionsStage,
-    enableToolsStage({ toolbox, tenantOf }),
+    enableToolsStage({ toolbox }),
     routingStage(() => settled().router),
     threadsStage,
     paramsStage,
     responsesStage,
-    sessionStage({ leases, tenantOf, readOpaque: unknownMembers, namedTaxonomy: taxonomyNamed }),
+    sessionStage({ leases, readOpaque: unknownMembers, namedTaxonomy: taxonomyNamed }),
     legacyFunctionsStage,
   ];
   return {

@@ -43,13 +43,12 @@ export interface RouteParts {
   readonly toolbox: Toolbox;
   readonly limits: CallLimits;
   readonly serving: Serving;
-  readonly tenantOf: () => string;
   readonly log: Logger;
 }
 
 /** The routes of the REST facade. */
 export function routeTable(parts: RouteParts): RouteTable {
-  const { initial, settled, chat, models, toolbox, limits, serving, tenantOf } = parts;
+  const { initial, settled, chat, models, toolbox, limits, serving } = parts;
   const facts: HealthFacts = {
     service: initial.serviceName,
     version: initial.version,
@@ -59,11 +58,11 @@ export function routeTable(parts: RouteParts): RouteTable {
   const vectors = openaiEmbeddings(parts.vectors);
   const options = () => settled().config;
   const maxBodyBytes = () => settled().config.maxBodyBytes;
-  const sessionRoutes: SessionRoutes = { api: parts.sessions, tenantOf, maxBodyBytes };
-  const toolRoutes: ToolRoutes = { api: parts.tools, tenantOf, maxBodyBytes };
-  const responseRoutes: ResponseRoutes = { api: parts.responses, tenantOf, options };
+  const sessionRoutes: SessionRoutes = { api: parts.sessions, maxBodyBytes };
+  const toolRoutes: ToolRoutes = { api: parts.tools, maxBodyBytes };
+  const responseRoutes: ResponseRoutes = { api: parts.responses, options };
   const { conversations } = parts;
-  const conversationRoutes: ConversationRoutes = { conversations, tenantOf, maxBodyBytes };
+  const conversationRoutes: ConversationRoutes = { conversations, maxBodyBytes };
   const mcpLog = parts.log.module('mcp');
   return {
     '/': { GET: serviceInfo(facts) },
@@ -81,7 +80,6 @@ export function routeTable(parts: RouteParts): RouteTable {
     '/mcp': {
       POST: mcpEndpoint({
         toolbox,
-        tenantOf,
         limits,
         expose: () => settled().config.mcpExpose,
         maxBodyBytes,

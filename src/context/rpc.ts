@@ -1,3 +1,4 @@
+import { createContextValues } from '@connectrpc/connect';
 import { compressionGzip, connectNodeAdapter } from '@connectrpc/connect-node';
 import { Health } from '../../gen/grpc/health/v1/health_pb.js';
 import { ChatService } from '../../gen/llmgateway/v1/chat_service_pb.js';
@@ -8,7 +9,7 @@ import { SessionService } from '../../gen/llmgateway/v1/session_service_pb.js';
 import { ToolService } from '../../gen/llmgateway/v1/tool_service_pb.js';
 import type { Config } from '../config/load.ts';
 import type { Conversations } from '../responses/conversations.ts';
-import type { OnFailure } from '../rpc/call-context.ts';
+import { type OnFailure, principalKey } from '../rpc/call-context.ts';
 import type { ChatApi } from '../rpc/chat-api.ts';
 import { chatService } from '../rpc/chat-service.ts';
 import { conversationMethods } from '../rpc/conversations-service.ts';
@@ -24,6 +25,7 @@ import type { SessionApi } from '../rpc/session-api.ts';
 import { sessionService } from '../rpc/session-service.ts';
 import type { ToolApi } from '../rpc/tool-api.ts';
 import { toolService } from '../rpc/tool-service.ts';
+import { principalOf } from '../server/types.ts';
 
 /** What the services are made of. */
 export interface RpcParts {
@@ -36,7 +38,6 @@ export interface RpcParts {
   readonly sessions: SessionApi;
   readonly tools: ToolApi;
   readonly serving: Serving;
-  readonly tenantOf: () => string;
   readonly refused: OnFailure;
 }
 
@@ -52,7 +53,7 @@ const services = [
 
 /** The RPC services, for Connect, gRPC and gRPC-Web. */
 export function rpcHandler(parts: RpcParts): ReturnType<typeof connectNodeAdapter> {
-  const { initial, chat, vectors, models, sessions, tools, serving, tenantOf, refused } = parts;
+  const { initial, chat, vectors, models, sessions, tools, serving, refused } = parts;
   const { responses, conversations } = parts;
   return connectNodeAdapter({
     routes(router) {
@@ -60,11 +61,11 @@ export function rpcHandler(parts: RpcParts): ReturnType<typeof connectNodeAdapte
       router.service(EmbeddingsService, embeddingsService(vectors, refused));
       router.service(ModelsService, modelsService(models));
       router.service(ResponsesService, {
-        ...responseMethods(responses, tenantOf, refused),
-        ...conversationMethods(conversations, tenantOf, refused),
+        ...responseMethods(responses, refused),
+        ...conversationMethods(conversations, refused),
       });
-      router.service(SessionService, sessionService(sessions, tenantOf));
-      router.service(ToolService, toolService(tools, tenantOf, refused));
+      router.service(SessionService, sessionService(sessions));
+      router.service(ToolService, toolService(tools, refused));
       router.service(
         Health,
         healthService(
@@ -81,5 +82,6 @@ export function rpcHandler(parts: RpcParts): ReturnType<typeof connectNodeAdapte
     jsonOptions: { ignoreUnknownFields: false },
     readMaxBytes: initial.maxBodyBytes,
     maxTimeoutMs: 2 ** 31 - 1,
+    contextValues: (req) => createContextValues().set(principalKey, principalOf(req)),
   });
 }

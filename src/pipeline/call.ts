@@ -8,6 +8,7 @@ import type {
   CreateEmbeddingsResponse,
 } from '../../gen/llmgateway/v1/embeddings_service_pb.js';
 import type { Message } from '../../gen/llmgateway/v1/message_pb.js';
+import type { Principal } from '../auth/principal.ts';
 import type { EventStream } from '../model/events.ts';
 import type { TraceContext } from '../observability/trace.ts';
 import type { Tool } from '../tools/tool.ts';
@@ -19,6 +20,8 @@ interface AnyCall {
   readonly id: string;
   /** Face by which it came, for logs and metrics: "openai.chat", "anthropic.messages", "openai.embeddings", "rpc". */
   readonly face: string;
+  /** Who asks. */
+  readonly principal: Principal;
   /** Aborts with a GatewayError when the client leaves or its deadline passes. */
   readonly signal: AbortSignal;
   /** W3C trace context of the client's request. */

@@ -1,11 +1,10 @@
 import { enableTools } from '../tools/enable.ts';
 import type { Toolbox } from '../tools/toolbox.ts';
-import type { Call, ChatCall, Handler, Reply, Stage } from './call.ts';
+import type { ChatCall, Handler, Reply, Stage } from './call.ts';
 
 export interface EnableToolsOptions {
   readonly toolbox: Toolbox;
   /** Whose tools a call may use. */
-  readonly tenantOf: (call: Call) => string;
 }
 
 /**
@@ -21,14 +20,10 @@ export const enableToolsStage =
 const mayHaveTools = ({ request: { tools, options } }: ChatCall): boolean =>
   tools.length > 0 || (options !== undefined && options.gatewayTools.length > 0);
 
-async function enable(
-  call: ChatCall,
-  next: Handler,
-  { toolbox, tenantOf }: EnableToolsOptions,
-): Promise<Reply> {
+async function enable(call: ChatCall, next: Handler, { toolbox }: EnableToolsOptions): Promise<Reply> {
   const fieldName = (place: string, name: string): string =>
     call.face === 'rpc' && place !== '' ? `${place}.${name}` : name;
-  const enabled = await enableTools(call.request, toolbox, tenantOf(call), fieldName);
+  const enabled = await enableTools(call.request, toolbox, call.principal.tenant, fieldName);
   if (call.signal.aborted) throw call.signal.reason;
   if (enabled !== null) {
     const { tools, request, clientHasOwn } = enabled;

@@ -8,12 +8,11 @@ import { type EventStream, endOfEvents, type StreamEvent } from '../model/events
 import { contextWith } from '../sessions/context.ts';
 import type { Lease, Leases } from '../sessions/leases.ts';
 import { decodeMessages, encodeMessages } from '../sessions/messages.ts';
-import type { Call, CallSession, Stage } from './call.ts';
+import type { CallSession, Stage } from './call.ts';
 
 export interface SessionStageOptions {
   readonly leases: Leases;
   /** Whose session a call is about. */
-  readonly tenantOf: (call: Call) => string;
   /** See Assembler. */
   readonly readOpaque: OpaqueReader;
   /** The taxonomy that the user names in messages; '' for none. */
@@ -30,13 +29,13 @@ const maxBreakpoints = 4;
  * learns that it is. A call that fails or is left adds nothing. One call at a time has a session. A taxonomy that the user names becomes
  * the one of the session's context.
  */
-export function sessionStage({ leases, tenantOf, readOpaque, namedTaxonomy }: SessionStageOptions): Stage {
+export function sessionStage({ leases, readOpaque, namedTaxonomy }: SessionStageOptions): Stage {
   return (next) => async (call) => {
     if (call.kind !== 'chat') return next(call);
     const id = call.request.options?.sessionId ?? '';
     if (id === '') return next(call);
     const field = call.face === 'rpc' ? 'options.session_id' : 'session_id';
-    const lease = await leases.acquire({ tenant: tenantOf(call), id, field }, call.signal);
+    const lease = await leases.acquire({ tenant: call.principal.tenant, id, field }, call.signal);
     try {
       const { request } = call;
       const asked = encodeMessages(request.messages);

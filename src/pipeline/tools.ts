@@ -16,12 +16,11 @@ import { LoopStream } from '../tools/loop-stream.ts';
 import { sumUsage } from '../tools/sum-usage.ts';
 import type { Toolbox } from '../tools/toolbox.ts';
 import type { TurnMemory } from '../tools/turn-memory.ts';
-import type { Call, ChatCall, Handler, Reply, Stage, ToolUse, UnaryReply } from './call.ts';
+import type { ChatCall, Handler, Reply, Stage, ToolUse, UnaryReply } from './call.ts';
 
 export interface ToolsStageOptions {
   readonly toolbox: Toolbox;
   /** Whose tools a call may use. */
-  readonly tenantOf: (call: Call) => string;
   /** How often tools are run and the model is asked again, for one call. */
   readonly maxRounds: () => number;
   readonly memory: TurnMemory;
@@ -52,10 +51,7 @@ export function toolsStage(options: ToolsStageOptions): Stage {
 }
 
 /** The same for calls that ask only how many tokens there are: nothing is run. */
-export function countedToolsStage({
-  memory,
-  tenantOf,
-}: Pick<ToolsStageOptions, 'memory' | 'tenantOf'>): Stage {
+export function countedToolsStage({ memory }: Pick<ToolsStageOptions, 'memory'>): Stage {
   return (next) => (call) => {
     if (call.kind === 'chat' && call.tools !== undefined) {
       const { request, session, tools } = call;
@@ -64,7 +60,7 @@ export function countedToolsStage({
       const history = readHistory(request.messages, {
         ...tools,
         memory,
-        tenant: tenantOf(call),
+        tenant: call.principal.tenant,
         sessions,
         leaves,
       });
@@ -116,7 +112,7 @@ class ToolCalls {
     this.#tools = tools;
     this.#next = next;
     this.#options = options;
-    this.#tenant = options.tenantOf(call);
+    this.#tenant = call.principal.tenant;
     this.#given = request.messages;
     this.#history = readHistory(request.messages, {
       ...tools,

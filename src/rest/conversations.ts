@@ -12,8 +12,6 @@ import { encodePage, pageQuery } from './responses.ts';
 /** What the routes of conversations are made of. */
 export interface ConversationRoutes {
   readonly conversations: Conversations;
-  /** Whose conversations a request is about. */
-  readonly tenantOf: (exchange: Exchange) => string;
   /** Largest request body in bytes. */
   readonly maxBodyBytes: () => number;
 }
@@ -24,13 +22,13 @@ const form = { complete: true, withState: true };
 
 /** POST /v1/conversations. */
 export const createConversation =
-  ({ conversations, tenantOf, maxBodyBytes }: ConversationRoutes): RestHandler =>
+  ({ conversations, maxBodyBytes }: ConversationRoutes): RestHandler =>
   async (exchange) => {
     const body = readObject(await readJson(exchange, maxBodyBytes()), 'body');
     const { metadata = null, items = null } = body;
     refuseOthers(body, ['metadata', 'items']);
     const given = items === null ? [] : decodeItems(items);
-    const made = await conversations.create(tenantOf(exchange), readMetadata(metadata), given);
+    const made = await conversations.create(exchange.principal.tenant, readMetadata(metadata), given);
     sendJson(exchange, 200, encodeConversation(made));
   };
 
@@ -38,11 +36,11 @@ export const createConversation =
 export const oneConversation = (
   routes: ConversationRoutes,
 ): Readonly<Record<'GET' | 'POST' | 'DELETE', RestHandler>> => {
-  const { conversations, tenantOf, maxBodyBytes } = routes;
+  const { conversations, maxBodyBytes } = routes;
   return {
     async GET(exchange) {
       const { id, hasItems, item } = placeOf(exchange);
-      const tenant = tenantOf(exchange);
+      const tenant = exchange.principal.tenant;
       if (!hasItems) return sendJson(exchange, 200, encodeConversation(await conversations.get(tenant, id)));
       if (item !== '') {
         return sendJson(exchange, 200, encodeItem(await conversations.getItem(tenant, id, item), form));
@@ -53,7 +51,7 @@ export const oneConversation = (
     async POST(exchange) {
       const { id, hasItems, item } = placeOf(exchange);
       if (item !== '') throw noRoute(exchange);
-      const tenant = tenantOf(exchange);
+      const tenant = exchange.principal.tenant;
       const body = readObject(await readJson(exchange, maxBodyBytes()), 'body');
       if (hasItems) {
         refuseOthers(body, ['items']);
@@ -67,7 +65,7 @@ export const oneConversation = (
     },
     async DELETE(exchange) {
       const { id, hasItems, item } = placeOf(exchange);
-      const tenant = tenantOf(exchange);
+      const tenant = exchange.principal.tenant;
       if (item !== '') {
         const conversation = await conversations.deleteItem(tenant, id, item);
         return sendJson(exchange, 200, encodeConversation(conversation));

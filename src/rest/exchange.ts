@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
+import type { Principal } from '../auth/principal.ts';
 import { parseJson } from '../codec/json.ts';
 import { GatewayError, invalidRequest } from '../errors/gateway-error.ts';
 import { readTrace } from '../observability/trace.ts';
@@ -17,6 +18,8 @@ export interface Exchange {
   /** What follows `?`, without it. */
   readonly query: string;
   readonly requestId: string;
+  /** Who asks. */
+  readonly principal: Principal;
 }
 
 /** Serves one route. What it throws is written as the route's error body. */
@@ -31,9 +34,12 @@ export const header = (exchange: Exchange, name: string): string | undefined => 
 };
 
 /** What a call needs to know of the client. */
-export function clientOf(exchange: Exchange): Pick<CallContext, 'client' | 'timeoutMs' | 'trace'> {
-  const { req, res } = exchange;
+export function clientOf(
+  exchange: Exchange,
+): Pick<CallContext, 'client' | 'principal' | 'timeoutMs' | 'trace'> {
+  const { req, res, principal } = exchange;
   return {
+    principal,
     client: (listener) => clientGone(req, res, listener),
     timeoutMs: timeoutOf(exchange),
     trace: readTrace(header(exchange, 'traceparent'), header(exchange, 'tracestate')),

@@ -18,8 +18,6 @@ import { sendResponse } from './web-response.ts';
 /** What the MCP face is made of. */
 export interface McpRouteOptions {
   readonly toolbox: Toolbox;
-  /** Whose tools a request sees. */
-  readonly tenantOf: (exchange: Exchange) => string;
   /** Which tools are offered: all but those of MCP servers, all, or none: then the route is not there. */
   readonly expose: () => 'own' | 'all' | 'none';
   /** Largest request body in bytes. */
@@ -45,7 +43,7 @@ export function mcpEndpoint(options: McpRouteOptions): RestHandler {
     const parsedBody = await readJson(exchange, options.maxBodyBytes());
     const call = beginCall(context, options.limits);
     const of: ToolContext = {
-      tenant: options.tenantOf(exchange),
+      tenant: exchange.principal.tenant,
       requestId: exchange.requestId,
       signal: call.signal,
       trace: context.trace,

@@ -23,8 +23,6 @@ import { type StreamForm, sendStream } from './stream.ts';
 /** What the routes of responses are made of. */
 export interface ResponseRoutes {
   readonly api: ResponsesApi;
-  /** Whose responses a request is about. */
-  readonly tenantOf: (exchange: Exchange) => string;
   readonly options: () => { readonly maxBodyBytes: number; readonly sseKeepAliveMs: number };
 }
 
@@ -37,15 +35,11 @@ const fields = {
 
 const face = 'openai.responses';
 
-function contextOf(
-  exchange: Exchange,
-  { tenantOf }: ResponseRoutes,
-  report?: CallReport,
-): ResponseCallContext {
+function contextOf(exchange: Exchange, report?: CallReport): ResponseCallContext {
   return {
     requestId: exchange.requestId,
     face,
-    tenant: tenantOf(exchange),
+    tenant: exchange.principal.tenant,
     fields,
     ...clientOf(exchange),
     ...(report === undefined ? {} : { report }),
@@ -62,7 +56,7 @@ export const createResponse =
     const asked = { ...parameters };
     applyHeaders(exchange, asked, headerOptions(exchange));
     const report = build.callReport('', '');
-    const context = contextOf(exchange, routes, report);
+    const context = contextOf(exchange, report);
     if (stream)
       return sendEvents(exchange, api.streamResponse(asked, context), asked.include, report, options());
     const response = await api.createResponse(asked, context);
@@ -75,7 +69,7 @@ export const countInputTokens =
   async (exchange) => {
     const { maxBodyBytes } = routes.options();
     const { parameters } = decodeResponseRequest(await readJson(exchange, maxBodyBytes));
-    const { tokens } = await routes.api.countInputTokens(parameters, contextOf(exchange, routes));
+    const { tokens } = await routes.api.countInputTokens(parameters, contextOf(exchange));
     sendJson(exchange, 200, `{"object":"response.input_tokens","input_tokens":${tokens}}`);
   };
 
@@ -83,7 +77,7 @@ export const countInputTokens =
 export const oneResponse = (
   routes: ResponseRoutes,
 ): Readonly<Record<'GET' | 'POST' | 'DELETE', RestHandler>> => {
-  const { api, tenantOf } = routes;
+  const { api } = routes;
   return {
     async GET(exchange) {
       const { id, verb } = placeOf(exchange);
@@ -92,7 +86,7 @@ export const oneResponse = (
       if (verb !== '') throw noRoute(exchange);
       const include = [...query.getAll('include'), ...query.getAll('include[]')];
       if (query.get('stream') === 'true') return resume(exchange, id, query, include);
-      const response = await api.getResponse(tenantOf(exchange), id);
+      const response = await api.getResponse(exchange.principal.tenant, id);
       const asked = response.parameters;
       if (asked !== undefined && include.length > 0) asked.include = [...asked.include, ...include];
       sendJson(exchange, 200, encodeResponse(response), reportHeaders(response.callReport));
@@ -100,13 +94,13 @@ export const oneResponse = (
     async POST(exchange) {
       const { id, verb } = placeOf(exchange);
       if (verb !== 'cancel') throw noRoute(exchange);
-      const response = await api.cancelResponse(id, contextOf(exchange, routes));
+      const response = await api.cancelResponse(id, contextOf(exchange));
       sendJson(exchange, 200, encodeResponse(response));
     },
     async DELETE(exchange) {
       const { id, verb } = placeOf(exchange);
       if (verb !== '') throw noRoute(exchange);
-      await api.deleteResponse(tenantOf(exchange), id);
+      await api.deleteResponse(exchange.principal.tenant, id);
       sendJson(exchange, 200, `{"id":${JSON.stringify(id)},"object":"response","deleted":true}`);
     },
   };
@@ -120,12 +114,12 @@ export const oneResponse = (
     const after = query.get('starting_after');
     const from = after === null ? 0 : readInteger(numberOf(after), 'starting_after', 0, 0xffff_fffe) + 1;
     const report = build.callReport('', '');
-    const opening = api.resumeResponse(id, from, contextOf(exchange, routes));
+    const opening = api.resumeResponse(id, from, contextOf(exchange));
     return sendEvents(exchange, opening, include, report, routes.options());
   }
 
   async function listInputItems(exchange: Exchange, id: string, query: URLSearchParams): Promise<void> {
-    const items = await api.listInputItems(tenantOf(exchange), id);
+    const items = await api.listInputItems(exchange.principal.tenant, id);
     sendJson(exchange, 200, encodePage(pageOf(items, pageQuery(query), 'after')));
   }
 };

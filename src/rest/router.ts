@@ -1,6 +1,6 @@
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { GatewayError, toGatewayError } from '../errors/gateway-error.ts';
-import type { Request, Response } from '../server/types.ts';
+import { principalOf, type Request, type Response } from '../server/types.ts';
 import { errorReply } from './error-form.ts';
 import { type Exchange, type RestHandler, sendJson } from './exchange.ts';
 
@@ -40,7 +40,14 @@ export function restRouter(
     const url = req.url ?? '/';
     const cut = url.indexOf('?');
     const path = cut < 0 ? url : url.slice(0, cut);
-    const exchange: Exchange = { req, res, path, query: cut < 0 ? '' : url.slice(cut + 1), requestId };
+    const exchange: Exchange = {
+      req,
+      res,
+      path,
+      query: cut < 0 ? '' : url.slice(cut + 1),
+      requestId,
+      principal: principalOf(req),
+    };
     try {
       const methods = find(path);
       if (methods === undefined)

@@ -11,21 +11,19 @@ import { type Exchange, type RestHandler, readJson, sendJson } from './exchange.
 /** What the session routes are made of. */
 export interface SessionRoutes {
   readonly api: SessionApi;
-  /** Whose sessions a request is about. */
-  readonly tenantOf: (exchange: Exchange) => string;
   /** Largest request body in bytes. */
   readonly maxBodyBytes: () => number;
 }
 
 /** POST /v1/sessions. */
 export const createSession =
-  ({ api, tenantOf, maxBodyBytes }: SessionRoutes): RestHandler =>
+  ({ api, maxBodyBytes }: SessionRoutes): RestHandler =>
   async (exchange) => {
     const body = await readJson(exchange, maxBodyBytes());
     if (!isObject(body)) throw invalidRequest('body', 'the body has to be a JSON object');
     refuseOthers(Object.keys(body), ['ttl_seconds', 'context']);
     const { ttl_seconds: ttl = null, context = null } = body;
-    const session = await api.createSession(tenantOf(exchange), {
+    const session = await api.createSession(exchange.principal.tenant, {
       ttlSeconds: ttl === null ? null : readInteger(ttl, 'ttl_seconds', ttlSeconds.least, ttlSeconds.most),
       contextJson: context === null ? '' : readObjectText(context, 'context'),
       contextField: 'context',
@@ -35,15 +33,15 @@ export const createSession =
 
 /** GET /v1/sessions/{id}. */
 export const getSession =
-  ({ api, tenantOf }: SessionRoutes): RestHandler =>
+  ({ api }: SessionRoutes): RestHandler =>
   async (exchange) =>
-    sendJson(exchange, 200, wholeSession(await api.getSession(tenantOf(exchange), idOf(exchange))));
+    sendJson(exchange, 200, wholeSession(await api.getSession(exchange.principal.tenant, idOf(exchange))));
 
 /** DELETE /v1/sessions/{id}. */
 export const deleteSession =
-  ({ api, tenantOf }: SessionRoutes): RestHandler =>
+  ({ api }: SessionRoutes): RestHandler =>
   async (exchange) => {
-    await api.deleteSession(tenantOf(exchange), idOf(exchange));
+    await api.deleteSession(exchange.principal.tenant, idOf(exchange));
     if (exchange.res.destroyed) return;
     exchange.res.writeHead(204, { 'x-request-id': exchange.requestId });
     exchange.res.end();
@@ -51,13 +49,13 @@ export const deleteSession =
 
 /** GET /v1/sessions. */
 export const listSessions =
-  ({ api, tenantOf }: SessionRoutes): RestHandler =>
+  ({ api }: SessionRoutes): RestHandler =>
   async (exchange) => {
     const query = new URLSearchParams(exchange.query);
     refuseOthers(query.keys(), ['limit', 'after']);
     const given = query.get('limit');
     const limit = given === null || !/^\d{1,9}$/.test(given) ? given : Number(given);
-    const { sessions, nextPageToken } = await api.listSessions(tenantOf(exchange), {
+    const { sessions, nextPageToken } = await api.listSessions(exchange.principal.tenant, {
       limit: limit === null ? 0 : readInteger(limit, 'limit', 1, pageSize.most),
       token: query.get('after') ?? '',
       tokenField: 'after',

@@ -18,23 +18,21 @@ import { sameSession } from './gateway-headers.ts';
 /** What the tool routes are made of. */
 export interface ToolRoutes {
   readonly api: ToolApi;
-  /** Whose tools a request is about. */
-  readonly tenantOf: (exchange: Exchange) => string;
   /** Largest request body in bytes. */
   readonly maxBodyBytes: () => number;
 }
 
 /** GET /v1/tools: a bare array. */
 export const listTools =
-  ({ api, tenantOf }: ToolRoutes): RestHandler =>
+  ({ api }: ToolRoutes): RestHandler =>
   async (exchange) => {
-    const tools = await api.listTools(tenantOf(exchange));
+    const tools = await api.listTools(exchange.principal.tenant);
     sendJson(exchange, 200, `[${tools.map(toolText).join(',')}]`);
   };
 
 /** POST /v1/tools. */
 export const registerTool =
-  ({ api, tenantOf, maxBodyBytes }: ToolRoutes): RestHandler =>
+  ({ api, maxBodyBytes }: ToolRoutes): RestHandler =>
   async (exchange) => {
     const body = await readMembers(exchange, maxBodyBytes(), [
       'name',
@@ -49,7 +47,7 @@ export const registerTool =
     }
     const { method = null, headers = null, timeout_ms: timeout = null } = handler;
     const { least, most } = timeoutRangeMs;
-    const tool = await api.registerTool(tenantOf(exchange), {
+    const tool = await api.registerTool(exchange.principal.tenant, {
       name: readName(body['name'], 'name', 64),
       description: readName(body['description'], 'description', maxDescriptionChars),
       parametersJson: readObjectText(body['parameters'], 'parameters'),
@@ -66,9 +64,9 @@ export const registerTool =
 
 /** DELETE /v1/tools/{name}. */
 export const deleteTool =
-  ({ api, tenantOf }: ToolRoutes): RestHandler =>
+  ({ api }: ToolRoutes): RestHandler =>
   async (exchange) => {
-    await api.deleteTool(tenantOf(exchange), nameOf(exchange));
+    await api.deleteTool(exchange.principal.tenant, nameOf(exchange));
     if (exchange.res.destroyed) return;
     exchange.res.writeHead(204, { 'x-request-id': exchange.requestId });
     exchange.res.end();
@@ -76,7 +74,7 @@ export const deleteTool =
 
 /** POST /v1/tools/execute. */
 export const executeTool =
-  ({ api, tenantOf, maxBodyBytes }: ToolRoutes): RestHandler =>
+  ({ api, maxBodyBytes }: ToolRoutes): RestHandler =>
   async (exchange) => {
     const body = await readMembers(exchange, maxBodyBytes(), ['name', 'arguments', 'session_id']);
     const { arguments: args = null, session_id: session = null } = body;
@@ -90,7 +88,11 @@ export const executeTool =
       ),
     };
     const context = { requestId: exchange.requestId, face: 'tools', ...clientOf(exchange) };
-    const { name, resultJson, success, error } = await api.executeTool(tenantOf(exchange), wanted, context);
+    const { name, resultJson, success, error } = await api.executeTool(
+      exchange.principal.tenant,
+      wanted,
+      context,
+    );
     // The result goes out as the tool gave it.
     const result = success ? resultJson : 'null';
     const why = success ? 'null' : JSON.stringify(error);

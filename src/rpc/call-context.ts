@@ -1,5 +1,6 @@
-import type { HandlerContext } from '@connectrpc/connect';
+import { createContextKey, type HandlerContext } from '@connectrpc/connect';
 import type { CallReport } from '../../gen/llmgateway/v1/completion_pb.js';
+import { anonymous, type Principal } from '../auth/principal.ts';
 import { type GatewayError, toGatewayError } from '../errors/gateway-error.ts';
 import { readTrace, type TraceContext } from '../observability/trace.ts';
 import type { ChatApiName } from '../pipeline/call.ts';
@@ -11,6 +12,7 @@ export interface CallContext {
   readonly requestId: string;
   /** See Call.face. */
   readonly face: string;
+  readonly principal: Principal;
   /** See ChatCall.api. Default: "chat". */
   readonly api?: ChatApiName;
   /** Tells when the client leaves. */
@@ -23,10 +25,17 @@ export interface CallContext {
   readonly report?: CallReport;
 }
 
+/** Where Connect's handlers find who calls. */
+export const principalKey = createContextKey<Principal>(anonymous, { description: 'who calls' });
+
+/** Whose things an RPC is about. */
+export const tenantOf = ({ values }: HandlerContext): string => values.get(principalKey).tenant;
+
 /** The context of an RPC. `x-request-id` was set by the port. */
 export const contextOf = (context: HandlerContext): CallContext => ({
   requestId: context.requestHeader.get('x-request-id') ?? '',
   face: 'rpc',
+  principal: context.values.get(principalKey),
   client: watchSignal(context.signal),
   timeoutMs: context.timeoutMs() ?? null,
   trace: readTrace(context.requestHeader.get('traceparent'), context.requestHeader.get('tracestate')),

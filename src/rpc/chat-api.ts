@@ -70,6 +70,7 @@ const newCall = (
   api: context.api ?? 'chat',
   id: context.requestId,
   face: context.face,
+  principal: context.principal,
   stream,
   signal,
   trace: context.trace,

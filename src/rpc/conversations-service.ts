@@ -20,7 +20,7 @@ import {
   UpdateConversationResponseSchema,
 } from '../../gen/llmgateway/v1/responses_service_pb.js';
 import type { Conversations } from '../responses/conversations.ts';
-import { contextOf, failing, type OnFailure } from './call-context.ts';
+import { contextOf, failing, type OnFailure, tenantOf } from './call-context.ts';
 import { checkItems } from './check-response.ts';
 import { validateMessage } from './validate.ts';
 
@@ -29,12 +29,8 @@ type Methods = ServiceImpl<typeof ResponsesService>;
 /** The methods of ResponsesService about conversations. */
 export type ConversationMethods = Pick<Methods, Extract<keyof Methods, `${string}Conversation${string}`>>;
 
-/** @param tenantOf whose conversations a call is about */
-export function conversationMethods(
-  conversations: Conversations,
-  tenantOf: (context: HandlerContext) => string,
-  onFailure: OnFailure,
-): ConversationMethods {
+/** */
+export function conversationMethods(conversations: Conversations, onFailure: OnFailure): ConversationMethods {
   async function answer<D extends DescMessage, T>(
     context: HandlerContext,
     schema: D,

@@ -20,6 +20,7 @@ export function embeddingsApi(handle: Handler, limits: CallLimits): EmbeddingsAp
           kind: 'embeddings',
           id: context.requestId,
           face: context.face,
+          principal: context.principal,
           stream: false,
           signal,
           request,

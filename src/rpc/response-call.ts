@@ -14,6 +14,7 @@ export const newResponseCall = (
   api: 'responses',
   id: context.requestId,
   face: context.face,
+  principal: context.principal,
   stream,
   signal,
   request,

@@ -4,6 +4,7 @@ import {
   type ResponseParameters,
   ResponseStatus,
 } from '../../gen/llmgateway/v1/responses_service_pb.js';
+import { anonymous } from '../auth/principal.ts';
 import { invalidRequest } from '../errors/gateway-error.ts';
 import type { Logger } from '../observability/log.ts';
 import type { Handler, TokenCount } from '../pipeline/call.ts';
@@ -93,6 +94,7 @@ export function responsesApi(parts: ResponsesApiParts): ResponsesApi {
     contextOf: (tenant, id) => ({
       requestId: id,
       face: 'background',
+      principal: { ...anonymous, tenant },
       client: () => () => {},
       timeoutMs: null,
       tenant,

@@ -23,7 +23,7 @@ import type { GatewayError } from '../errors/gateway-error.ts';
 import type { ResponseEventStream } from '../responses/event-stream.ts';
 import type { FieldNames } from '../responses/history.ts';
 import { pageOf } from '../responses/page.ts';
-import { contextOf, failing, type OnFailure } from './call-context.ts';
+import { contextOf, failing, type OnFailure, tenantOf } from './call-context.ts';
 import { checkResponseParameters } from './check-response.ts';
 import type { ResponseCallContext, ResponsesApi } from './responses-api.ts';
 import { validateMessage } from './validate.ts';
@@ -50,12 +50,8 @@ const fields: FieldNames = {
   store: 'parameters.store',
 };
 
-/** ResponsesService for Connect, gRPC and gRPC-Web. @param tenantOf whose responses a call is about */
-export function responseMethods(
-  api: ResponsesApi,
-  tenantOf: (context: HandlerContext) => string,
-  onFailure: OnFailure,
-): ResponseMethods {
+/** ResponsesService for Connect, gRPC and gRPC-Web. */
+export function responseMethods(api: ResponsesApi, onFailure: OnFailure): ResponseMethods {
   const callOf = (context: HandlerContext): ResponseCallContext => ({
     ...contextOf(context),
     tenant: tenantOf(context),

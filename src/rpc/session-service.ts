@@ -12,14 +12,12 @@ import {
   type SessionService,
 } from '../../gen/llmgateway/v1/session_service_pb.js';
 import { toGatewayError } from '../errors/gateway-error.ts';
+import { tenantOf } from './call-context.ts';
 import type { SessionApi } from './session-api.ts';
 import { validateMessage } from './validate.ts';
 
-/** SessionService for Connect, gRPC and gRPC-Web. @param tenantOf whose sessions a call is about */
-export function sessionService(
-  api: SessionApi,
-  tenantOf: (context: HandlerContext) => string,
-): ServiceImpl<typeof SessionService> {
+/** SessionService for Connect, gRPC and gRPC-Web. */
+export function sessionService(api: SessionApi): ServiceImpl<typeof SessionService> {
   return {
     createSession: (request, context) =>
       answer(context, async () => {

@@ -10,16 +10,12 @@ import {
   RegisterToolResponseSchema,
   type ToolService,
 } from '../../gen/llmgateway/v1/tool_service_pb.js';
-import { type CallContext, contextOf, failing, type OnFailure } from './call-context.ts';
+import { type CallContext, contextOf, failing, type OnFailure, tenantOf } from './call-context.ts';
 import type { ToolApi } from './tool-api.ts';
 import { validateMessage } from './validate.ts';
 
-/** ToolService for Connect, gRPC and gRPC-Web. @param tenantOf whose tools a call is about */
-export function toolService(
-  api: ToolApi,
-  tenantOf: (context: HandlerContext) => string,
-  onFailure: OnFailure,
-): ServiceImpl<typeof ToolService> {
+/** ToolService for Connect, gRPC and gRPC-Web. */
+export function toolService(api: ToolApi, onFailure: OnFailure): ServiceImpl<typeof ToolService> {
   async function answer<T>(
     handlerContext: HandlerContext,
     make: (tenant: string, context: CallContext) => Promise<T>,

@@ -1,14 +1,16 @@
 import type { ServerResponse } from 'node:http';
 import type { connectNodeAdapter } from '@connectrpc/connect-node';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
-import { GatewayError } from '../errors/gateway-error.ts';
+import type { Authenticate } from '../auth/authenticator.ts';
+import { anonymous, type Principal } from '../auth/principal.ts';
+import { GatewayError, toGatewayError } from '../errors/gateway-error.ts';
 import { refuseRest } from '../rest/refuse.ts';
 import type { RestRouter } from '../rest/router.ts';
 import { refuseRpc } from '../rpc/refuse.ts';
 import type { Cors } from './cors.ts';
 import { closeIfUnread, discardBody } from './discard.ts';
 import { newRequestId, requestIdHeader } from './request-id.ts';
-import { isHttp2, type Request, type RequestHandler } from './types.ts';
+import { isHttp2, type Request, type RequestHandler, type Response, setPrincipal } from './types.ts';
 
 /** Which handler serves which request: the faces of one port. */
 export interface FacesOptions {
@@ -18,6 +20,9 @@ export interface FacesOptions {
   readonly cors: Cors;
   /** See originPolicy. */
   readonly fromAllowedOrigin: (req: Request) => boolean;
+  readonly authenticate: Authenticate;
+  /** Told of every request that is refused here. */
+  readonly onRefused: (error: GatewayError, requestId: string, path: string) => void;
 }
 
 export interface Faces {
@@ -41,9 +46,40 @@ const foreignOrigin = (origin: string): GatewayError =>
     `pages of ${origin.slice(0, 200)} may not call; LLM_GATEWAY_CORS_ORIGINS says which may`,
   );
 
+const pathOf = ({ url = '/' }: Request): string => url.replace(/\?.*/s, '');
 const isRpc = (path: string): boolean => rpcPrefixes.some((prefix) => path.startsWith(prefix));
 
-export function createFaces({ rpc, rest, cors, fromAllowedOrigin }: FacesOptions): Faces {
+export function createFaces(options: FacesOptions): Faces {
+  const { rpc, rest, cors, fromAllowedOrigin, authenticate, onRefused } = options;
+
+  function refuse(req: Request, res: Response, cause: unknown, id: string): void {
+    const error = toGatewayError(cause);
+    onRefused(error, id, pathOf(req));
+    discardBody(req);
+    if (isRpc(req.url ?? '/')) refuseRpc(req, res, error, id);
+    else refuseRest(req, res, error, id);
+  }
+
+  function serve(req: Request, res: Response, id: string): void | Promise<void> {
+    if (!isRpc(req.url ?? '/')) return rest(req, res, id);
+    // Connect makes the head of its replies, so this is how the id gets into them. REST writes it with the others, which is cheaper.
+    res.setHeader(requestIdHeader, id);
+    boundTimeout(req);
+    if (!isHttp2(req)) closeIfUnread(req, res as ServerResponse);
+    return rpc(req, res);
+  }
+
+  /** Serves the request once it is known who makes it. */
+  async function serveLater(req: Request, res: Response, id: string, who: Promise<Principal>): Promise<void> {
+    try {
+      setPrincipal(req, await who);
+    } catch (error) {
+      refuse(req, res, error, id);
+      return;
+    }
+    if (!res.destroyed) await serve(req, res, id);
+  }
+
   return {
     handler(req, res) {
       const id = identify(req);
@@ -54,12 +90,15 @@ export function createFaces({ rpc, rest, cors, fromAllowedOrigin }: FacesOptions
         discardBody(req);
         return refuseRest(req, res, foreignOrigin(req.headers.origin), id);
       }
-      if (!isRpc(req.url ?? '/')) return rest(req, res, id);
-      // Connect makes the head of its replies, so this is how the id gets into them. REST writes it with the others, which is cheaper.
-      res.setHeader(requestIdHeader, id);
-      boundTimeout(req);
-      if (!isHttp2(req)) closeIfUnread(req, res as ServerResponse);
-      return rpc(req, res);
+      let who: Principal | Promise<Principal>;
+      try {
+        who = authenticate({ path: pathOf(req), headers: req.headers });
+      } catch (error) {
+        return refuse(req, res, error, id);
+      }
+      if (who instanceof Promise) return serveLater(req, res, id, who);
+      if (who !== anonymous) setPrincipal(req, who);
+      return serve(req, res, id);
     },
     onDraining(req, res) {
       const id = identify(req);

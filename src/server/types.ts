@@ -1,5 +1,6 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import { anonymous, type Principal } from '../auth/principal.ts';
 
 /** A request of either protocol, as Node's HTTP/1 server or HTTP/2 compatibility API gives it. */
 export type Request = IncomingMessage | Http2ServerRequest;
@@ -27,3 +28,12 @@ export function isHttp2(req: Request): req is Http2ServerRequest {
   // Not by the version: a request line of HTTP/1 may say anything.
   return 'stream' in req;
 }
+
+const principals = new WeakMap<object, Principal>();
+
+/** Who makes the request, as the port has found out. */
+export const principalOf = (req: object): Principal => principals.get(req) ?? anonymous;
+
+export const setPrincipal = (req: Request, principal: Principal): void => {
+  principals.set(req, principal);
+};

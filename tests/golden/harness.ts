@@ -2,6 +2,7 @@ import type { Usage } from '../../gen/llmgateway/v1/completion_pb.js';
 import { FinishReason } from '../../gen/llmgateway/v1/completion_pb.js';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import type { Part } from '../../gen/llmgateway/v1/message_pb.js';
+import { anonymous } from '../../src/auth/principal.ts';
 import { builtinProviders } from '../../src/config/builtin-providers.ts';
 import { toGatewayError } from '../../src/errors/gateway-error.ts';
 import { createUpstreamClient } from '../../src/http/client.ts';
@@ -97,6 +98,7 @@ export async function startHarness(): Promise<Harness> {
       kind: 'chat',
       id: 'golden',
       face: 'openai.chat',
+      principal: anonymous,
       signal: new AbortController().signal,
       route: { provider, upstreamModel: model, timeouts: NO_TIMEOUTS },
       report: build.callReport('', ''),

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { Role } from '../../gen/llmgateway/v1/message_pb.js';
+import { anonymous } from '../../src/auth/principal.ts';
 import { GatewayError } from '../../src/errors/gateway-error.ts';
 import * as build from '../../src/model/build.ts';
 import type { Call } from '../../src/pipeline/call.ts';
@@ -15,6 +16,7 @@ function callOf(count: Provider['countTokens'], signal = new AbortController().s
   return {
     id: 'req_1',
     face: 'rpc',
+    principal: anonymous,
     kind: 'chat',
     stream: false,
     signal,

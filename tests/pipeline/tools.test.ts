@@ -5,6 +5,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { FinishReason } from '../../gen/llmgateway/v1/completion_pb.js';
 import { type Message, Role } from '../../gen/llmgateway/v1/message_pb.js';
+import { anonymous } from '../../src/auth/principal.ts';
 import * as build from '../../src/model/build.ts';
 import { completionEvents } from '../../src/model/completion-events.ts';
 import { type ChatCall, type Handler, pipeline } from '../../src/pipeline/call.ts';
@@ -61,19 +62,16 @@ const namedTaxonomy = (messages: readonly Message[]): string =>
   /use the (\w+) taxonomy/.exec(messages.map(textOf).join('\n'))?.[1] ?? '';
 
 async function say(text: string, stream: boolean, { inSession = true, answer = model } = {}): Promise<void> {
-  const tenantOf = () => '';
   const handle = pipeline(
     [
-      enableToolsStage({ toolbox, tenantOf }),
+      enableToolsStage({ toolbox }),
       sessionStage({
         leases: new Leases(store, () => ({ leaseMs: 60_000, waitMs: 1_000, maxBytes: 100_000 })),
-        tenantOf,
         readOpaque: () => [],
         namedTaxonomy,
       }),
       toolsStage({
         toolbox,
-        tenantOf,
         maxRounds: () => 10,
         memory: new TurnMemory({ maxSize: 0, ttlMs: 1_000 }),
         readOpaque: () => [],
@@ -89,6 +87,7 @@ async function say(text: string, stream: boolean, { inSession = true, answer = m
     kind: 'chat',
     id: 'r',
     face: 'rpc',
+    principal: anonymous,
     stream,
     signal: new AbortController().signal,
     request: build.chatRequest('m', [build.message(Role.USER, [build.textPart(text)])], { options }),

@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { ToolSource } from '../../gen/llmgateway/v1/tool_service_pb.js';
+import { everybody } from '../../src/auth/authenticator.ts';
 import type { GatewayError } from '../../src/errors/gateway-error.ts';
 import { OpenCalls } from '../../src/pipeline/open-calls.ts';
 import { type McpRouteOptions, mcpEndpoint } from '../../src/rest/mcp.ts';
@@ -69,7 +70,6 @@ export async function startMcpFace(
   const open = new OpenCalls();
   const endpoint = mcpEndpoint({
     toolbox,
-    tenantOf: () => '',
     expose: () => 'own',
     maxBodyBytes: () => 65_536,
     limits: { totalMs: () => 60_000, open },
@@ -83,6 +83,8 @@ export async function startMcpFace(
     rest: restRouter({ '/mcp': { POST: endpoint } }, (error) => void errors.push(error)),
     rpc: () => {},
     cors: createCors({ origins }),
+    authenticate: everybody,
+    onRefused: () => {},
     fromAllowedOrigin: originPolicy({ origins }),
   });
   const limits = { headersTimeoutMs: 10_000, requestTimeoutMs: 10_000, keepAliveTimeoutMs: 10_000 };

@@ -1,0 +1,36 @@
+/** Who makes a request. Everything that is kept or counted is by this. */
+export interface Principal {
+  /** Id of the key or the subject of the token; 'anonymous' where nobody is told apart. Never a secret. */
+  readonly id: string;
+  /** Whose sessions, responses, tools, cache and usage it sees: those of one tenant are invisible to every other. */
+  readonly tenant: string;
+  /** Whose limits it uses up, with others of the same name. */
+  readonly owner: string;
+  /** Name of its class of limits. */
+  readonly rateClass: string;
+  /** Patterns of the models that it may ask, with `*` for any text; null for all. */
+  readonly models: readonly string[] | null;
+  /** What it may spend; null for no bound. */
+  readonly budget: Budget | null;
+  /** Whether it may call AdminService. */
+  readonly admin: boolean;
+}
+
+/** How much money may be spent within a time. */
+export interface Budget {
+  /** In US dollars. */
+  readonly usd: number;
+  /** Days and months are those of UTC. */
+  readonly per: 'day' | 'month' | 'total';
+}
+
+/** Everybody, as long as there are no keys. */
+export const anonymous: Principal = {
+  id: 'anonymous',
+  tenant: '',
+  owner: 'anonymous',
+  rateClass: 'default',
+  models: null,
+  budget: null,
+  admin: false,
+};
