@@ -7,6 +7,7 @@ import { routeTable } from './context/routes.ts';
 import { rpcHandler } from './context/rpc.ts';
 import { settle } from './context/settled.ts';
 import { createToolClient, createTools } from './context/tools.ts';
+import { createUsage } from './context/usage.ts';
 import { GatewayError } from './errors/gateway-error.ts';
 import { createUpstreamClient } from './http/client.ts';
 import type { Logger } from './observability/log.ts';
@@ -21,6 +22,7 @@ import { modelsApi } from './rpc/models-api.ts';
 import { responsesApi } from './rpc/responses-api.ts';
 import { sessionApi } from './rpc/session-api.ts';
 import { toolApi } from './rpc/tool-api.ts';
+import { usageApi } from './rpc/usage-api.ts';
 import { createCors, originPolicy } from './server/cors.ts';
 import { createFaces } from './server/faces.ts';
 import { createPort, type Port } from './server/port.ts';
@@ -61,6 +63,7 @@ const exposedHeaders = [
   'x-provider-used',
   'x-dropped-params',
   'x-warnings',
+  'x-cost-usd',
   'x-cms-routed',
   'x-cms-tier',
   'x-token-count',
@@ -84,11 +87,12 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
   const settled = () => current;
   const stores = openStores(initial, log.module('store'));
   const { toolbox, ...toolParts } = createTools(initial, settled, stores.tools, log, own.toolbox);
+  const usage = createUsage(initial, settled, stores, log);
   const leases = new Leases(stores.sessions, () => {
     const { sessionLeaseMs: leaseMs, sessionWaitMs: waitMs, sessionMaxBytes: maxBytes } = current.config;
     return { leaseMs, waitMs, maxBytes };
   });
-  const { handle, count } = createCalls({ initial, settled, leases, toolbox, log });
+  const { handle, count } = createCalls({ initial, settled, leases, toolbox, usage, log });
 
   const serving = new Serving();
   const open = new OpenCalls();
@@ -118,6 +122,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
       maxBytes: current.config.responseMaxBytes,
     })),
     sessions: sessionApi(allSessions),
+    usage: usageApi({ store: stores.usage, flush: async () => usage?.ledger.flush() }),
     tools: toolApi({ toolbox, registered, sessions: allSessions, withDefaults, limits }),
   };
 
@@ -157,7 +162,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     current.discovery.stop();
     apis.responses.close();
     await Promise.all([client.destroy(), toolClient.destroy(), toolParts.close()]);
-    await leases.settled(unlockGraceMs);
+    await Promise.all([leases.settled(unlockGraceMs), usage?.close()]);
     stores.close();
   };
   return {

@@ -2,8 +2,10 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import {
   type Model,
   ModelCapability,
+  type ModelPrice,
   ModelPriceSchema,
   ModelSchema,
+  PriceVariantSchema,
   SecurityLevel,
 } from '../../gen/llmgateway/v1/models_service_pb.js';
 import { foreignPrefixes } from '../config/builtin-providers.ts';
@@ -42,10 +44,13 @@ const name: ValueReader<string> = (raw) => {
   return value instanceof Wrong || value.length > maxName || value !== value.trim() ? wrong : value;
 };
 const tokens = wholeNumber(1, 100_000_000);
+/** With at most six decimals, so that a token costs a whole number of picodollars. */
 const usd: ValueReader<number> = (raw) =>
-  typeof raw === 'number' && Number.isFinite(raw) && raw >= 0
+  typeof raw === 'number' && raw >= 0 && raw <= 1_000_000 && Number(raw.toFixed(6)) === raw
     ? raw
-    : new Wrong('USD for a million tokens, 0 or more');
+    : new Wrong('USD for a million tokens, 0 to 1000000 with at most six decimals');
+const requestUsd: ValueReader<number> = (raw) =>
+  typeof raw === 'number' && raw >= 0 && raw <= 1_000 ? raw : new Wrong('USD for a request, 0 to 1000');
 
 const fields = {
   id: name,
@@ -62,7 +67,27 @@ const fields = {
   responses_only: flag,
 } as const;
 
-const prices = { input: usd, cached_input: usd, cache_write: usd, output: usd } as const;
+const prices = {
+  input: usd,
+  cached_input: usd,
+  cache_write: usd,
+  cache_write_1h: usd,
+  audio_input: usd,
+  cached_audio_input: usd,
+  image_input: usd,
+  output: usd,
+  reasoning: usd,
+  audio_output: usd,
+  request: requestUsd,
+} as const;
+
+const maxVariants = 16;
+const variants: ValueReader<readonly unknown[]> = (raw) =>
+  Array.isArray(raw) && raw.length <= maxVariants
+    ? raw
+    : new Wrong(`a list of at most ${maxVariants} maps of prices`);
+const priceFields = { ...prices, variants } as const;
+const variantFields = { ...prices, above: tokens, service_tier: text } as const;
 
 /**
  * Reads one entry of a list of models.
@@ -88,7 +113,8 @@ export function readEntry(
   const capabilities = readCapabilities(place, given.capabilities ?? ['chat', 'streaming'], problems);
   const timeouts =
     given.timeouts === undefined ? {} : readTimeouts(`${place}.timeouts`, given.timeouts, problems);
-  const price = given.price === undefined ? {} : readFields(`${place}.price`, given.price, prices, problems);
+  const price =
+    given.price === undefined ? {} : readFields(`${place}.price`, given.price, priceFields, problems);
   if (id === undefined || !known) return null;
   const level = given.security_level;
   const model = create(ModelSchema, {
@@ -102,7 +128,8 @@ export function readEntry(
     securityLevel: level === undefined ? (providers.get(provider) as SecurityLevel) : securityLevel(level),
     fallbacks: [...(given.fallbacks ?? [])],
   });
-  if (price !== null && Object.keys(price).length > 0) model.price = create(ModelPriceSchema, priceOf(price));
+  if (price !== null && Object.keys(price).length > 0)
+    model.price = readPrice(`${place}.price`, price, problems);
   const capabilitiesGiven = given.capabilities !== undefined;
   return { model, timeouts, responsesOnly: given.responses_only ?? false, capabilitiesGiven };
 }
@@ -121,12 +148,49 @@ function readCapabilities(place: string, names: readonly string[], problems: Pro
   return [...capabilities];
 }
 
-const priceOf = (price: FieldsOf<typeof prices>): MessageInitShape<typeof ModelPriceSchema> => ({
-  ...(price.input === undefined ? {} : { input: price.input }),
-  ...(price.cached_input === undefined ? {} : { cachedInput: price.cached_input }),
-  ...(price.cache_write === undefined ? {} : { cacheWrite: price.cache_write }),
-  ...(price.output === undefined ? {} : { output: price.output }),
-});
+function readPrice(place: string, given: FieldsOf<typeof priceFields>, problems: Problems): ModelPrice {
+  const price = create(ModelPriceSchema, priceOf(given));
+  for (const [index, raw] of (given.variants ?? []).entries()) {
+    const at = `${place}.variants[${index}]`;
+    const variant = readFields(at, raw, variantFields, problems);
+    if (variant === null) continue;
+    const { above, service_tier: serviceTier, ...own } = variant;
+    if (above === undefined && serviceTier === undefined)
+      problems.add(`${at}: has to have above or service_tier`);
+    price.variants.push(
+      create(PriceVariantSchema, {
+        aboveTokens: above ?? 0,
+        serviceTier: serviceTier ?? '',
+        price: priceOf(own),
+      }),
+    );
+  }
+  return price;
+}
+
+/** Names of the contract by those of the file. */
+const contractNames = {
+  input: 'input',
+  cached_input: 'cachedInput',
+  cache_write: 'cacheWrite',
+  cache_write_1h: 'cacheWrite1h',
+  audio_input: 'audioInput',
+  cached_audio_input: 'cachedAudioInput',
+  image_input: 'imageInput',
+  output: 'output',
+  reasoning: 'reasoning',
+  audio_output: 'audioOutput',
+  request: 'request',
+} as const satisfies Record<keyof typeof prices, keyof ModelPrice>;
+
+function priceOf(given: FieldsOf<typeof prices>): MessageInitShape<typeof ModelPriceSchema> {
+  const init: Record<string, number> = {};
+  for (const [name, own] of Object.entries(contractNames)) {
+    const value = given[name as keyof typeof prices];
+    if (value !== undefined) init[own] = value;
+  }
+  return init;
+}
 
 /** An id that begins with its provider's prefix: what the provider calls it. */
 function withoutPrefix(id: string, provider: string): string {

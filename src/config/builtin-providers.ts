@@ -22,6 +22,8 @@ export interface BuiltinProvider {
   readonly embeddings?: 'base64' | 'float' | 'none';
   /** A provider of the OpenAI form that has the Responses API as well. */
   readonly responses?: boolean;
+  /** Nobody is paid for its answers. */
+  readonly free?: boolean;
   readonly dialect?: Readonly<Record<string, unknown>>;
   readonly unsupported?: readonly string[];
 }
@@ -176,6 +178,7 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     keys: [],
     prefixes: ['llamacpp/', 'llamacpp:', 'gguf/'],
     securityLevel: 'high',
+    free: true,
     discovery: true,
     embeddings: 'base64',
     dialect: {
@@ -194,6 +197,7 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     urls: ['LLM_GATEWAY_INFERENCE_SERVICE_URL', 'INFERENCE_SERVICE_URL'],
     prefixes: ['inference/', 'local/'],
     securityLevel: 'high',
+    free: true,
     discovery: true,
     embeddings: 'float',
     dialect: {
@@ -214,6 +218,7 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     urls: ['LLM_GATEWAY_OLLAMA_URL', 'OLLAMA_URL'],
     prefixes: ['ollama/'],
     securityLevel: 'high',
+    free: true,
     discovery: true,
     unsupported: [...unknownLocally, 'n', 'logit_bias', 'parallel_tool_calls'],
   },
@@ -277,6 +282,7 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     keys: [],
     prefixes: ['fake/'],
     securityLevel: 'high',
+    free: true,
   },
 };
 

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { type BudgetConfig, type DefaultPrice, readBudgets, readDefaultPrice } from './budgets.ts';
 import { type Environment, isMap, isSet, readYaml, valueAt, type YamlMap } from './file.ts';
 import { type LogLevel, logLevel } from './log-level.ts';
 import { type McpServerConfig, readMcpServers } from './mcp-servers.ts';
@@ -17,6 +18,9 @@ export interface Config extends SettingValues {
   readonly providers: readonly ProviderConfig[];
   /** MCP servers whose tools the gateway takes. */
   readonly mcpServers: readonly McpServerConfig[];
+  readonly budgets: readonly BudgetConfig[];
+  /** Of models without one; null: it is not known. */
+  readonly defaultPrice: DefaultPrice | null;
   /** Where built-in tools ask their services. */
   readonly toolPaths: ToolPaths;
   /** Entries that are added to the catalogue or replace its own, as written in the file. */
@@ -45,7 +49,16 @@ const configVariable = `${prefix}CONFIG`;
 const defaultFile = 'config/gateway.yaml';
 const packageRoot = path.resolve(import.meta.dirname, '../..');
 /** Parts of the file that are not in the table of settings. */
-const freeParts = ['providers', 'models', 'tools', 'mcp_servers', 'log.modules', 'services.paths'];
+const freeParts = [
+  'providers',
+  'models',
+  'tools',
+  'mcp_servers',
+  'log.modules',
+  'services.paths',
+  'budgets',
+  'usage.default_price',
+];
 
 /**
  * Reads the configuration: environment over file over defaults.
@@ -68,6 +81,10 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
     for (const name of names) variables.add(name);
   });
   const mcpServers = readMcpServers(yaml['mcp_servers'], cwd, problems);
+  const budgets = readBudgets(yaml['budgets'], problems);
+  if (budgets.length > 0 && !values.usageEnabled)
+    problems.add('budgets: need usage.enabled (LLM_GATEWAY_USAGE)');
+  const defaultPrice = readDefaultPrice(valueAt(yaml, 'usage.default_price'), problems);
   const toolPaths = readToolPaths(valueAt(yaml, 'services.paths'), problems);
   const logModules = readLogModules(valueAt(yaml, 'log.modules'), problems);
   checkDefaultProvider(values.defaultProvider, providers, problems);
@@ -82,6 +99,8 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
     logModules,
     providers,
     mcpServers,
+    budgets,
+    defaultPrice,
     toolPaths,
     models: yaml['models'],
     tools: yaml['tools'],

@@ -112,6 +112,7 @@ export const providerFields = {
   discovery: flag,
   embeddings: oneOf(['base64', 'float', 'none']),
   responses: flag,
+  free: flag,
   dialect: anyMap,
   unsupported: parameters,
 } as const;
@@ -144,6 +145,7 @@ export const providerDocs: Readonly<Record<keyof typeof providerFields, string>>
   embeddings: 'How it is asked for vectors; `none` when it has no `/embeddings`',
   responses:
     'Form `openai`: whether it has `/responses`; without it the Responses API is served over its chat completions',
+  free: 'Whether its answers cost nothing',
   dialect: "Differences from OpenAI's wire form",
   unsupported: 'Request parameters that it cannot take',
 };

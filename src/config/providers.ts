@@ -42,6 +42,8 @@ export interface ProviderConfig {
   readonly embeddings: 'base64' | 'float' | 'none';
   /** Whether it has the Responses API. */
   readonly responses: boolean;
+  /** Whether its answers cost nothing. */
+  readonly free: boolean;
   /** Differences from OpenAI's wire form; the codec knows the names. */
   readonly dialect: Readonly<Record<string, unknown>>;
   /** Request parameters that it cannot take. */
@@ -154,11 +156,12 @@ function readProvider(
   const ownKey = fields.api_key_env ?? soleVariable(fields.api_key ?? '') ?? undefined;
   const needsKey = ownKey !== undefined || (base.keys.length > 0 && base.keyOptional !== true);
   const named = keyVariables(name, ownKey);
+  const apiKey = readKey(place, fields, named, env, problems);
   return {
     name,
     form: base.form,
     baseUrl: inRegion(readAddress(name, fields, base, env, problems, hasAddress), aws),
-    apiKey: readKey(place, fields, named, env, problems),
+    apiKey,
     aws,
     claudeApi: fields.claude_api ?? 'converse',
     keyNames: needsKey
@@ -172,6 +175,8 @@ function readProvider(
     discovery: fields.discovery ?? base.discovery ?? false,
     embeddings: fields.embeddings ?? base.embeddings ?? 'none',
     responses: fields.responses ?? base.responses ?? false,
+    // One that wants a key where it needs none is the hosted one.
+    free: fields.free ?? (base.free === true && apiKey === null),
     dialect: { ...base.dialect, ...readDialect(`${place}.dialect`, fields.dialect ?? {}, problems) },
     unsupported: fields.unsupported ?? base.unsupported ?? [],
   };
@@ -262,7 +267,7 @@ function readHeaders(
 
 /** It is in this process: most settings would do nothing. */
 function checkFake(place: string, fields: ProviderFields, problems: Problems): void {
-  const allowed = ['enabled', 'prefixes', 'security_level'];
+  const allowed = ['enabled', 'prefixes', 'security_level', 'free'];
   for (const field of Object.keys(fields)) {
     if (!allowed.includes(field)) {
       problems.add(

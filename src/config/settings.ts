@@ -5,6 +5,7 @@ import { serviceSettings } from './settings/services.ts';
 import { storeSettings } from './settings/store.ts';
 import { toolSettings } from './settings/tools.ts';
 import { upstreamSettings } from './settings/upstream.ts';
+import { usageSettings } from './settings/usage.ts';
 
 /** All settings but those of providers and models. The order is that of the README's table. */
 export const settings = {
@@ -14,6 +15,7 @@ export const settings = {
   ...responseSettings,
   ...toolSettings,
   ...serviceSettings,
+  ...usageSettings,
 } as const;
 
 export type SettingName = keyof typeof settings;

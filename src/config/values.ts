@@ -85,6 +85,18 @@ export function percentages(count: number): ValueReader<readonly number[]> {
   };
 }
 
+/** Any number of whole percentages up to 8, ascending; none for an empty list. */
+export const percentageList: ValueReader<readonly number[]> = (raw) => {
+  const items = typeof raw === 'string' ? raw.split(',') : raw;
+  const wrong = new Wrong('up to 8 whole percentages from 1 to 100, ascending, separated by commas');
+  if (!Array.isArray(items) || items.length > 8) return wrong;
+  return items.length === 0
+    ? []
+    : percentages(items.length)(items) instanceof Wrong
+      ? wrong
+      : items.map(Number);
+};
+
 const units: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
 /** A time in milliseconds, written as seconds or with a unit: 10, 2.5, "150ms", "10s", "5m", "1h". */

@@ -17,6 +17,7 @@ import { routingStage } from '../pipeline/routing.ts';
 import { sessionStage } from '../pipeline/session.ts';
 import { threadsStage } from '../pipeline/threads.ts';
 import { countedToolsStage, toolsStage } from '../pipeline/tools.ts';
+import { usageStage } from '../pipeline/usage.ts';
 import { StateMemory } from '../reasoning/state-memory.ts';
 import type { Leases } from '../sessions/leases.ts';
 import { countTokens as countByTokenizer } from '../tokens/count-tokens.ts';
@@ -24,17 +25,20 @@ import { namedTaxonomy, withDefaults } from '../tools/taxonomy.ts';
 import type { Toolbox } from '../tools/toolbox.ts';
 import { TurnMemory } from '../tools/turn-memory.ts';
 import type { Settled } from './settled.ts';
+import type { UsageParts } from './usage.ts';
 
 export interface CallParts {
   readonly initial: Config;
   readonly settled: () => Settled;
   readonly leases: Leases;
   readonly toolbox: Toolbox;
+  /** Null: nothing is counted. */
+  readonly usage: UsageParts | null;
   readonly log: Logger;
 }
 
 /** The row of stages that every call passes. The order matters: each stage sees the call as those before it have left it. */
-export function createCalls({ initial, settled, leases, toolbox, log }: CallParts): {
+export function createCalls({ initial, settled, leases, toolbox, usage, log }: CallParts): {
   /** Answers calls. */
   readonly handle: Handler;
   /** Answers calls that only count tokens. */
@@ -54,6 +58,17 @@ export function createCalls({ initial, settled, leases, toolbox, log }: CallPart
   };
   const { reasoningStateBytes: maxSize, reasoningStateTtlMs: ttlMs } = initial;
   const reasoningState = maxSize > 0 ? [reasoningStateStage(new StateMemory({ maxSize, ttlMs }))] : [];
+  // The innermost: it counts each answer of a provider's by itself.
+  const counted =
+    usage === null
+      ? []
+      : [
+          usageStage({
+            ...usage,
+            prices: () => settled().prices,
+            usualOutput: () => settled().config.budgetOutputTokens,
+          }),
+        ];
   const stages = [
     logStage(log.module('calls')),
     optionsStage,
@@ -67,7 +82,13 @@ export function createCalls({ initial, settled, leases, toolbox, log }: CallPart
   ];
   return {
     handle: pipeline(
-      [...stages, contextStage(() => settled().context), toolsStage(toolOptions), ...reasoningState],
+      [
+        ...stages,
+        contextStage(() => settled().context),
+        toolsStage(toolOptions),
+        ...reasoningState,
+        ...counted,
+      ],
       dispatch,
     ),
     count: pipeline(

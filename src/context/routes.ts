@@ -18,6 +18,7 @@ import {
   type SessionRoutes,
 } from '../rest/sessions.ts';
 import { deleteTool, executeTool, listTools, registerTool, type ToolRoutes } from '../rest/tools.ts';
+import { getUsage } from '../rest/usage.ts';
 import type { CallLimits } from '../rpc/call-context.ts';
 import type { ChatApi } from '../rpc/chat-api.ts';
 import type { EmbeddingsApi } from '../rpc/embeddings-api.ts';
@@ -26,6 +27,7 @@ import type { ModelsApi } from '../rpc/models-api.ts';
 import type { ResponsesApi } from '../rpc/responses-api.ts';
 import type { SessionApi } from '../rpc/session-api.ts';
 import type { ToolApi } from '../rpc/tool-api.ts';
+import type { UsageApi } from '../rpc/usage-api.ts';
 import type { Toolbox } from '../tools/toolbox.ts';
 import type { Settled } from './settled.ts';
 
@@ -40,6 +42,7 @@ export interface RouteParts {
   readonly conversations: Conversations;
   readonly sessions: SessionApi;
   readonly tools: ToolApi;
+  readonly usage: UsageApi;
   readonly toolbox: Toolbox;
   readonly limits: CallLimits;
   readonly serving: Serving;
@@ -77,6 +80,7 @@ export function routeTable(parts: RouteParts): RouteTable {
     '/v1/models': { GET: listModels(models) },
     '/v1/models/*': { GET: getModel(models) },
     '/v1/providers': { GET: listProviders(models) },
+    '/v1/usage': { GET: getUsage(parts.usage) },
     '/mcp': {
       POST: mcpEndpoint({
         toolbox,

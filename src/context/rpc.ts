@@ -7,6 +7,7 @@ import { ModelsService } from '../../gen/llmgateway/v1/models_service_pb.js';
 import { ResponsesService } from '../../gen/llmgateway/v1/responses_service_pb.js';
 import { SessionService } from '../../gen/llmgateway/v1/session_service_pb.js';
 import { ToolService } from '../../gen/llmgateway/v1/tool_service_pb.js';
+import { UsageService } from '../../gen/llmgateway/v1/usage_service_pb.js';
 import type { Config } from '../config/load.ts';
 import type { Conversations } from '../responses/conversations.ts';
 import { type OnFailure, principalKey } from '../rpc/call-context.ts';
@@ -25,6 +26,8 @@ import type { SessionApi } from '../rpc/session-api.ts';
 import { sessionService } from '../rpc/session-service.ts';
 import type { ToolApi } from '../rpc/tool-api.ts';
 import { toolService } from '../rpc/tool-service.ts';
+import type { UsageApi } from '../rpc/usage-api.ts';
+import { usageService } from '../rpc/usage-service.ts';
 import { principalOf } from '../server/types.ts';
 
 /** What the services are made of. */
@@ -37,6 +40,7 @@ export interface RpcParts {
   readonly conversations: Conversations;
   readonly sessions: SessionApi;
   readonly tools: ToolApi;
+  readonly usage: UsageApi;
   readonly serving: Serving;
   readonly refused: OnFailure;
 }
@@ -48,6 +52,7 @@ const services = [
   ModelsService,
   SessionService,
   ToolService,
+  UsageService,
   Health,
 ];
 
@@ -66,6 +71,7 @@ export function rpcHandler(parts: RpcParts): ReturnType<typeof connectNodeAdapte
       });
       router.service(SessionService, sessionService(sessions));
       router.service(ToolService, toolService(tools, refused));
+      router.service(UsageService, usageService(parts.usage));
       router.service(
         Health,
         healthService(

@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { create } from '@bufbuild/protobuf';
+import { ModelPriceSchema } from '../../gen/llmgateway/v1/models_service_pb.js';
 import { type Catalogue, readCatalogue, securityLevel } from '../catalogue/catalogue.ts';
 import { Resolver } from '../catalogue/resolve.ts';
 import { createCms } from '../cms/cms.ts';
@@ -20,6 +22,7 @@ import { KnownModels } from '../rpc/known-models.ts';
 import { builtinTools } from '../tools/builtin/builtin-tools.ts';
 import { configuredTools } from '../tools/configured-tools.ts';
 import type { Tool } from '../tools/tool.ts';
+import { PriceBook } from '../usage/price-book.ts';
 
 /** What a configuration determines and a reload replaces. */
 export interface Settled {
@@ -27,6 +30,7 @@ export interface Settled {
   readonly router: Router;
   readonly discovery: Discovery;
   readonly models: KnownModels;
+  readonly prices: PriceBook;
   /** Part of the gateway. */
   readonly builtIn: readonly Tool[];
   /** Of the configuration file. */
@@ -99,6 +103,7 @@ export function settle(
     builtIn,
     tools,
     models,
+    prices: priceBook(config, models),
     context: contextPolicy(config, models, services.cms),
     router: new Router({
       resolver,
@@ -107,6 +112,14 @@ export function settle(
       providerTimeouts: new Map(config.providers.map(({ name, timeouts }) => [name, timeouts])),
     }),
   };
+}
+
+function priceBook({ providers, defaultPrice }: Config, models: KnownModels): PriceBook {
+  return new PriceBook({
+    find: (provider, upstreamModel) => models.priceOf(provider, upstreamModel),
+    free: new Set(providers.filter(({ free }) => free).map(({ name }) => name)),
+    fallback: defaultPrice === null ? null : create(ModelPriceSchema, { ...defaultPrice }),
+  });
 }
 
 function contextPolicy(config: Config, models: KnownModels, cms: Service | null): ContextPolicy {

@@ -307,6 +307,9 @@ export const callReport = (provider: string, upstreamModel: string): CallReport 
   attempts: 0,
   droppedParams: [],
   warnings: [],
+  costUsd: '',
+  costEstimated: false,
+  costIncomplete: false,
 });
 
 export const contextReport = (

@@ -31,11 +31,31 @@ const modelJson = (model: Model): Record<string, unknown> => ({
 });
 
 /** USD for a million tokens. What is not known is not there. */
-const priceJson = ({ input, cachedInput, cacheWrite, output }: ModelPrice): Record<string, unknown> => ({
-  input,
-  cached_input: cachedInput,
-  cache_write: cacheWrite,
-  output,
+const priceJson = ({ variants, ...prices }: ModelPrice): Record<string, unknown> => ({
+  ...ratesJson(prices),
+  ...(variants.length === 0
+    ? {}
+    : {
+        variants: variants.map(({ aboveTokens, serviceTier, price }) => ({
+          ...(aboveTokens === 0 ? {} : { above: aboveTokens }),
+          ...(serviceTier === '' ? {} : { service_tier: serviceTier }),
+          ...(price === undefined ? {} : ratesJson(price)),
+        })),
+      }),
+});
+
+const ratesJson = (price: Omit<ModelPrice, 'variants'>): Record<string, unknown> => ({
+  input: price.input,
+  cached_input: price.cachedInput,
+  cache_write: price.cacheWrite,
+  cache_write_1h: price.cacheWrite1h,
+  audio_input: price.audioInput,
+  cached_audio_input: price.cachedAudioInput,
+  image_input: price.imageInput,
+  output: price.output,
+  reasoning: price.reasoning,
+  audio_output: price.audioOutput,
+  request: price.request,
 });
 
 /** Models stay the same objects until their provider reports anew: there may be thousands. */

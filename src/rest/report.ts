@@ -4,10 +4,12 @@ import { tellContext } from '../rpc/context-metadata.ts';
 /**
  * What the client is told of a call's way in headers.
  * @param unsaid what else went otherwise than asked: what of the answer the face leaves out
+ * @param whole the answer is there; what a streamed one costs is not known when its head is sent
  */
 export function reportHeaders(
   report: CallReport | undefined,
   unsaid: readonly Warning[] = [],
+  whole = true,
 ): Record<string, string> {
   if (report === undefined) return {};
   const headers: Record<string, string> = {};
@@ -15,6 +17,7 @@ export function reportHeaders(
   if (report.droppedParams.length > 0) headers['x-dropped-params'] = report.droppedParams.join(', ');
   const codes = new Set([...report.warnings, ...unsaid].map(({ code }) => code));
   if (codes.size > 0) headers['x-warnings'] = [...codes].join(', ');
+  if (whole && report.costUsd !== '') headers['x-cost-usd'] = report.costUsd;
   tellContext(report, (name, value) => {
     headers[name] = value;
   });

@@ -47,7 +47,7 @@ export async function sendStream<E>(
   };
   let writer: SseWriter | null = null;
   const early = setTimeout(() => {
-    writer = open(reportHeaders(form.report));
+    writer = open(reportHeaders(form.report, [], false));
     if (!writer.gone) writer.write(keepAliveFrame);
   }, keepAliveMs);
   let events: Batches<E>;
@@ -73,7 +73,7 @@ async function pump<E>(
     for (;;) {
       const result = await events.next();
       if (result.done) break;
-      writer ??= open(reportHeaders(form.reportOf(result.value)));
+      writer ??= open(reportHeaders(form.reportOf(result.value), [], false));
       const frames = form.encode(result.value);
       if (frames === '') continue;
       if (form.isLast(result.value[result.value.length - 1] as E)) writer.end(frames);

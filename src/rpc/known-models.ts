@@ -2,6 +2,7 @@ import { clone, create } from '@bufbuild/protobuf';
 import {
   type Model,
   ModelCapability,
+  type ModelPrice,
   ModelPriceSchema,
   ModelSchema,
   type Provider,
@@ -36,6 +37,10 @@ export interface ModelKnowledge {
   readonly providers: readonly ModelProvider[];
 }
 
+/** Prices of names that are not known which are kept at most; clients use few. */
+const maxKept = 2_048;
+const maxKeptLength = 256;
+
 /** What a provider's models were made of, and they themselves. */
 interface Merged {
   readonly discovered: readonly DiscoveredModel[];
@@ -54,6 +59,7 @@ export class KnownModels {
   readonly #entries = new Map<string, CatalogueEntry[]>();
   readonly #merged = new Map<string, Merged>();
   readonly #windows: Windows;
+  readonly #closest = new Map<string, { readonly model: string; readonly price: ModelPrice | undefined }>();
 
   constructor(knowledge: ModelKnowledge) {
     this.#knowledge = knowledge;
@@ -104,6 +110,26 @@ export class KnownModels {
     if (own !== undefined && own.contextWindow > 0) return own.contextWindow;
     const closest = entry?.model.contextWindow ?? 0;
     return closest > 0 ? closest : this.#windows.like(upstreamModel);
+  }
+
+  /**
+   * The price of a provider's model: its own, by the catalogue or the provider's word, or that of the closest in the catalogue; and the id of the
+   * model, where it has one.
+   */
+  priceOf(
+    provider: string,
+    upstreamModel: string,
+  ): { readonly model: string; readonly price: ModelPrice | undefined } {
+    const own = this.#mergedOf(provider).byName.get(upstreamModel);
+    if (own !== undefined) return { model: own.id, price: own.price };
+    const name = `${provider}/${upstreamModel}`;
+    const kept = this.#closest.get(name);
+    if (kept !== undefined) return kept;
+    const price = this.#knowledge.catalogue.closest(provider, upstreamModel)?.model.price;
+    const found = { model: name, price };
+    if (this.#closest.size >= maxKept) this.#closest.clear();
+    if (name.length <= maxKeptLength) this.#closest.set(name, found);
+    return found;
   }
 
   #mergedOf(provider: string): Merged {

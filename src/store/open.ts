@@ -3,14 +3,19 @@ import type { Logger } from '../observability/log.ts';
 import type { ResponseStore } from '../responses/store.ts';
 import type { SessionStore } from '../sessions/store.ts';
 import type { ToolStore } from '../tools/store.ts';
+import type { BudgetStore, UsageStore } from '../usage/store.ts';
+import { EmbeddedBudgets } from './embedded/budgets.ts';
 import { checkDataDir, Database } from './embedded/database.ts';
 import { EmbeddedResponses } from './embedded/responses.ts';
 import { EmbeddedSessions } from './embedded/sessions.ts';
 import { EmbeddedTools } from './embedded/tools.ts';
+import { EmbeddedUsage } from './embedded/usage.ts';
+import { RedisBudgets } from './redis/budgets.ts';
 import { RedisConnection } from './redis/connection.ts';
 import { RedisResponses } from './redis/responses.ts';
 import { RedisSessions } from './redis/sessions.ts';
 import { RedisTools } from './redis/tools.ts';
+import { RedisUsage } from './redis/usage.ts';
 
 export interface StoreOptions {
   /** Null: the embedded store. */
@@ -18,6 +23,8 @@ export interface StoreOptions {
   readonly redisTimeoutMs: number;
   readonly dataDir: string;
   readonly dataMaxBytes: number;
+  /** How long totals of days are kept. */
+  readonly usageRetentionMs: number;
 }
 
 /** Where the gateway keeps what has to outlive a call. */
@@ -25,6 +32,8 @@ export interface Stores {
   readonly sessions: SessionStore;
   readonly tools: ToolStore;
   readonly responses: ResponseStore;
+  readonly usage: UsageStore;
+  readonly budgets: BudgetStore;
   close(): void;
 }
 
@@ -34,12 +43,15 @@ const sweepMs = 60_000;
 /** Opens the configured store. Waits for nothing: Redis may be down. @throws ConfigError when the data folder cannot be used */
 export function openStores(options: StoreOptions, log: Logger): Stores {
   const { redisUrl: address, redisTimeoutMs: timeoutMs, dataDir: dir, dataMaxBytes: maxBytes } = options;
+  const { usageRetentionMs: keepMs } = options;
   if (address !== null) {
     const redis = new RedisConnection({ address, timeoutMs, log });
     return {
       sessions: new RedisSessions(redis),
       tools: new RedisTools(redis),
       responses: new RedisResponses(redis),
+      usage: new RedisUsage(redis, keepMs),
+      budgets: new RedisBudgets(redis),
       close: () => redis.close(),
     };
   }
@@ -47,10 +59,12 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
   const database = new Database({ dir, maxBytes });
   const sessions = new EmbeddedSessions(database);
   const responses = new EmbeddedResponses(database);
+  const usage = new EmbeddedUsage(database, keepMs);
+  const budgets = new EmbeddedBudgets(database);
   const sweep = (): void => {
     if (!database.opened) return;
     try {
-      const more = [sessions, responses].filter((store) => store.sweep());
+      const more = [sessions, responses, usage, budgets].filter((store) => store.sweep());
       if (more.length > 0) setImmediate(sweep).unref();
       else database.shrink();
     } catch (error) {
@@ -62,6 +76,8 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
     sessions,
     tools: new EmbeddedTools(database),
     responses,
+    usage,
+    budgets,
     close() {
       clearInterval(timer);
       database.close();

@@ -287,3 +287,58 @@ describe('mistakes, one line each', () => {
     fc.assert(fc.property(fc.array(fc.oneof(entry, value)), (models) => void read(models)));
   });
 });
+
+describe('prices of several kinds', () => {
+  test('are read with their variants', () => {
+    const { catalogue, lines } = read([
+      {
+        ...good,
+        price: {
+          input: 1,
+          cache_write_1h: 2,
+          audio_input: 3,
+          cached_audio_input: 0.3,
+          image_input: 4,
+          output: 5,
+          reasoning: 6,
+          audio_output: 7,
+          request: 0.01,
+          variants: [{ above: 200_000, service_tier: 'priority', input: 2 }],
+        },
+      },
+    ]);
+    expect(lines).toEqual([]);
+    expect(catalogue.entries[0]?.model.price).toMatchObject({
+      input: 1,
+      cacheWrite1h: 2,
+      audioInput: 3,
+      cachedAudioInput: 0.3,
+      imageInput: 4,
+      output: 5,
+      reasoning: 6,
+      audioOutput: 7,
+      request: 0.01,
+      variants: [{ aboveTokens: 200_000, serviceTier: 'priority', price: { input: 2 } }],
+    });
+  });
+
+  test.each([
+    [
+      'a variant without a condition',
+      { variants: [{ input: 1 }] },
+      /price\.variants\[0\]: has to have above or service_tier$/,
+    ],
+    [
+      'a price finer than a picodollar',
+      { input: 0.1234567 },
+      /price\.input: is 0\.1234567, has to be .* at most six decimals$/,
+    ],
+    [
+      'a variant of a variant',
+      { variants: [{ above: 1, variants: [] }] },
+      /variants\[0\]\.variants: is not a setting/,
+    ],
+  ])('%s is a mistake', (_what, price, line) => {
+    expect(read([{ ...good, price }]).lines).toEqual([expect.stringMatching(line)]);
+  });
+});

@@ -148,15 +148,16 @@ describe('what the gateways before this one knew', () => {
     ['claude-sonnet-4.5', 3, 15],
     ['claude-sonnet-4-5-20250514', 3, 15],
     ['claude-sonnet-4-20250514', 3, 15],
-    ['gpt-5.2', 2.5, 10],
-    ['gpt-5.2-pro', 10, 30],
-    ['gpt-5-mini', 0.15, 0.6],
-    ['gpt-5-nano', 0.08, 0.3],
+    ['gpt-5.2', 1.75, 14],
+    ['gpt-5.2-pro', 21, 168],
+    ['gpt-5-mini', 0.25, 2],
+    ['gpt-5-nano', 0.05, 0.4],
     ['gemini-2.0-flash', 0.1, 0.4],
     ['gemini-1.5-pro', 1.25, 5],
     ['gemini-1.5-flash', 0.075, 0.3],
     ['gemini-pro', 0.5, 1.5],
-    ['deepseek-reasoner', 0.55, 2.19],
+    ['deepseek-reasoner', 0.14, 0.28],
+    // Those of gpt-5 and DeepSeek were others there; these are the providers' own.
   ])('price of %s', (name, input, output) => {
     expect(resolver.resolve(name).entry?.model.price).toMatchObject({ input, output });
   });

@@ -309,6 +309,28 @@ export declare type CallReport = Message<"llmgateway.v1.CallReport"> & {
    * @generated from field: llmgateway.v1.ContextReport context = 6;
    */
   context?: ContextReport | undefined;
+
+  /**
+   * What the call has cost so far, in US dollars, as a decimal number without rounding ("0.0000875"): all answers of models that it took,
+   * rounds of tools included. In a stream it is whole with the last event. Empty when no price is known, or nothing was answered yet.
+   *
+   * @generated from field: string cost_usd = 10;
+   */
+  costUsd: string;
+
+  /**
+   * Part of the cost is by the gateway's own count of tokens, since the provider gave none.
+   *
+   * @generated from field: bool cost_estimated = 11;
+   */
+  costEstimated: boolean;
+
+  /**
+   * Of some answer the price is not known: it is not in `cost_usd`.
+   *
+   * @generated from field: bool cost_incomplete = 12;
+   */
+  costIncomplete: boolean;
 };
 
 /**

@@ -43,6 +43,62 @@ export declare type ModelPrice = Message<"llmgateway.v1.ModelPrice"> & {
    * @generated from field: optional double output = 4;
    */
   output?: number | undefined;
+
+  /**
+   * Input written to the prompt cache to be kept for an hour. Unset: as `cache_write`.
+   *
+   * @generated from field: optional double cache_write_1h = 5;
+   */
+  cacheWrite1h?: number | undefined;
+
+  /**
+   * Input of sound. Unset: as `input`.
+   *
+   * @generated from field: optional double audio_input = 6;
+   */
+  audioInput?: number | undefined;
+
+  /**
+   * Input of sound read from the prompt cache. Unset: as `cached_input`.
+   *
+   * @generated from field: optional double cached_audio_input = 7;
+   */
+  cachedAudioInput?: number | undefined;
+
+  /**
+   * Input of pictures. Unset: as `input`.
+   *
+   * @generated from field: optional double image_input = 8;
+   */
+  imageInput?: number | undefined;
+
+  /**
+   * Reasoning. Unset: as `output`.
+   *
+   * @generated from field: optional double reasoning = 9;
+   */
+  reasoning?: number | undefined;
+
+  /**
+   * Output of sound. Unset: as `output`.
+   *
+   * @generated from field: optional double audio_output = 10;
+   */
+  audioOutput?: number | undefined;
+
+  /**
+   * A request, besides its tokens, in USD for one. Unset: nothing.
+   *
+   * @generated from field: optional double request = 11;
+   */
+  request?: number | undefined;
+
+  /**
+   * Other prices for some requests. Of those that hold for a request the last one that has a price wins, for each price.
+   *
+   * @generated from field: repeated llmgateway.v1.PriceVariant variants = 12;
+   */
+  variants: PriceVariant[];
 };
 
 /**
@@ -50,6 +106,40 @@ export declare type ModelPrice = Message<"llmgateway.v1.ModelPrice"> & {
  * Use `create(ModelPriceSchema)` to create a new message.
  */
 export declare const ModelPriceSchema: GenMessage<ModelPrice>;
+
+/**
+ * Prices of some requests. It holds for a request when both conditions do.
+ *
+ * @generated from message llmgateway.v1.PriceVariant
+ */
+export declare type PriceVariant = Message<"llmgateway.v1.PriceVariant"> & {
+  /**
+   * Only of requests whose input, cached tokens included, has more tokens than this; for all of their tokens. 0: of any.
+   *
+   * @generated from field: uint32 above_tokens = 1;
+   */
+  aboveTokens: number;
+
+  /**
+   * Only of answers of this service tier, in OpenAI's words: "flex", "priority". Empty: of any.
+   *
+   * @generated from field: string service_tier = 2;
+   */
+  serviceTier: string;
+
+  /**
+   * What differs. Has no variants.
+   *
+   * @generated from field: llmgateway.v1.ModelPrice price = 3;
+   */
+  price?: ModelPrice | undefined;
+};
+
+/**
+ * Describes the message llmgateway.v1.PriceVariant.
+ * Use `create(PriceVariantSchema)` to create a new message.
+ */
+export declare const PriceVariantSchema: GenMessage<PriceVariant>;
 
 /**
  * A model that can be asked.

@@ -88,4 +88,41 @@ export const migrations: readonly string[] = [
      UNIQUE (conversation, id)
    ) STRICT;
    CREATE INDEX conversation_items_in_order ON conversation_items (conversation);`,
+  // Days are in UTC, as 2026-05-31. `pico` is money in picodollars; that of budgets is in nanodollars. `expires` is in milliseconds.
+  `CREATE TABLE usage_totals (
+     key INTEGER PRIMARY KEY,
+     scope TEXT NOT NULL,
+     day TEXT NOT NULL,
+     dimension TEXT NOT NULL,
+     name TEXT NOT NULL,
+     requests INTEGER NOT NULL,
+     prompt INTEGER NOT NULL,
+     completion INTEGER NOT NULL,
+     cached INTEGER NOT NULL,
+     cache_write INTEGER NOT NULL,
+     reasoning INTEGER NOT NULL,
+     pico INTEGER NOT NULL,
+     unpriced INTEGER NOT NULL,
+     estimated INTEGER NOT NULL,
+     aborted INTEGER NOT NULL,
+     UNIQUE (scope, day, dimension, name)
+   ) STRICT;
+   CREATE INDEX usage_totals_by_day ON usage_totals (day);
+   CREATE TABLE budgets (
+     key INTEGER PRIMARY KEY,
+     account TEXT NOT NULL UNIQUE,
+     spent INTEGER NOT NULL,
+     expires INTEGER
+   ) STRICT;
+   CREATE INDEX budgets_by_expiry ON budgets (expires);
+   CREATE TABLE budget_holds (
+     key INTEGER PRIMARY KEY,
+     hold TEXT NOT NULL,
+     account TEXT NOT NULL,
+     amount INTEGER NOT NULL,
+     expires INTEGER NOT NULL
+   ) STRICT;
+   CREATE INDEX budget_holds_by_hold ON budget_holds (hold);
+   CREATE INDEX budget_holds_by_account ON budget_holds (account);
+   CREATE INDEX budget_holds_by_expiry ON budget_holds (expires);`,
 ];

@@ -46,6 +46,7 @@ const config = (): ProviderConfig => ({
   timeouts: {},
   securityLevel: 'high',
   discovery: false,
+  free: false,
   dialect: {},
   unsupported: [],
   embeddings: 'none',

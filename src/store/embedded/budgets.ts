@@ -1,0 +1,85 @@
+import type { Balance, BudgetStore, Claim, Refusal, Settlement } from '../../usage/store.ts';
+import type { Database } from './database.ts';
+
+const swept = 1_000;
+
+/** Budgets in the embedded store. */
+export class EmbeddedBudgets implements BudgetStore {
+  readonly #database: Database;
+  readonly #now: () => number;
+
+  constructor(database: Database, now: () => number = Date.now) {
+    this.#database = database;
+    this.#now = now;
+  }
+
+  async reserve(
+    hold: string,
+    claims: readonly Claim[],
+    amount: number,
+    leaseMs: number,
+  ): Promise<Refusal | null> {
+    return this.#database.transaction(() => {
+      const now = this.#now();
+      this.#database.run('DELETE FROM budget_holds WHERE expires <= ?', now);
+      for (const [index, { account, limit }] of claims.entries()) {
+        const balance = this.#balance(account);
+        const { spent, reserved } = balance;
+        if (spent + reserved + amount > limit || spent >= limit) return { index, ...balance };
+      }
+      for (const { account } of claims) {
+        this.#database.run(
+          'INSERT INTO budget_holds (hold, account, amount, expires) VALUES (?, ?, ?, ?)',
+          hold,
+          account,
+          amount,
+          now + leaseMs,
+        );
+      }
+      return null;
+    });
+  }
+
+  async settle({ hold, claims, amount }: Settlement): Promise<{ before: number; after: number }[] | null> {
+    return this.#database.transaction(() => {
+      this.#database.run('DELETE FROM budget_holds WHERE hold = ?', hold);
+      return claims.map(({ account, expiresMs }) => {
+        const { spent: before } = this.#balance(account);
+        if (amount > 0) {
+          this.#database.run(
+            `INSERT INTO budgets (account, spent, expires) VALUES (?, ?, ?)
+             ON CONFLICT (account) DO UPDATE SET spent = spent + excluded.spent, expires = excluded.expires`,
+            account,
+            amount,
+            expiresMs,
+          );
+        }
+        return { before, after: before + amount };
+      });
+    });
+  }
+
+  async read(accounts: readonly string[]): Promise<Balance[]> {
+    this.#database.run('DELETE FROM budget_holds WHERE expires <= ?', this.#now());
+    return accounts.map((account) => this.#balance(account));
+  }
+
+  /** Deletes those whose time is long over. @returns whether there is more */
+  sweep(): boolean {
+    const deleted = this.#database.run(
+      'DELETE FROM budgets WHERE rowid IN (SELECT rowid FROM budgets WHERE expires < ? LIMIT ?)',
+      this.#now(),
+      swept,
+    );
+    return deleted === swept;
+  }
+
+  #balance(account: string): Balance {
+    const spent = this.#database.get('SELECT spent FROM budgets WHERE account = ?', account);
+    const held = this.#database.get(
+      'SELECT coalesce(sum(amount), 0) AS reserved FROM budget_holds WHERE account = ?',
+      account,
+    );
+    return { spent: Number(spent?.['spent'] ?? 0), reserved: Number(held?.['reserved'] ?? 0) };
+  }
+}

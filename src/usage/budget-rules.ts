@@ -1,0 +1,92 @@
+import type { Principal } from '../auth/principal.ts';
+import { formatNano, nanoOf, picoOf } from './money.ts';
+
+/** A budget as configured. Of the conditions all have to hold; one of `*` gives each tenant, owner … a budget of its own. */
+export interface BudgetRule {
+  readonly name: string;
+  readonly usd: number;
+  readonly per: 'day' | 'month' | 'total';
+  readonly tenant: string | null;
+  readonly owner: string | null;
+  readonly key: string | null;
+  readonly provider: string | null;
+  /** May have `*` in it for any text: those are one budget, but for `*` alone. */
+  readonly model: string | null;
+  /** Percentages of it that the log tells of; null for the usual ones. */
+  readonly alertAt: readonly number[] | null;
+}
+
+/** A budget that a call uses up. */
+export interface AppliedBudget {
+  /** Its name in the store, without its time. */
+  readonly account: string;
+  /** For people. */
+  readonly name: string;
+  /** In nanodollars. */
+  readonly limit: number;
+  readonly per: 'day' | 'month' | 'total';
+  readonly alertAt: readonly number[] | null;
+  /** Whether the caller may know how it stands: it is the caller's, its owner's or its tenant's. */
+  readonly own: boolean;
+}
+
+const conditions = ['tenant', 'owner', 'key', 'provider', 'model'] as const;
+
+/** What of a call budgets ask for. */
+type Facts = Readonly<Record<(typeof conditions)[number], string>>;
+
+/** The budgets that a call falls under. */
+export function budgetsOf(
+  principal: Principal,
+  provider: string,
+  model: string,
+  rules: readonly BudgetRule[],
+): AppliedBudget[] {
+  const applied: AppliedBudget[] = [];
+  const { budget, id, tenant, owner } = principal;
+  if (budget !== null) {
+    const limit = nanoOf(picoOf(budget.usd) ?? 0n);
+    const name = `of key ${id}`;
+    applied.push({ account: `key/${id}`, name, limit, per: budget.per, alertAt: null, own: true });
+  }
+  const facts: Facts = { tenant, owner, key: id, provider, model };
+  for (const rule of rules) {
+    const account = accountOf(rule, facts);
+    if (account === null) continue;
+    const own = rule.tenant !== null || rule.owner !== null || rule.key !== null;
+    const limit = nanoOf(picoOf(rule.usd) ?? 0n);
+    applied.push({ account, name: rule.name, limit, per: rule.per, alertAt: rule.alertAt, own });
+  }
+  return applied;
+}
+
+/** Null when a condition does not hold. */
+function accountOf(rule: BudgetRule, facts: Facts): string | null {
+  let account = `rule/${rule.name}`;
+  for (const condition of conditions) {
+    const wanted = rule[condition];
+    if (wanted === null) continue;
+    const fact = facts[condition];
+    if (wanted === '*') account += `/${condition}=${encodeURIComponent(fact)}`;
+    else if (condition === 'model' ? !matches(wanted, fact) : wanted !== fact) return null;
+  }
+  return account;
+}
+
+const patterns = new Map<string, RegExp>();
+
+function matches(pattern: string, text: string): boolean {
+  if (!pattern.includes('*')) return pattern === text;
+  let compiled = patterns.get(pattern);
+  if (compiled === undefined) {
+    if (patterns.size >= 1_000) patterns.clear();
+    const source = pattern.split(/\*+/).map((piece) => piece.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'));
+    compiled = new RegExp(`^${source.join('.*')}$`, 's');
+    patterns.set(pattern, compiled);
+  }
+  return compiled.test(text);
+}
+
+/** A budget and how much it is, for people: "team-a ($10 a day)". */
+export const shownBudget = ({ name, limit, per }: AppliedBudget): string =>
+  `${name} ($${formatNano(limit)} ${per === 'total' ? 'in total' : `a ${per}`})`;

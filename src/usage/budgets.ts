@@ -1,0 +1,197 @@
+import { randomUUID } from 'node:crypto';
+import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
+import type { Principal } from '../auth/principal.ts';
+import { GatewayError } from '../errors/gateway-error.ts';
+import type { Logger } from '../observability/log.ts';
+import { type AppliedBudget, type BudgetRule, budgetsOf, shownBudget } from './budget-rules.ts';
+import { dayMs, type Period, periodOf } from './days.ts';
+import { formatNano, nanoOf, type Pico } from './money.ts';
+import type { BudgetStore, Claim, Refusal, Settlement } from './store.ts';
+
+export interface BudgetTerms {
+  readonly rules: readonly BudgetRule[];
+  /** Percentages of a budget at which the log tells of it, ascending. */
+  readonly alertAt: readonly number[];
+  /** After how long money is free again that a gateway has set aside and not settled, in milliseconds: longer than any call. */
+  readonly leaseMs: number;
+}
+
+export interface BudgetsOptions {
+  readonly store: BudgetStore;
+  /** Read anew for each call. */
+  readonly terms: () => BudgetTerms;
+  readonly log: Logger;
+  /** In milliseconds since 1970. */
+  readonly now?: () => number;
+  /** Until a settlement is tried again that the store did not take, in milliseconds. */
+  readonly retryMs?: number;
+}
+
+/** Money set aside for a call. */
+export interface Hold {
+  readonly id: string;
+  readonly claims: readonly Claim[];
+  readonly budgets: readonly AppliedBudget[];
+}
+
+/** How long what was spent is kept after its time is over: a call may end long after it has begun. */
+const graceMs = 2 * dayMs;
+/** Settlements that wait for the store at most. Money that is lost with further ones is spent without being counted. */
+const maxWaiting = 10_000;
+/** Settlements that are written at once. */
+const width = 64;
+
+/** Keeps calls within their budgets: money is set aside before a call, and settled by what it has cost. */
+export class Budgets {
+  readonly #options: BudgetsOptions;
+  readonly #now: () => number;
+  #waiting: { hold: Hold; amount: number }[] = [];
+  #writing: Promise<void> | null = null;
+  #retry: NodeJS.Timeout | null = null;
+  #lost = 0;
+
+  constructor(options: BudgetsOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+  }
+
+  /** The budgets that a call falls under. */
+  of(principal: Principal, provider: string, model: string): readonly AppliedBudget[] {
+    const { rules } = this.#options.terms();
+    return principal.budget === null && rules.length === 0
+      ? none
+      : budgetsOf(principal, provider, model, rules);
+  }
+
+  /**
+   * Sets money aside in all of them.
+   * @param pico what the call is expected to cost at most
+   * @throws GatewayError BUDGET_EXHAUSTED, or DEPENDENCY_UNAVAILABLE when the store is out of reach
+   */
+  async reserve(budgets: readonly AppliedBudget[], pico: Pico): Promise<Hold> {
+    const now = this.#now();
+    const periods = budgets.map(({ per }) => periodOf(per, now));
+    const claims = budgets.map(({ account, limit }, i) => {
+      const { name, endsMs } = periods[i] as Period;
+      return { account: `${account}/${name}`, limit, expiresMs: endsMs === null ? null : endsMs + graceMs };
+    });
+    const hold = { id: randomUUID(), claims, budgets };
+    const amount = nanoOf(pico);
+    let refusal: Refusal | null;
+    try {
+      refusal = await this.#options.store.reserve(hold.id, claims, amount, this.#options.terms().leaseMs);
+    } catch (error) {
+      // It may have happened all the same.
+      this.#settle(hold, 0);
+      throw error;
+    }
+    if (refusal === null) return hold;
+    throw exhausted(
+      budgets[refusal.index] as AppliedBudget,
+      periods[refusal.index] as Period,
+      refusal,
+      amount,
+    );
+  }
+
+  /** Settles in the background. @param pico what the call has cost */
+  settle(hold: Hold, pico: Pico): void {
+    this.#settle(hold, nanoOf(pico));
+  }
+
+  /** Resolves when everything is settled, or cannot be. */
+  async flush(): Promise<void> {
+    while (this.#writing !== null) await this.#writing;
+    if (this.#waiting.length > 0) await this.#write();
+  }
+
+  close(): void {
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    if (this.#waiting.length > 0) {
+      this.#options.log.error('spending is lost that the store did not take', {
+        calls: this.#waiting.length,
+      });
+    }
+  }
+
+  #settle(hold: Hold, amount: number): void {
+    if (this.#waiting.length >= maxWaiting) {
+      if (this.#lost++ === 0)
+        this.#options.log.error('spending is not counted any more: too much waits for the store');
+      return;
+    }
+    this.#waiting.push({ hold, amount });
+    if (this.#writing === null && this.#retry === null) void this.#write();
+  }
+
+  #write(): Promise<void> {
+    this.#writing ??= this.#writeAll().finally(() => {
+      this.#writing = null;
+      if (this.#waiting.length === 0 || this.#retry !== null) return;
+      const { retryMs = 1_000 } = this.#options;
+      this.#retry = setTimeout(() => {
+        this.#retry = null;
+        void this.#write();
+      }, retryMs).unref();
+    });
+    return this.#writing;
+  }
+
+  /** Stops at the first batch of which something fails. */
+  async #writeAll(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, width);
+      const results = await Promise.allSettled(batch.map(({ hold, amount }) => this.#writeOne(hold, amount)));
+      const failed = batch.filter((_, i) => results[i]?.status === 'rejected');
+      this.#waiting.unshift(...failed);
+      if (failed.length > 0) return;
+    }
+    if (this.#lost > 0) this.#options.log.warn('spending is counted again', { lost_calls: this.#lost });
+    this.#lost = 0;
+  }
+
+  async #writeOne({ id, claims, budgets }: Hold, amount: number): Promise<void> {
+    const settlement: Settlement = { hold: id, claims, amount };
+    const balances = await this.#options.store.settle(settlement);
+    balances?.forEach(({ before, after }, i) => {
+      this.#alert(budgets[i] as AppliedBudget, claims[i] as Claim, before, after);
+    });
+  }
+
+  /** The store tells of each crossing once, whichever gateway brings it about. */
+  #alert(budget: AppliedBudget, { account }: Claim, before: number, after: number): void {
+    const { limit } = budget;
+    const alertAt = budget.alertAt ?? this.#options.terms().alertAt;
+    const crossed = alertAt.findLast(
+      (percent) => before * 100 < percent * limit && after * 100 >= percent * limit,
+    );
+    if (crossed === undefined) return;
+    this.#options.log.warn('budget used up in part', {
+      budget: budget.name,
+      account,
+      percent: crossed,
+      spent_usd: formatNano(after),
+      limit_usd: formatNano(limit),
+      per: budget.per,
+    });
+  }
+}
+
+const none: readonly AppliedBudget[] = [];
+
+function exhausted(
+  budget: AppliedBudget,
+  { endsMs }: Period,
+  { spent, reserved }: Refusal,
+  amount: number,
+): GatewayError {
+  const standing = budget.own
+    ? `: $${formatNano(spent)} are spent, $${formatNano(reserved)} set aside for calls under way, and this call may cost $${formatNano(amount)}`
+    : '';
+  const name = budget.own ? shownBudget(budget) : budget.name;
+  const renewal =
+    endsMs === null
+      ? 'it does not renew'
+      : `it renews at ${new Date(endsMs).toISOString().replace('.000', '')}`;
+  return new GatewayError(ErrorReason.BUDGET_EXHAUSTED, `budget ${name} is exhausted${standing}; ${renewal}`);
+}
