@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { type DeploymentGroup, type Fallbacks, readDeployments, readFallbacks } from './deployments.ts';
 import { type Environment, isMap, isSet, readYaml, valueAt, type YamlMap } from './file.ts';
 import { type LogLevel, logLevel } from './log-level.ts';
 import { type McpServerConfig, readMcpServers } from './mcp-servers.ts';
@@ -17,6 +18,12 @@ export interface Config extends SettingValues {
   readonly providers: readonly ProviderConfig[];
   /** MCP servers whose tools the gateway takes. */
   readonly mcpServers: readonly McpServerConfig[];
+  /** Names of models behind which there are several deployments. */
+  readonly deployments: readonly DeploymentGroup[];
+  /** Models that stand in for others; they win over the catalogue's. */
+  readonly fallbacks: Fallbacks;
+  /** Those that stand in when the prompt is too long. */
+  readonly contextFallbacks: Fallbacks;
   /** Where built-in tools ask their services. */
   readonly toolPaths: ToolPaths;
   /** Entries that are added to the catalogue or replace its own, as written in the file. */
@@ -45,7 +52,17 @@ const configVariable = `${prefix}CONFIG`;
 const defaultFile = 'config/gateway.yaml';
 const packageRoot = path.resolve(import.meta.dirname, '../..');
 /** Parts of the file that are not in the table of settings. */
-const freeParts = ['providers', 'models', 'tools', 'mcp_servers', 'log.modules', 'services.paths'];
+const freeParts = [
+  'providers',
+  'models',
+  'tools',
+  'mcp_servers',
+  'log.modules',
+  'services.paths',
+  'deployments',
+  'fallbacks',
+  'context_fallbacks',
+];
 
 /**
  * Reads the configuration: environment over file over defaults.
@@ -69,6 +86,9 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
   });
   const mcpServers = readMcpServers(yaml['mcp_servers'], cwd, problems);
   const toolPaths = readToolPaths(valueAt(yaml, 'services.paths'), problems);
+  const deployments = readDeployments(yaml['deployments'], problems);
+  const fallbacks = readFallbacks('fallbacks', yaml['fallbacks'], problems);
+  const contextFallbacks = readFallbacks('context_fallbacks', yaml['context_fallbacks'], problems);
   const logModules = readLogModules(valueAt(yaml, 'log.modules'), problems);
   checkDefaultProvider(values.defaultProvider, providers, problems);
   const paths = readPaths(values, cwd, tryRead, problems);
@@ -82,6 +102,9 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
     logModules,
     providers,
     mcpServers,
+    deployments,
+    fallbacks,
+    contextFallbacks,
     toolPaths,
     models: yaml['models'],
     tools: yaml['tools'],

@@ -1,4 +1,5 @@
 import type { Setting } from './setting.ts';
+import { resilienceSettings } from './settings/resilience.ts';
 import { responseSettings } from './settings/responses.ts';
 import { serverSettings } from './settings/server.ts';
 import { serviceSettings } from './settings/services.ts';
@@ -10,6 +11,7 @@ import { upstreamSettings } from './settings/upstream.ts';
 export const settings = {
   ...serverSettings,
   ...upstreamSettings,
+  ...resilienceSettings,
   ...storeSettings,
   ...responseSettings,
   ...toolSettings,

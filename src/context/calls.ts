@@ -11,13 +11,17 @@ import { legacyFunctionsStage } from '../pipeline/legacy-functions.ts';
 import { logStage } from '../pipeline/log.ts';
 import { optionsStage } from '../pipeline/options.ts';
 import { paramsStage } from '../pipeline/params.ts';
+import { preflightStage } from '../pipeline/preflight.ts';
 import { reasoningStateStage } from '../pipeline/reasoning-state.ts';
+import { resilienceStage } from '../pipeline/resilience.ts';
 import { responsesStage } from '../pipeline/responses.ts';
 import { routingStage } from '../pipeline/routing.ts';
 import { sessionStage } from '../pipeline/session.ts';
 import { threadsStage } from '../pipeline/threads.ts';
 import { countedToolsStage, toolsStage } from '../pipeline/tools.ts';
 import { StateMemory } from '../reasoning/state-memory.ts';
+import { Origins } from '../resilience/origins.ts';
+import type { Targets } from '../resilience/targets.ts';
 import type { Leases } from '../sessions/leases.ts';
 import { countTokens as countByTokenizer } from '../tokens/count-tokens.ts';
 import { namedTaxonomy, withDefaults } from '../tools/taxonomy.ts';
@@ -30,11 +34,13 @@ export interface CallParts {
   readonly settled: () => Settled;
   readonly leases: Leases;
   readonly toolbox: Toolbox;
+  /** What is remembered of providers. */
+  readonly targets: Targets;
   readonly log: Logger;
 }
 
 /** The row of stages that every call passes. The order matters: each stage sees the call as those before it have left it. */
-export function createCalls({ initial, settled, leases, toolbox, log }: CallParts): {
+export function createCalls({ initial, settled, leases, toolbox, targets, log }: CallParts): {
   /** Answers calls. */
   readonly handle: Handler;
   /** Answers calls that only count tokens. */
@@ -54,25 +60,28 @@ export function createCalls({ initial, settled, leases, toolbox, log }: CallPart
   };
   const { reasoningStateBytes: maxSize, reasoningStateTtlMs: ttlMs } = initial;
   const reasoningState = maxSize > 0 ? [reasoningStateStage(new StateMemory({ maxSize, ttlMs }))] : [];
-  const stages = [
+  const outer = [
     logStage(log.module('calls')),
     optionsStage,
     enableToolsStage({ toolbox }),
     routingStage(() => settled().router),
-    threadsStage,
-    paramsStage,
-    responsesStage,
+    preflightStage([threadsStage, paramsStage, responsesStage]),
     sessionStage({ leases, readOpaque: unknownMembers, namedTaxonomy: taxonomyNamed }),
     legacyFunctionsStage,
   ];
+  /** What hangs on the route: each attempt passes them with its own. */
+  const routed = [threadsStage, paramsStage, responsesStage, ...reasoningState];
   return {
     handle: pipeline(
-      [...stages, contextStage(() => settled().context), toolsStage(toolOptions), ...reasoningState],
+      [
+        ...outer,
+        contextStage(() => settled().context),
+        toolsStage(toolOptions),
+        resilienceStage({ targets, origins: new Origins() }),
+        ...routed,
+      ],
       dispatch,
     ),
-    count: pipeline(
-      [...stages, countedToolsStage(toolOptions), ...reasoningState],
-      countTokens(countByTokenizer),
-    ),
+    count: pipeline([...outer, countedToolsStage(toolOptions), ...routed], countTokens(countByTokenizer)),
   };
 }
