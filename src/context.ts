@@ -3,6 +3,7 @@ import { everybody } from './auth/authenticator.ts';
 import type { Config } from './config/load.ts';
 import { createCalls } from './context/calls.ts';
 import { readCertificate } from './context/certificate.ts';
+import { createTargets } from './context/resilience.ts';
 import { routeTable } from './context/routes.ts';
 import { rpcHandler } from './context/rpc.ts';
 import { settle } from './context/settled.ts';
@@ -61,6 +62,8 @@ const exposedHeaders = [
   'retry-after-ms',
   'x-should-retry',
   'x-provider-used',
+  'x-model-used',
+  'x-attempts',
   'x-dropped-params',
   'x-warnings',
   'x-cost-usd',
@@ -92,7 +95,8 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     const { sessionLeaseMs: leaseMs, sessionWaitMs: waitMs, sessionMaxBytes: maxBytes } = current.config;
     return { leaseMs, waitMs, maxBytes };
   });
-  const { handle, count } = createCalls({ initial, settled, leases, toolbox, usage, log });
+  const targets = createTargets(() => current.resilience, log.module('resilience'));
+  const { handle, count } = createCalls({ initial, settled, leases, toolbox, usage, targets, log });
 
   const serving = new Serving();
   const open = new OpenCalls();

@@ -20,6 +20,7 @@ const allowed: Record<string, readonly string[]> = {
   usage: ['auth', 'tokens', 'model', 'errors', 'observability'],
   integrations: ['http', 'errors', 'config', 'observability'],
   tools: ['codec/json', 'integrations', 'http', 'errors', 'model', 'config', 'observability'],
+  resilience: ['errors', 'http', 'model'],
   cms: ['integrations', 'tokens', 'errors'],
   responses: ['codec', 'model', 'errors'],
   store: [
@@ -34,6 +35,7 @@ const allowed: Record<string, readonly string[]> = {
   providers: ['codec', 'model', 'errors', 'http', 'config', 'catalogue', 'observability'],
   pipeline: [
     'auth',
+    'resilience',
     'reasoning',
     'sessions',
     'tools',

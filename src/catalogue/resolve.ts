@@ -21,6 +21,8 @@ export interface NameRules {
   readonly patterns: readonly (readonly [beginning: string, provider: string])[];
   /** Provider of names that nothing else knows. */
   readonly defaultProvider: string;
+  /** Names behind which there are several deployments, and the name of the first of these; they win. */
+  readonly groups?: ReadonlyMap<string, string>;
 }
 
 /** Resolved names that are kept at most; clients use few. */
@@ -60,11 +62,16 @@ export class Resolver {
   resolve(name: string): Resolved {
     const kept = this.#kept.get(name);
     if (kept !== undefined) return kept;
-    const resolved = this.#find(name);
+    const resolved = this.#find(this.#rules.groups?.get(name) ?? name);
     if (name.length > maxKeptLength) return resolved;
     if (this.#kept.size >= maxKept) this.#kept.clear();
     this.#kept.set(name, resolved);
     return resolved;
+  }
+
+  /** The same for a name that means one deployment, also where it is the name of several. */
+  resolveMember(name: string): Resolved {
+    return this.#find(name);
   }
 
   #find(name: string): Resolved {

@@ -1,9 +1,13 @@
 import type { GatewayError } from '../errors/gateway-error.ts';
 import { reasonForms } from '../errors/reasons.ts';
 
-/** Headers that go with an error: when and whether another try makes sense. */
+/** Headers that go with an error: what was tried, when and whether another try makes sense. */
 export function errorHeaders({ reason, facts }: GatewayError): Record<string, string> {
   const headers: Record<string, string> = {};
+  if (facts.attempts !== undefined) {
+    if (facts.provider !== undefined && facts.provider !== '') headers['x-provider-used'] = facts.provider;
+    headers['x-attempts'] = String(facts.attempts);
+  }
   if (facts.retryAfterMs !== undefined) {
     headers['retry-after'] = String(Math.ceil(facts.retryAfterMs / 1000));
     headers['retry-after-ms'] = String(facts.retryAfterMs);

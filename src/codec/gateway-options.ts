@@ -15,6 +15,9 @@ export const noHeaders: HeaderOptions = { gatewayTools: null, sessionId: '' };
 /** Most names of gateway tools in a request, and their length. */
 export const toolNameBounds = { count: 128, length: 128 } as const;
 
+/** Most fallbacks in a request, and the length of their names. */
+export const fallbackBounds = { count: 16, length: 512 } as const;
+
 /**
  * Takes one member of a client's body that asks something of the gateway itself; the same in every dialect. Null is unset.
  * @returns false when it is none of that
@@ -39,7 +42,8 @@ export function decodeOption(into: GatewayOptions, key: string, value: unknown):
       if (value !== null) into.approvedToolCalls = readStrings(value, key, 128, 512);
       return true;
     case 'fallbacks':
-      if (value !== null) into.fallbacks = readStrings(value, key, 16, 512);
+      if (value !== null)
+        into.fallbacks = readStrings(value, key, fallbackBounds.count, fallbackBounds.length);
       return true;
     case 'drop_params':
       if (value !== null) into.dropParams = readBoolean(value, key);

@@ -51,6 +51,20 @@ export function describeSettings(): SettingDescription[] {
     row('models', 'Models that are added to the catalogue, or replace those of the same id', {
       allowed: 'a list in the form of `config/models.yaml`',
     }),
+    row(
+      'deployments',
+      'Names of models behind which there are several deployments; docs/operations.md has an example',
+      {
+        allowed:
+          'a map from names to `models` (names, or `model` and `weight`), `routing` (`order`, `weighted`, `least_latency`, `least_busy`, `cheapest`), `sticky`, `hedge`',
+      },
+    ),
+    row('fallbacks', "Models that stand in for one that fails, instead of the catalogue's", {
+      allowed: 'a map from names of models to lists of names',
+    }),
+    row('context_fallbacks', 'Models that stand in where a prompt is too long for one', {
+      allowed: 'a map from names of models to lists of names',
+    }),
     row('tools', 'Tools behind HTTP addresses; docs/api.md has an example', {
       allowed:
         'a list of `name`, `description`, `parameters` (JSON Schema), `handler` (`type: http`, `url`, `method`, `headers`, `timeout`)',

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type BudgetConfig, type DefaultPrice, readBudgets, readDefaultPrice } from './budgets.ts';
+import { type DeploymentGroup, type Fallbacks, readDeployments, readFallbacks } from './deployments.ts';
 import { type Environment, isMap, isSet, readYaml, valueAt, type YamlMap } from './file.ts';
 import { type LogLevel, logLevel } from './log-level.ts';
 import { type McpServerConfig, readMcpServers } from './mcp-servers.ts';
@@ -21,6 +22,12 @@ export interface Config extends SettingValues {
   readonly budgets: readonly BudgetConfig[];
   /** Of models without one; null: it is not known. */
   readonly defaultPrice: DefaultPrice | null;
+  /** Names of models behind which there are several deployments. */
+  readonly deployments: readonly DeploymentGroup[];
+  /** Models that stand in for others; they win over the catalogue's. */
+  readonly fallbacks: Fallbacks;
+  /** Those that stand in when the prompt is too long. */
+  readonly contextFallbacks: Fallbacks;
   /** Where built-in tools ask their services. */
   readonly toolPaths: ToolPaths;
   /** Entries that are added to the catalogue or replace its own, as written in the file. */
@@ -58,6 +65,9 @@ const freeParts = [
   'services.paths',
   'budgets',
   'usage.default_price',
+  'deployments',
+  'fallbacks',
+  'context_fallbacks',
 ];
 
 /**
@@ -86,6 +96,9 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
     problems.add('budgets: need usage.enabled (LLM_GATEWAY_USAGE)');
   const defaultPrice = readDefaultPrice(valueAt(yaml, 'usage.default_price'), problems);
   const toolPaths = readToolPaths(valueAt(yaml, 'services.paths'), problems);
+  const deployments = readDeployments(yaml['deployments'], problems);
+  const fallbacks = readFallbacks('fallbacks', yaml['fallbacks'], problems);
+  const contextFallbacks = readFallbacks('context_fallbacks', yaml['context_fallbacks'], problems);
   const logModules = readLogModules(valueAt(yaml, 'log.modules'), problems);
   checkDefaultProvider(values.defaultProvider, providers, problems);
   const paths = readPaths(values, cwd, tryRead, problems);
@@ -101,6 +114,9 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
     mcpServers,
     budgets,
     defaultPrice,
+    deployments,
+    fallbacks,
+    contextFallbacks,
     toolPaths,
     models: yaml['models'],
     tools: yaml['tools'],

@@ -2,13 +2,25 @@ import { wireForms } from './builtin-providers.ts';
 import { anyMap, type FieldsOf, readFields } from './fields.ts';
 import { isMap } from './file.ts';
 import type { Problems } from './problems.ts';
-import { address, duration, flag, list, oneOf, text, type ValueReader, Wrong } from './values.ts';
+import {
+  address,
+  duration,
+  flag,
+  list,
+  oneOf,
+  text,
+  type ValueReader,
+  Wrong,
+  wholeNumber,
+} from './values.ts';
 
 /** Limits of the phases of an upstream call, in milliseconds; unset: the general ones. */
 export interface TimeoutOverrides {
   readonly connectMs?: number;
   readonly firstByteMs?: number;
   readonly idleMs?: number;
+  readonly firstTokenMs?: number;
+  readonly totalMs?: number;
 }
 
 export const securityLevels = ['low', 'medium', 'high'] as const;
@@ -108,6 +120,7 @@ export const providerFields = {
   prefixes,
   headers,
   timeouts: anyMap,
+  max_concurrent: wholeNumber(0, 1_000_000),
   security_level: oneOf(securityLevels),
   discovery: flag,
   embeddings: oneOf(['base64', 'float', 'none']),
@@ -139,7 +152,9 @@ export const providerDocs: Readonly<Record<keyof typeof providerFields, string>>
     'Form `bedrock`: how Claude is spoken to, by Converse (the default) or, as `invoke`, in its own form',
   prefixes: 'Prefixes of model names that mean this provider and are stripped; `<name>/` when not given',
   headers: 'Sent with every request',
-  timeouts: '`connect`, `first_byte`, `idle`: its own limits instead of those under `upstream`',
+  timeouts:
+    '`connect`, `first_byte`, `idle`: its own limits instead of those under `upstream`; `first_token` (until the first output) and `total` of one attempt, unbound when left out',
+  max_concurrent: 'Most calls under way there, instead of `upstream.max_concurrent`',
   security_level: 'How far it may be trusted with sensitive text',
   discovery: 'Whether it is asked for its models',
   embeddings: 'How it is asked for vectors; `none` when it has no `/embeddings`',
@@ -175,12 +190,15 @@ export const camelCase = (name: string): string =>
 
 const phase = duration(1, 3_600_000);
 
-/** Limits of a provider or a model: `connect`, `first_byte`, `idle`. */
+/** Limits of a provider or a model: `connect`, `first_byte`, `idle`, `first_token`, `total`. */
 export function readTimeouts(place: string, raw: unknown, problems: Problems): TimeoutOverrides {
-  const fields = readFields(place, raw, { connect: phase, first_byte: phase, idle: phase }, problems) ?? {};
+  const phases = { connect: phase, first_byte: phase, idle: phase, first_token: phase, total: phase };
+  const fields = readFields(place, raw, phases, problems) ?? {};
   return {
     ...(fields.connect === undefined ? {} : { connectMs: fields.connect }),
     ...(fields.first_byte === undefined ? {} : { firstByteMs: fields.first_byte }),
     ...(fields.idle === undefined ? {} : { idleMs: fields.idle }),
+    ...(fields.first_token === undefined ? {} : { firstTokenMs: fields.first_token }),
+    ...(fields.total === undefined ? {} : { totalMs: fields.total }),
   };
 }

@@ -35,6 +35,8 @@ export interface ProviderConfig {
   /** Sent with every request; names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
   readonly timeouts: TimeoutOverrides;
+  /** Most calls under way there. Unset: as for all. */
+  readonly maxConcurrent?: number;
   readonly securityLevel: 'low' | 'medium' | 'high';
   /** Whether it is asked for its models. */
   readonly discovery: boolean;
@@ -171,6 +173,7 @@ function readProvider(
     headers: readHeaders(name, fields, env, problems),
     timeouts:
       fields.timeouts === undefined ? {} : readTimeouts(`${place}.timeouts`, fields.timeouts, problems),
+    ...(fields.max_concurrent === undefined ? {} : { maxConcurrent: fields.max_concurrent }),
     securityLevel: fields.security_level ?? base.securityLevel,
     discovery: fields.discovery ?? base.discovery ?? false,
     embeddings: fields.embeddings ?? base.embeddings ?? 'none',

@@ -1,4 +1,5 @@
 import type { Setting } from './setting.ts';
+import { resilienceSettings } from './settings/resilience.ts';
 import { responseSettings } from './settings/responses.ts';
 import { serverSettings } from './settings/server.ts';
 import { serviceSettings } from './settings/services.ts';
@@ -11,6 +12,7 @@ import { usageSettings } from './settings/usage.ts';
 export const settings = {
   ...serverSettings,
   ...upstreamSettings,
+  ...resilienceSettings,
   ...storeSettings,
   ...responseSettings,
   ...toolSettings,

@@ -11,7 +11,9 @@ import { legacyFunctionsStage } from '../pipeline/legacy-functions.ts';
 import { logStage } from '../pipeline/log.ts';
 import { optionsStage } from '../pipeline/options.ts';
 import { paramsStage } from '../pipeline/params.ts';
+import { preflightStage } from '../pipeline/preflight.ts';
 import { reasoningStateStage } from '../pipeline/reasoning-state.ts';
+import { resilienceStage } from '../pipeline/resilience.ts';
 import { responsesStage } from '../pipeline/responses.ts';
 import { routingStage } from '../pipeline/routing.ts';
 import { sessionStage } from '../pipeline/session.ts';
@@ -19,6 +21,8 @@ import { threadsStage } from '../pipeline/threads.ts';
 import { countedToolsStage, toolsStage } from '../pipeline/tools.ts';
 import { usageStage } from '../pipeline/usage.ts';
 import { StateMemory } from '../reasoning/state-memory.ts';
+import { Origins } from '../resilience/origins.ts';
+import type { Targets } from '../resilience/targets.ts';
 import type { Leases } from '../sessions/leases.ts';
 import { countTokens as countByTokenizer } from '../tokens/count-tokens.ts';
 import { namedTaxonomy, withDefaults } from '../tools/taxonomy.ts';
@@ -34,11 +38,13 @@ export interface CallParts {
   readonly toolbox: Toolbox;
   /** Null: nothing is counted. */
   readonly usage: UsageParts | null;
+  /** What is remembered of providers. */
+  readonly targets: Targets;
   readonly log: Logger;
 }
 
 /** The row of stages that every call passes. The order matters: each stage sees the call as those before it have left it. */
-export function createCalls({ initial, settled, leases, toolbox, usage, log }: CallParts): {
+export function createCalls({ initial, settled, leases, toolbox, usage, targets, log }: CallParts): {
   /** Answers calls. */
   readonly handle: Handler;
   /** Answers calls that only count tokens. */
@@ -69,31 +75,29 @@ export function createCalls({ initial, settled, leases, toolbox, usage, log }: C
             usualOutput: () => settled().config.budgetOutputTokens,
           }),
         ];
-  const stages = [
+  const outer = [
     logStage(log.module('calls')),
     optionsStage,
     enableToolsStage({ toolbox }),
     routingStage(() => settled().router),
-    threadsStage,
-    paramsStage,
-    responsesStage,
+    preflightStage([threadsStage, paramsStage, responsesStage]),
     sessionStage({ leases, readOpaque: unknownMembers, namedTaxonomy: taxonomyNamed }),
     legacyFunctionsStage,
   ];
+  /** What hangs on the route: each attempt passes them with its own. */
+  const routed = [threadsStage, paramsStage, responsesStage, ...reasoningState];
   return {
     handle: pipeline(
       [
-        ...stages,
+        ...outer,
         contextStage(() => settled().context),
         toolsStage(toolOptions),
-        ...reasoningState,
+        resilienceStage({ targets, origins: new Origins() }),
+        ...routed,
         ...counted,
       ],
       dispatch,
     ),
-    count: pipeline(
-      [...stages, countedToolsStage(toolOptions), ...reasoningState],
-      countTokens(countByTokenizer),
-    ),
+    count: pipeline([...outer, countedToolsStage(toolOptions), ...routed], countTokens(countByTokenizer)),
   };
 }

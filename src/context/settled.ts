@@ -18,11 +18,13 @@ import type { ContextPolicy } from '../pipeline/context.ts';
 import { Router } from '../pipeline/routing.ts';
 import { type Discovery, startDiscovery } from '../providers/discovery.ts';
 import { createProviders } from '../providers/registry.ts';
+import type { ResilienceRules } from '../resilience/rules.ts';
 import { KnownModels } from '../rpc/known-models.ts';
 import { builtinTools } from '../tools/builtin/builtin-tools.ts';
 import { configuredTools } from '../tools/configured-tools.ts';
 import type { Tool } from '../tools/tool.ts';
 import { PriceBook } from '../usage/price-book.ts';
+import { resilienceRules } from './resilience.ts';
 
 /** What a configuration determines and a reload replaces. */
 export interface Settled {
@@ -36,6 +38,7 @@ export interface Settled {
   /** Of the configuration file. */
   readonly tools: readonly Tool[];
   readonly context: ContextPolicy;
+  readonly resilience: ResilienceRules;
 }
 
 /** What it is made with, and outlives it. */
@@ -71,9 +74,20 @@ export function settle(
   const prefixes = new Map(Object.entries(foreignPrefixes));
   for (const { name, prefixes: own } of config.providers)
     for (const prefix of own) prefixes.set(prefix, name);
-  const rules = { prefixes, patterns: namePatterns, defaultProvider: config.defaultProvider };
+  const groups = new Map(config.deployments.map(({ name, members }) => [name, members[0]?.model ?? name]));
+  const rules = { prefixes, patterns: namePatterns, defaultProvider: config.defaultProvider, groups };
   const resolver = new Resolver(catalogue, rules);
   const { connectTimeoutMs, firstByteTimeoutMs, idleTimeoutMs } = config;
+  const router = new Router({
+    resolver,
+    providers,
+    timeouts: { connectMs: connectTimeoutMs, firstByteMs: firstByteTimeoutMs, idleMs: idleTimeoutMs },
+    providerTimeouts: new Map(config.providers.map(({ name, timeouts }) => [name, timeouts])),
+    deployments: config.deployments,
+    fallbacks: config.fallbacks,
+    contextFallbacks: config.contextFallbacks,
+  });
+  checkDeployments(router, config);
   const discoveryLog = log.module('discovery');
   const discovery = startDiscovery(providers.values(), {
     intervalMs: config.discoveryIntervalMs,
@@ -105,12 +119,8 @@ export function settle(
     models,
     prices: priceBook(config, models),
     context: contextPolicy(config, models, services.cms),
-    router: new Router({
-      resolver,
-      providers,
-      timeouts: { connectMs: connectTimeoutMs, firstByteMs: firstByteTimeoutMs, idleMs: idleTimeoutMs },
-      providerTimeouts: new Map(config.providers.map(({ name, timeouts }) => [name, timeouts])),
-    }),
+    router,
+    resilience: resilienceRules(config),
   };
 }
 
@@ -120,6 +130,17 @@ function priceBook({ providers, defaultPrice }: Config, models: KnownModels): Pr
     free: new Set(providers.filter(({ free }) => free).map(({ name }) => name)),
     fallback: defaultPrice === null ? null : create(ModelPriceSchema, { ...defaultPrice }),
   });
+}
+
+/** A deployment at a provider that is not there would be left out without a word. */
+function checkDeployments(router: Router, { file }: Config): void {
+  const problems = new Problems();
+  for (const { group, model, provider } of router.missing()) {
+    problems.add(
+      `${file}: deployments.${group}: ${problems.shown(model)} belongs to provider ${provider}, which is not there`,
+    );
+  }
+  problems.throwIfAny();
 }
 
 function contextPolicy(config: Config, models: KnownModels, cms: Service | null): ContextPolicy {

@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from '../../gen/google/rpc/error_details_pb.js';
+import type { UpstreamAttempt } from '../../gen/llmgateway/v1/attempt_pb.js';
 import { type ErrorDetail, ErrorDetailSchema, ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { reasonForms } from './reasons.ts';
 
@@ -16,6 +17,10 @@ export interface ErrorFacts {
   readonly upstreamType?: string;
   readonly retryAfterMs?: number;
   readonly retryable?: boolean;
+  /** All tries to get an answer. */
+  readonly tries?: readonly UpstreamAttempt[];
+  /** In how many of them a provider was asked. */
+  readonly attempts?: number;
   readonly cause?: unknown;
 }
 
@@ -66,6 +71,7 @@ export class GatewayError extends ConnectError {
     if (facts.retryAfterMs !== undefined) detail.retryAfterMs = facts.retryAfterMs;
     const retryable = facts.retryable ?? reasonForms[reason].retryable;
     if (retryable !== undefined) detail.retryable = retryable;
+    if (facts.tries !== undefined) detail.tries = [...facts.tries];
     return detail;
   }
 

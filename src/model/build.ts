@@ -1,5 +1,6 @@
 // Messages of the shared model as plain literals. Structurally they are what create() makes, at an eighth of its cost;
 // they are made for every request and every chunk.
+import type { UpstreamAttempt } from '../../gen/llmgateway/v1/attempt_pb.js';
 import type {
   CreateChatCompletionRequest,
   CreateChatCompletionResponse,
@@ -310,6 +311,21 @@ export const callReport = (provider: string, upstreamModel: string): CallReport 
   costUsd: '',
   costEstimated: false,
   costIncomplete: false,
+  tries: [],
+  model: '',
+});
+
+export const upstreamAttempt = (
+  provider: string,
+  upstreamModel: string,
+  outcome: string,
+  durationMs: number,
+): UpstreamAttempt => ({
+  $typeName: name('UpstreamAttempt'),
+  provider,
+  upstreamModel,
+  outcome,
+  durationMs: Math.max(0, Math.round(durationMs)),
 });
 
 export const contextReport = (

@@ -21,6 +21,8 @@ export const watchSignal =
 /** A call's signal, and what ends its wait for reasons to abort. */
 export interface CallSignal {
   readonly signal: AbortSignal;
+  /** When its time is up, on the clock of performance.now(). */
+  readonly deadline: number;
   /** To be called when the call is over; afterwards nothing aborts any more. */
   release(): void;
 }
@@ -37,6 +39,7 @@ export function callSignal(client: ClientWatch, timeoutMs: number, open: OpenCal
   const timer = setTimeout(() => controller.abort(tooLate(timeoutMs)), timeoutMs);
   return {
     signal: controller.signal,
+    deadline: performance.now() + timeoutMs,
     release() {
       clearTimeout(timer);
       close();

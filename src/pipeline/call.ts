@@ -12,7 +12,7 @@ import type { Principal } from '../auth/principal.ts';
 import type { EventStream } from '../model/events.ts';
 import type { TraceContext } from '../observability/trace.ts';
 import type { Tool } from '../tools/tool.ts';
-import type { Route } from './route.ts';
+import type { Route, RoutePlan } from './route.ts';
 
 /** What calls of every kind have. */
 interface AnyCall {
@@ -24,10 +24,14 @@ interface AnyCall {
   readonly principal: Principal;
   /** Aborts with a GatewayError when the client leaves or its deadline passes. */
   readonly signal: AbortSignal;
+  /** When it will, at the latest, on the clock of performance.now(). */
+  readonly deadline?: number;
   /** W3C trace context of the client's request. */
   readonly trace?: TraceContext | undefined;
-  /** Where it goes; set by the routing stage. */
+  /** Where it goes: set by the routing stage, and anew for each attempt. */
   route: Route | null;
+  /** Where else it may go; set by the routing stage. */
+  plan?: RoutePlan;
   /** What the client is told of the way. */
   readonly report: CallReport;
 }

@@ -5,7 +5,6 @@ import type { Stage } from './call.ts';
 
 /** Options of the contract that no stage serves yet, and how to see that one is asked for. */
 const unserved: Readonly<Record<string, (options: GatewayOptions) => boolean>> = {
-  fallbacks: ({ fallbacks }) => fallbacks.length > 0,
   finish_when_abandoned: ({ finishWhenAbandoned }) => finishWhenAbandoned,
 };
 

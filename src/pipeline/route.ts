@@ -1,4 +1,6 @@
 import type { ChatWay, Provider, Timeouts } from '../providers/provider.ts';
+import type { Choosable } from '../resilience/order.ts';
+import type { Plan } from '../resilience/plan.ts';
 import type { ChatCall } from './call.ts';
 
 /** Where a call goes. */
@@ -8,6 +10,12 @@ export interface Route {
   readonly upstreamModel: string;
   readonly timeouts: Timeouts;
 }
+
+/** A route as one of several. */
+export interface Deployment extends Route, Choosable {}
+
+/** All routes by which a call may be answered. */
+export type RoutePlan = Plan<Deployment>;
 
 /** By which of a provider's APIs a chat call goes to it: the one that the client speaks, where the provider has it. */
 export const wayOf = (call: ChatCall, provider: Provider): Provider | ChatWay =>

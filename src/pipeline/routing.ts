@@ -1,12 +1,15 @@
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { ModelCapability } from '../../gen/llmgateway/v1/models_service_pb.js';
+import { mayAsk } from '../auth/may-ask.ts';
 import type { CatalogueEntry } from '../catalogue/catalogue.ts';
-import type { Resolver } from '../catalogue/resolve.ts';
+import type { Resolved, Resolver } from '../catalogue/resolve.ts';
+import type { DeploymentGroup, Fallbacks } from '../config/deployments.ts';
 import type { TimeoutOverrides } from '../config/providers.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { Provider, Timeouts } from '../providers/provider.ts';
-import type { CallKind, Stage } from './call.ts';
-import type { Route } from './route.ts';
+import type { Group } from '../resilience/plan.ts';
+import type { Call, CallKind, Stage } from './call.ts';
+import type { Deployment, RoutePlan } from './route.ts';
 
 /** What routes are made of. */
 export interface RoutingOptions {
@@ -15,46 +18,164 @@ export interface RoutingOptions {
   readonly timeouts: Timeouts;
   /** Limits of single providers. */
   readonly providerTimeouts: ReadonlyMap<string, TimeoutOverrides>;
+  readonly deployments: readonly DeploymentGroup[];
+  readonly fallbacks: Fallbacks;
+  readonly contextFallbacks: Fallbacks;
 }
 
 /** Routes that are kept at most; clients use few names. */
 const maxKept = 2_048;
 const maxKeptLength = 256;
 
+/** The one name of a fallback that means: none, not even those of the configuration. */
+const noFallbacks = 'none';
+
 /** Finds out where calls go. The latest results are kept. */
 export class Router {
   readonly #options: RoutingOptions;
-  readonly #kept: Readonly<Record<CallKind, Map<string, Route>>> = { chat: new Map(), embeddings: new Map() };
+  readonly #groups: ReadonlyMap<string, DeploymentGroup>;
+  readonly #kept: Readonly<Record<CallKind, Map<string, RoutePlan>>> = {
+    chat: new Map(),
+    embeddings: new Map(),
+  };
 
   constructor(options: RoutingOptions) {
     this.#options = options;
+    this.#groups = new Map(options.deployments.map((group) => [group.name, group]));
   }
 
   /**
+   * All that may answer calls of a model.
    * @param kind what is asked of the model
-   * @throws GatewayError that names what is missing: a call never goes to another provider than its name says
+   * @throws GatewayError that names what is missing: a call never goes to another provider than its name, or the configuration, says
    */
-  route(name: string, kind: CallKind): Route {
+  plan(name: string, kind: CallKind): RoutePlan {
     const kept = this.#kept[kind];
     const known = kept.get(name);
     if (known !== undefined) return known;
-    const route = findRoute(name, kind, this.#options);
+    const group = this.#group(name, kind);
+    const plan: RoutePlan = {
+      ...group,
+      // Vectors of two models cannot be compared.
+      fallbacks: kind === 'chat' ? this.#standIns(this.#fallbacksOf(name)) : [],
+      contextFallbacks: kind === 'chat' ? this.#standIns(this.#options.contextFallbacks.get(name) ?? []) : [],
+    };
     if (kept.size >= maxKept) kept.clear();
-    if (name.length <= maxKeptLength) kept.set(name, route);
-    return route;
+    if (name.length <= maxKeptLength) kept.set(name, plan);
+    return plan;
+  }
+
+  /** The same with the models that a client names as its fallbacks. */
+  withFallbacks(plan: RoutePlan, names: readonly string[], field: string): RoutePlan {
+    if (names.length === 1 && names[0] === noFallbacks) {
+      return { ...plan, fallbacks: [], contextFallbacks: [] };
+    }
+    return { ...plan, fallbacks: names.map((name, i) => this.#named(name, `${field}[${i}]`)) };
+  }
+
+  /** Names of providers that deployments name and that are not there, with the deployment. */
+  missing(): { readonly group: string; readonly model: string; readonly provider: string }[] {
+    const { resolver, providers, deployments } = this.#options;
+    return deployments.flatMap(({ name: group, members }) =>
+      members.flatMap(({ model }) => {
+        const { provider } = resolver.resolveMember(model);
+        return providers.has(provider) ? [] : [{ group, model, provider }];
+      }),
+    );
+  }
+
+  #named(name: string, field: string): Group<Deployment> {
+    try {
+      return this.#group(name, 'chat');
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      throw new GatewayError(error.reason, error.rawMessage, { ...error.facts, field });
+    }
+  }
+
+  #fallbacksOf(name: string): readonly string[] {
+    const configured = this.#options.fallbacks.get(name);
+    if (configured !== undefined) return configured;
+    const { entry, exact } = this.#options.resolver.resolve(name);
+    return exact && entry !== null ? entry.model.fallbacks : [];
+  }
+
+  /** Of the operator's list those that can be used here: files are shared by gateways with different keys. */
+  #standIns(names: readonly string[]): Group<Deployment>[] {
+    return names.flatMap((name) => {
+      try {
+        return [this.#group(name, 'chat')];
+      } catch (error) {
+        if (error instanceof GatewayError) return [];
+        throw error;
+      }
+    });
+  }
+
+  #group(name: string, kind: CallKind): Group<Deployment> {
+    const { resolver } = this.#options;
+    const group = this.#groups.get(name);
+    if (group === undefined) {
+      const deployments = [deploymentOf(name, resolver.resolve(name), kind, 1, this.#options)];
+      return { model: name, deployments, routing: 'order', sticky: false };
+    }
+    const { routing, sticky, hedge, members } = group;
+    const deployments: Deployment[] = [];
+    let lacking: unknown;
+    for (const { model, weight } of members) {
+      try {
+        deployments.push(deploymentOf(model, resolver.resolveMember(model), kind, weight, this.#options));
+      } catch (error) {
+        if (!(error instanceof GatewayError)) throw error;
+        lacking ??= error;
+      }
+    }
+    if (deployments.length === 0) throw lacking;
+    return { model: name, deployments, routing, sticky, ...(hedge === undefined ? {} : { hedge }) };
   }
 }
 
 /** Finds out where a call goes. @param router read anew for each call, since a reload replaces it */
 export function routingStage(router: () => Router): Stage {
   return (next) => (call) => {
-    call.route = router().route(call.request.model, call.kind);
+    const plan = planOf(call, router());
+    call.plan = plan;
+    call.route = plan.deployments[0] as Deployment;
     return next(call);
   };
 }
 
-function findRoute(name: string, kind: CallKind, table: RoutingOptions): Route {
-  const { provider: providerName, upstreamModel, entry, exact } = table.resolver.resolve(name);
+function planOf(call: Call, router: Router): RoutePlan {
+  const plan = router.plan(call.request.model, call.kind);
+  const names = call.kind === 'chat' ? (call.request.options?.fallbacks ?? []) : [];
+  const { principal } = call;
+  if (names.length > 0) {
+    const field = call.face === 'rpc' ? 'options.fallbacks' : 'fallbacks';
+    const own = router.withFallbacks(plan, names, field);
+    for (const [i, { model }] of own.fallbacks.entries()) {
+      if (!mayAsk(principal, model)) throw notAllowed(model, `${field}[${i}]`);
+    }
+    return own;
+  }
+  if (principal.models === null || plan.fallbacks.length + plan.contextFallbacks.length === 0) return plan;
+  const allowed = ({ model }: Group<Deployment>): boolean => mayAsk(principal, model);
+  return {
+    ...plan,
+    fallbacks: plan.fallbacks.filter(allowed),
+    contextFallbacks: plan.contextFallbacks.filter(allowed),
+  };
+}
+
+const notAllowed = (model: string, field: string): GatewayError =>
+  new GatewayError(ErrorReason.PERMISSION_DENIED, `model ${shown(model)} is not allowed`, { field });
+
+function deploymentOf(
+  name: string,
+  { provider: providerName, upstreamModel, entry, exact }: Resolved,
+  kind: CallKind,
+  weight: number,
+  table: RoutingOptions,
+): Deployment {
   const facts = { field: 'model', provider: providerName };
   const provider = table.providers.get(providerName);
   if (provider === undefined) {
@@ -75,10 +196,13 @@ function findRoute(name: string, kind: CallKind, table: RoutingOptions): Route {
       facts,
     );
   }
+  const price = entry?.model.price;
   return {
     provider,
     upstreamModel,
     timeouts: { ...table.timeouts, ...table.providerTimeouts.get(providerName), ...entry?.timeouts },
+    weight,
+    price: price === undefined ? Number.POSITIVE_INFINITY : (price.input ?? 0) + (price.output ?? 0),
   };
 }
 

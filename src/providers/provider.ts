@@ -18,6 +18,10 @@ export interface Timeouts {
   readonly firstByteMs: number;
   /** Between two bytes of the body. */
   readonly idleMs: number;
+  /** Until the first output, which bytes without content are not. Unset: no bound of its own. */
+  readonly firstTokenMs?: number;
+  /** Until the end of the answer. Unset: no bound but the call's. */
+  readonly totalMs?: number;
 }
 
 /** A call as a provider gets it: routed, with everything that the provider cannot take already out. */

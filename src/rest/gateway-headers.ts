@@ -1,5 +1,5 @@
 import type { GatewayOptions } from '../../gen/llmgateway/v1/generation_pb.js';
-import { type HeaderOptions, toolNameBounds } from '../codec/gateway-options.ts';
+import { fallbackBounds, type HeaderOptions, toolNameBounds } from '../codec/gateway-options.ts';
 import { invalidRequest } from '../errors/gateway-error.ts';
 import * as build from '../model/build.ts';
 import { booleanHeader, type Exchange, header } from './exchange.ts';
@@ -17,10 +17,7 @@ export const headerOptions = (exchange: Exchange): HeaderOptions => ({
 function gatewayTools(exchange: Exchange): string[] | null {
   const given = header(exchange, 'x-gateway-tools');
   if (given === undefined) return null;
-  const names = given
-    .split(',')
-    .map((name) => name.trim())
-    .filter((name) => name !== '');
+  const names = namesIn(given);
   const { count, length } = toolNameBounds;
   if (names.length > count || names.some((name) => name.length > length)) {
     throw invalidRequest(
@@ -29,6 +26,25 @@ function gatewayTools(exchange: Exchange): string[] | null {
     );
   }
   return names.length === 0 ? null : names;
+}
+
+const namesIn = (list: string): string[] =>
+  list
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+
+/** `X-Fallback-Models`: names with commas between them. */
+function fallbacks(exchange: Exchange): string[] {
+  const names = namesIn(header(exchange, 'x-fallback-models') ?? '');
+  const { count, length } = fallbackBounds;
+  if (names.length > count || names.some((name) => name.length > length)) {
+    throw invalidRequest(
+      'X-Fallback-Models',
+      `X-Fallback-Models has to be at most ${count} names of at most ${length} characters`,
+    );
+  }
+  return names;
 }
 
 /**
@@ -42,11 +58,14 @@ export function applyHeaders(
 ): void {
   const dropParams = booleanHeader(exchange, 'X-Drop-Params');
   const cmsMode = header(exchange, 'x-cms-mode') ?? '';
-  if (dropParams === undefined && sessionId === '' && cmsMode === '' && names === null) return;
+  const standIns = fallbacks(exchange);
+  const isNone = dropParams === undefined && sessionId === '' && cmsMode === '' && names === null;
+  if (isNone && standIns.length === 0) return;
   const options = build.gatewayOptions({ ...request.options });
   if (names !== null) options.gatewayTools = [...names];
   if (dropParams !== undefined) options.dropParams = dropParams;
   if (cmsMode !== '') options.cmsMode = cmsMode;
+  if (standIns.length > 0) options.fallbacks = standIns;
   if (sessionId !== '') {
     options.sessionId = sameSession(sessionId, options.sessionId);
   }

@@ -1,6 +1,10 @@
 import type { CallReport, Warning } from '../../gen/llmgateway/v1/completion_pb.js';
 import { tellContext } from '../rpc/context-metadata.ts';
 
+/** Names of models may be any text; a header may not. */
+const headerText = (text: string): string =>
+  /^[\x20-\x7e]*$/.test(text) ? text : encodeURIComponent(text.toWellFormed());
+
 /**
  * What the client is told of a call's way in headers.
  * @param unsaid what else went otherwise than asked: what of the answer the face leaves out
@@ -14,6 +18,8 @@ export function reportHeaders(
   if (report === undefined) return {};
   const headers: Record<string, string> = {};
   if (report.provider !== '') headers['x-provider-used'] = report.provider;
+  if (report.model !== '') headers['x-model-used'] = headerText(report.model);
+  if (report.attempts > 0) headers['x-attempts'] = String(report.attempts);
   if (report.droppedParams.length > 0) headers['x-dropped-params'] = report.droppedParams.join(', ');
   const codes = new Set([...report.warnings, ...unsaid].map(({ code }) => code));
   if (codes.size > 0) headers['x-warnings'] = [...codes].join(', ');

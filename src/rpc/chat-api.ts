@@ -5,6 +5,7 @@ import type {
 import * as build from '../model/build.ts';
 import { type EventStream, tapEvents } from '../model/events.ts';
 import type { ChatCall, Handler, TokenCount } from '../pipeline/call.ts';
+import type { CallSignal } from '../pipeline/call-signal.ts';
 import { beginCall, type CallContext, type CallLimits } from './call-context.ts';
 
 export type { CallContext } from './call-context.ts';
@@ -27,9 +28,9 @@ export interface ChatApi {
 export function chatApi(handle: Handler, count: Handler, limits: CallLimits): ChatApi {
   return {
     async createChatCompletion(request, context) {
-      const { signal, release } = beginCall(context, limits);
+      const { release, ...time } = beginCall(context, limits);
       try {
-        const reply = await handle(newCall(request, context, false, signal));
+        const reply = await handle(newCall(request, context, false, time));
         if (reply.kind !== 'unary') throw new Error('a unary call was not answered with a completion');
         return reply.response;
       } finally {
@@ -37,9 +38,9 @@ export function chatApi(handle: Handler, count: Handler, limits: CallLimits): Ch
       }
     },
     async streamChatCompletion(request, context) {
-      const { signal, release } = beginCall(context, limits);
+      const { release, ...time } = beginCall(context, limits);
       try {
-        const reply = await handle(newCall(request, context, true, signal));
+        const reply = await handle(newCall(request, context, true, time));
         if (reply.kind !== 'stream') throw new Error('a streaming call was answered without a stream');
         return tapEvents(reply.events, { end: release, abandoned: release });
       } catch (error) {
@@ -48,9 +49,9 @@ export function chatApi(handle: Handler, count: Handler, limits: CallLimits): Ch
       }
     },
     async countTokens(request, context) {
-      const { signal, release } = beginCall(context, limits);
+      const { release, ...time } = beginCall(context, limits);
       try {
-        const reply = await count(newCall(request, context, false, signal));
+        const reply = await count(newCall(request, context, false, time));
         if (reply.kind !== 'count') throw new Error('a call for a count was not answered with one');
         return reply.count;
       } finally {
@@ -64,7 +65,7 @@ const newCall = (
   request: CreateChatCompletionRequest,
   context: CallContext,
   stream: boolean,
-  signal: AbortSignal,
+  time: Omit<CallSignal, 'release'>,
 ): ChatCall => ({
   kind: 'chat',
   api: context.api ?? 'chat',
@@ -72,7 +73,7 @@ const newCall = (
   face: context.face,
   principal: context.principal,
   stream,
-  signal,
+  ...time,
   trace: context.trace,
   request,
   route: null,

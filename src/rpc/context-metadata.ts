@@ -27,4 +27,10 @@ export const sendContext = (report: CallReport | undefined, metadata: Headers): 
 export function applyMetadata(request: CreateChatCompletionRequest, metadata: Headers): void {
   const cmsMode = metadata.get('x-cms-mode') ?? '';
   if (cmsMode !== '') request.options = build.gatewayOptions({ ...request.options, cmsMode });
+  const fallbacks = (metadata.get('x-fallback-models') ?? '')
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '')
+    .slice(0, 16);
+  if (fallbacks.length > 0) request.options = build.gatewayOptions({ ...request.options, fallbacks });
 }

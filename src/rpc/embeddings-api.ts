@@ -14,7 +14,7 @@ export interface EmbeddingsApi {
 export function embeddingsApi(handle: Handler, limits: CallLimits): EmbeddingsApi {
   return {
     async createEmbeddings(request, context) {
-      const { signal, release } = beginCall(context, limits);
+      const { signal, deadline, release } = beginCall(context, limits);
       try {
         const reply = await handle({
           kind: 'embeddings',
@@ -23,6 +23,7 @@ export function embeddingsApi(handle: Handler, limits: CallLimits): EmbeddingsAp
           principal: context.principal,
           stream: false,
           signal,
+          deadline,
           request,
           route: null,
           report: build.callReport('', ''),

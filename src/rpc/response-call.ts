@@ -1,6 +1,7 @@
 import type { CreateChatCompletionRequest } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import * as build from '../model/build.ts';
 import type { ChatCall } from '../pipeline/call.ts';
+import type { CallSignal } from '../pipeline/call-signal.ts';
 import type { CallContext } from './call-context.ts';
 
 /** A call that came by the Responses API. */
@@ -8,7 +9,7 @@ export const newResponseCall = (
   request: CreateChatCompletionRequest,
   context: CallContext,
   stream: boolean,
-  signal: AbortSignal,
+  time: Omit<CallSignal, 'release'>,
 ): ChatCall => ({
   kind: 'chat',
   api: 'responses',
@@ -16,7 +17,7 @@ export const newResponseCall = (
   face: context.face,
   principal: context.principal,
   stream,
-  signal,
+  ...time,
   request,
   route: null,
   report: context.report ?? build.callReport('', ''),

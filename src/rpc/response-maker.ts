@@ -8,7 +8,7 @@ import {
 import { type GatewayError, invalidRequest, toGatewayError } from '../errors/gateway-error.ts';
 import { completionEvents } from '../model/completion-events.ts';
 import type { EventStream } from '../model/events.ts';
-import type { ClientWatch } from '../pipeline/call-signal.ts';
+import type { CallSignal, ClientWatch } from '../pipeline/call-signal.ts';
 import { chatRequestOf } from '../responses/chat-request.ts';
 import { addToConversation } from '../responses/conversations.ts';
 import { tooLarge } from '../responses/errors.ts';
@@ -89,10 +89,10 @@ export class ResponseMaker {
   /** Makes a response and hands it out when it is done. */
   async unary(asked: ResponseParameters, context: ResponseCallContext): Promise<Response> {
     const making = await this.prepare(asked, context);
-    const { signal, release } = beginCall(this.#watched(asked, context), this.#parts.limits);
+    const { release, ...time } = beginCall(this.#watched(asked, context), this.#parts.limits);
     try {
       const request = this.#request(asked, making);
-      const reply = await this.#parts.handle(newResponseCall(request, context, false, signal));
+      const reply = await this.#parts.handle(newResponseCall(request, context, false, time));
       if (reply.kind !== 'unary') throw new Error('a unary call was not answered with a completion');
       const { response } = making;
       const lifeCycle = new LifeCycle({ response, newId: making.newId, now: nowSeconds });
@@ -116,9 +116,9 @@ export class ResponseMaker {
   /** Makes a response whose events its client pulls. Resolves at the first output. */
   async stream(asked: ResponseParameters, context: ResponseCallContext): Promise<ResponseRun> {
     const making = await this.prepare(asked, context);
-    const { signal, release } = beginCall(this.#watched(asked, context), this.#parts.limits);
+    const { release, ...time } = beginCall(this.#watched(asked, context), this.#parts.limits);
     try {
-      const answer = await this.#answer(asked, making, context, signal);
+      const answer = await this.#answer(asked, making, context, time);
       const keeps = asked.store !== false;
       if (keeps) await this.#create(making, { holder: this.#holder, leaseMs: this.#terms.leaseMs });
       return this.#run(making, answer, context, { keeps, logged: 0, release, survives: survives(asked) });
@@ -144,10 +144,10 @@ export class ResponseMaker {
    */
   async alone(making: Making, context: ResponseCallContext, logged: number): Promise<void> {
     const asked = { ...(making.response.parameters as ResponseParameters), input: [] };
-    const { signal, release } = beginCall({ ...context, client: nobody }, this.#parts.limits);
+    const { release, ...time } = beginCall({ ...context, client: nobody }, this.#parts.limits);
     // The signal's reasons are its own: a run that is stopped stops the answer.
     const options = { keeps: true, logged, release, survives: true };
-    const opening = this.#answer(asked, making, context, signal);
+    const opening = this.#answer(asked, making, context, time);
     await this.#run(making, openLater(opening), context, options).finish();
   }
 
@@ -175,9 +175,9 @@ export class ResponseMaker {
     asked: ResponseParameters,
     making: Making,
     context: ResponseCallContext,
-    signal: AbortSignal,
+    time: Omit<CallSignal, 'release'>,
   ): Promise<EventStream> {
-    const call = newResponseCall(this.#request(asked, making), context, true, signal);
+    const call = newResponseCall(this.#request(asked, making), context, true, time);
     const reply = await this.#parts.handle(call);
     if (reply.kind !== 'stream') throw new Error('a streaming call was answered without a stream');
     return reply.events;

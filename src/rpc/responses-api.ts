@@ -194,11 +194,11 @@ export function responsesApi(parts: ResponsesApiParts): ResponsesApi {
       return decodeItems((await read(tenant, id)).input);
     },
     async countInputTokens(asked, context) {
-      const { signal, release } = beginCall(context, limits);
+      const { release, ...time } = beginCall(context, limits);
       try {
         const { history, input } = await resolveContext(store, context.tenant, asked, context.fields);
         const request = chatRequestOf({ ...asked, input }, history);
-        const reply = await count(newResponseCall(request, context, false, signal));
+        const reply = await count(newResponseCall(request, context, false, time));
         if (reply.kind !== 'count') throw new Error('a call for a count was not answered with one');
         return reply.count;
       } finally {

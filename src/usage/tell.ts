@@ -7,9 +7,3 @@ export function addCost(report: CallReport, pico: Pico | null, estimated: boolea
   if (pico === null) report.costIncomplete = true;
   else report.costUsd = formatUsd((parseUsd(report.costUsd) ?? 0n) + pico);
 }
-
-/** Adds the cost that one try has reported to that of its call, where tries have reports of their own. */
-export function mergeCost(report: CallReport, { costUsd, costEstimated, costIncomplete }: CallReport): void {
-  if (costUsd !== '') addCost(report, parseUsd(costUsd), costEstimated);
-  if (costIncomplete) report.costIncomplete = true;
-}

@@ -118,7 +118,7 @@ test("the gateway's tools are tools: a model without any is not asked, unless th
 });
 
 describe('what this version does not serve', () => {
-  test.each([['fallbacks', { fallbacks: ['fake/echo'] }]])(
+  test.each([['finish_when_abandoned', { finish_when_abandoned: true }]])(
     '%s is refused by name, not ignored',
     async (param, body) => {
       const response = await post(body);

@@ -38,6 +38,12 @@ export async function startGateway(
       LLM_GATEWAY_LLAMACPP_BASE_URL: 'http://127.0.0.1:9/v1',
       LLM_GATEWAY_DATA_DIR: dataDir,
       LLM_GATEWAY_OLLAMA_BASE_URL: 'http://127.0.0.1:9',
+      // What fails on purpose is neither repeated nor opens a breaker: those have tests of their own.
+      LLM_GATEWAY_RETRY_MAX_ATTEMPTS: '1',
+      LLM_GATEWAY_RETRY_BASE_DELAY_SECONDS: '1ms',
+      LLM_GATEWAY_RETRY_BUDGET_PER_SECOND: '10000',
+      LLM_GATEWAY_UPSTREAM_BREAKER_FAILURES: '0',
+      LLM_GATEWAY_UPSTREAM_BREAKER_FAILURE_PERCENT: '0',
       ...env,
     },
     cwd: import.meta.dirname,

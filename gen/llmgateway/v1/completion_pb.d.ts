@@ -7,6 +7,7 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Annotation, Extras, Message as Message$1, Part, ToolCall, ToolResult } from "./message_pb.js";
+import type { UpstreamAttempt } from "./attempt_pb.js";
 
 /**
  * Describes the file llmgateway/v1/completion.proto.
@@ -331,6 +332,20 @@ export declare type CallReport = Message<"llmgateway.v1.CallReport"> & {
    * @generated from field: bool cost_incomplete = 12;
    */
   costIncomplete: boolean;
+
+  /**
+   * All tries in order, the successful one included; empty when the first one succeeded.
+   *
+   * @generated from field: repeated llmgateway.v1.UpstreamAttempt tries = 14;
+   */
+  tries: UpstreamAttempt[];
+
+  /**
+   * Name of the model that answered: the one that was asked for, or the one that stood in for it.
+   *
+   * @generated from field: string model = 13;
+   */
+  model: string;
 };
 
 /**

@@ -4,6 +4,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { UpstreamAttempt } from "./attempt_pb.js";
 
 /**
  * Describes the file llmgateway/v1/error.proto.
@@ -80,6 +81,13 @@ export declare type ErrorDetail = Message<"llmgateway.v1.ErrorDetail"> & {
    * @generated from field: optional bool retryable = 9;
    */
   retryable?: boolean | undefined;
+
+  /**
+   * All tries to get an answer, in order; empty when no provider was to be asked.
+   *
+   * @generated from field: repeated llmgateway.v1.UpstreamAttempt tries = 10;
+   */
+  tries: UpstreamAttempt[];
 };
 
 /**

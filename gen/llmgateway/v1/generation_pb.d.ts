@@ -634,7 +634,8 @@ export declare type GatewayOptions = Message<"llmgateway.v1.GatewayOptions"> & {
   toolApproval: boolean;
 
   /**
-   * Models to try in this order when the first one fails before its first output.
+   * Models to try in this order when the first one fails before its first output, instead of those of the configuration. The one
+   * name "none" turns these off.
    *
    * @generated from field: repeated string fallbacks = 4;
    */

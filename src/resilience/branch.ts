@@ -1,0 +1,46 @@
+import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
+import { GatewayError } from '../errors/gateway-error.ts';
+
+/** A signal of one attempt: aborts with the call's, and can be aborted alone. Made only where that may be needed: it costs as much as the rest. */
+export class Branch {
+  readonly #controller = new AbortController();
+  readonly #parent: AbortSignal;
+  readonly #follow = (): void => this.#controller.abort(this.#parent.reason);
+  #firstToken: NodeJS.Timeout | undefined;
+  #total: NodeJS.Timeout | undefined;
+
+  constructor(parent: AbortSignal) {
+    this.#parent = parent;
+    parent.addEventListener('abort', this.#follow, { once: true });
+    if (parent.aborted) this.#follow();
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Bounds the time until the first output, and until the end, in milliseconds. */
+  limit(provider: string, firstTokenMs: number | undefined, totalMs: number | undefined): void {
+    const late = (what: string) => (): void =>
+      this.stop(new GatewayError(ErrorReason.UPSTREAM_TIMEOUT, `provider ${provider} ${what}`, { provider }));
+    if (firstTokenMs !== undefined) {
+      this.#firstToken = setTimeout(late('gave no first output in time'), firstTokenMs);
+    }
+    if (totalMs !== undefined) this.#total = setTimeout(late('did not come to an end in time'), totalMs);
+  }
+
+  firstOutput(): void {
+    clearTimeout(this.#firstToken);
+  }
+
+  stop(reason: GatewayError): void {
+    this.#controller.abort(reason);
+  }
+
+  /** The attempt is over. */
+  release(): void {
+    clearTimeout(this.#firstToken);
+    clearTimeout(this.#total);
+    this.#parent.removeEventListener('abort', this.#follow);
+  }
+}

@@ -1,0 +1,44 @@
+import type { UpstreamAttempt } from '../../gen/llmgateway/v1/attempt_pb.js';
+import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
+import { GatewayError } from '../errors/gateway-error.ts';
+import type { Candidate } from './plan.ts';
+import type { RetryRules } from './rules.ts';
+import { wayOf } from './verdict.ts';
+
+/** Outcomes of tries that ended before the provider was asked. */
+const unasked: readonly string[] = ['circuit_open', 'overloaded', 'rate_limited'];
+
+/**
+ * A failure as the client is told of it: with all that was tried, and, when the gateway has retried, that another try is not for the client to
+ * make: SDKs retry, too, and the tries would multiply. One that says when to come back is left to them.
+ * @param denied there would have been a retry, but for the budget
+ */
+export function toldOf(
+  error: GatewayError,
+  tries: readonly UpstreamAttempt[],
+  denied: boolean,
+  rules: RetryRules,
+): GatewayError {
+  if (tries.length === 0) return error;
+  const { facts } = error;
+  const attempts = tries.filter(({ outcome }) => !unasked.includes(outcome)).length;
+  const isSettled =
+    (attempts > 1 || denied) && facts.retryAfterMs === undefined && wayOf(error, rules) === 'again';
+  return new GatewayError(error.reason, error.rawMessage, {
+    ...facts,
+    tries,
+    attempts,
+    ...(isSettled ? { retryable: false } : {}),
+    cause: error.cause,
+  });
+}
+
+/** Nobody was asked, because the breakers of all are open. @param opensMs until the first of them lets a call through */
+export function allOpen(deployments: readonly Candidate[], opensMs: number): GatewayError {
+  const names = [...new Set(deployments.map(({ provider }) => provider.name))];
+  return new GatewayError(
+    ErrorReason.OVERLOADED,
+    `provider ${names.join(', ')} failed too often lately and is not asked for a while`,
+    { provider: names[0] ?? '', retryAfterMs: Math.max(1, Math.ceil(opensMs)) },
+  );
+}
