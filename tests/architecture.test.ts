@@ -21,7 +21,16 @@ const allowed: Record<string, readonly string[]> = {
   tools: ['codec/json', 'integrations', 'http', 'errors', 'model', 'config', 'observability'],
   cms: ['integrations', 'tokens', 'errors'],
   responses: ['codec', 'model', 'errors'],
-  store: ['sessions/store', 'tools/store', 'responses/store', 'config', 'errors', 'observability'],
+  store: [
+    'auth/store',
+    'auth/api-key',
+    'sessions/store',
+    'tools/store',
+    'responses/store',
+    'config',
+    'errors',
+    'observability',
+  ],
   providers: ['codec', 'model', 'errors', 'http', 'config', 'catalogue', 'observability'],
   pipeline: [
     'auth',

@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type Environment, isMap, isSet, readYaml, valueAt, type YamlMap } from './file.ts';
+import { type KeyConfig, keyListVariables, readKeys } from './keys.ts';
 import { type LogLevel, logLevel } from './log-level.ts';
 import { type McpServerConfig, readMcpServers } from './mcp-servers.ts';
 import { didYouMean, Problems } from './problems.ts';
 import { type ProviderConfig, readProviders } from './providers.ts';
 import type { Setting } from './setting.ts';
 import { allSettings, type SettingValues } from './settings.ts';
+import { readTokenIssuers, type TokenIssuerConfig } from './token-issuers.ts';
 import { readToolPaths, type ToolPaths } from './tool-paths.ts';
 import { Wrong } from './values.ts';
 
@@ -17,6 +19,10 @@ export interface Config extends SettingValues {
   readonly providers: readonly ProviderConfig[];
   /** MCP servers whose tools the gateway takes. */
   readonly mcpServers: readonly McpServerConfig[];
+  /** Keys of clients. */
+  readonly keys: readonly KeyConfig[];
+  /** Whose tokens are taken. */
+  readonly tokenIssuers: readonly TokenIssuerConfig[];
   /** Where built-in tools ask their services. */
   readonly toolPaths: ToolPaths;
   /** Entries that are added to the catalogue or replace its own, as written in the file. */
@@ -45,7 +51,16 @@ const configVariable = `${prefix}CONFIG`;
 const defaultFile = 'config/gateway.yaml';
 const packageRoot = path.resolve(import.meta.dirname, '../..');
 /** Parts of the file that are not in the table of settings. */
-const freeParts = ['providers', 'models', 'tools', 'mcp_servers', 'log.modules', 'services.paths'];
+const freeParts = [
+  'providers',
+  'models',
+  'tools',
+  'mcp_servers',
+  'keys',
+  'auth.tokens',
+  'log.modules',
+  'services.paths',
+];
 
 /**
  * Reads the configuration: environment over file over defaults.
@@ -61,6 +76,7 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
 
   const variables = new Set(allSettings.flatMap(([, { env: names }]) => names));
   variables.add(configVariable);
+  for (const name of keyListVariables) variables.add(name);
   const values = Object.fromEntries(
     allSettings.map(([name, setting]) => [name, readSetting(setting, env, yaml, problems)]),
   ) as unknown as SettingValues;
@@ -68,6 +84,8 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
     for (const name of names) variables.add(name);
   });
   const mcpServers = readMcpServers(yaml['mcp_servers'], cwd, problems);
+  const keys = readKeys(yaml['keys'], env, problems);
+  const tokenIssuers = readTokenIssuers(valueAt(yaml, 'auth.tokens'), problems);
   const toolPaths = readToolPaths(valueAt(yaml, 'services.paths'), problems);
   const logModules = readLogModules(valueAt(yaml, 'log.modules'), problems);
   checkDefaultProvider(values.defaultProvider, providers, problems);
@@ -77,11 +95,14 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
     ...values,
     ...paths,
     corsOrigins: values.corsOrigins ?? (values.environment === 'development' ? ['*'] : []),
+    authRequired: values.authRequired ?? (keys.length > 0 || tokenIssuers.length > 0),
     cmsEnabled: values.cmsEnabled ?? values.cmsUrl !== '',
     version: values.version === '' ? packageVersion() : values.version,
     logModules,
     providers,
     mcpServers,
+    keys,
+    tokenIssuers,
     toolPaths,
     models: yaml['models'],
     tools: yaml['tools'],
@@ -145,10 +166,11 @@ function readSetting(setting: Setting, env: Environment, yaml: YamlMap, problems
   const raw = variable === undefined ? valueAt(yaml, setting.path) : env[variable];
   // `${VAR:-}` in the file is a way to say: not set.
   if (raw === undefined || raw === null || raw === '') return setting.fallback;
+  if (setting.secret === true && typeof raw === 'string') problems.hide(raw);
   const value = setting.read(raw);
   if (!(value instanceof Wrong)) return value;
   if (typeof raw === 'string') hideLogin(raw, problems);
-  problems.wrong(variable ?? setting.path, raw, value.allowed);
+  problems.wrong(variable ?? setting.path, setting.secret === true ? '[secret]' : raw, value.allowed);
   return setting.fallback;
 }
 

@@ -1,4 +1,5 @@
 import type { Setting } from './setting.ts';
+import { authSettings } from './settings/auth.ts';
 import { responseSettings } from './settings/responses.ts';
 import { serverSettings } from './settings/server.ts';
 import { serviceSettings } from './settings/services.ts';
@@ -9,6 +10,7 @@ import { upstreamSettings } from './settings/upstream.ts';
 /** All settings but those of providers and models. The order is that of the README's table. */
 export const settings = {
   ...serverSettings,
+  ...authSettings,
   ...upstreamSettings,
   ...storeSettings,
   ...responseSettings,

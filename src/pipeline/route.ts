@@ -7,6 +7,8 @@ export interface Route {
   /** The model's name at the provider. */
   readonly upstreamModel: string;
   readonly timeouts: Timeouts;
+  /** All that the model is called by which keys may allow it: as asked for, its id in the catalogue, its provider with its name there. */
+  readonly names: readonly string[];
 }
 
 /** By which of a provider's APIs a chat call goes to it: the one that the client speaks, where the provider has it. */

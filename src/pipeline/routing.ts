@@ -1,5 +1,6 @@
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { ModelCapability } from '../../gen/llmgateway/v1/models_service_pb.js';
+import { checkModel } from '../auth/models.ts';
 import type { CatalogueEntry } from '../catalogue/catalogue.ts';
 import type { Resolver } from '../catalogue/resolve.ts';
 import type { TimeoutOverrides } from '../config/providers.ts';
@@ -45,10 +46,16 @@ export class Router {
   }
 }
 
-/** Finds out where a call goes. @param router read anew for each call, since a reload replaces it */
+/**
+ * Finds out where a call goes, and whether it may go there.
+ * @param router read anew for each call, since a reload replaces it
+ */
 export function routingStage(router: () => Router): Stage {
   return (next) => (call) => {
-    call.route = router().route(call.request.model, call.kind);
+    const { model } = call.request;
+    const route = router().route(model, call.kind);
+    checkModel(call.principal, route.names, model);
+    call.route = route;
     return next(call);
   };
 }
@@ -79,6 +86,7 @@ function findRoute(name: string, kind: CallKind, table: RoutingOptions): Route {
     provider,
     upstreamModel,
     timeouts: { ...table.timeouts, ...table.providerTimeouts.get(providerName), ...entry?.timeouts },
+    names: [name, ...(exact && entry !== null ? [entry.model.id] : []), `${providerName}/${upstreamModel}`],
   };
 }
 

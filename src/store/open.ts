@@ -1,13 +1,16 @@
+import type { KeyStore } from '../auth/store.ts';
 import type { RedisAddress } from '../config/redis-url.ts';
 import type { Logger } from '../observability/log.ts';
 import type { ResponseStore } from '../responses/store.ts';
 import type { SessionStore } from '../sessions/store.ts';
 import type { ToolStore } from '../tools/store.ts';
 import { checkDataDir, Database } from './embedded/database.ts';
+import { EmbeddedKeys } from './embedded/keys.ts';
 import { EmbeddedResponses } from './embedded/responses.ts';
 import { EmbeddedSessions } from './embedded/sessions.ts';
 import { EmbeddedTools } from './embedded/tools.ts';
 import { RedisConnection } from './redis/connection.ts';
+import { RedisKeys } from './redis/keys.ts';
 import { RedisResponses } from './redis/responses.ts';
 import { RedisSessions } from './redis/sessions.ts';
 import { RedisTools } from './redis/tools.ts';
@@ -25,6 +28,7 @@ export interface Stores {
   readonly sessions: SessionStore;
   readonly tools: ToolStore;
   readonly responses: ResponseStore;
+  readonly keys: KeyStore;
   close(): void;
 }
 
@@ -40,6 +44,7 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
       sessions: new RedisSessions(redis),
       tools: new RedisTools(redis),
       responses: new RedisResponses(redis),
+      keys: new RedisKeys(redis),
       close: () => redis.close(),
     };
   }
@@ -62,6 +67,7 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
     sessions,
     tools: new EmbeddedTools(database),
     responses,
+    keys: new EmbeddedKeys(database),
     close() {
       clearInterval(timer);
       database.close();

@@ -49,10 +49,12 @@ test.each([
   const [list, file, missing, extensions] = answers;
   expect(list?.case === 'listServicesResponse' && list.value.service.map(({ name }) => name)).toEqual([
     'llmgateway.v1.ChatService',
+    'llmgateway.v1.ResponsesService',
     'llmgateway.v1.EmbeddingsService',
     'llmgateway.v1.ModelsService',
     'llmgateway.v1.SessionService',
     'llmgateway.v1.ToolService',
+    'llmgateway.v1.AdminService',
     'grpc.health.v1.Health',
     'grpc.reflection.v1.ServerReflection',
     'grpc.reflection.v1alpha.ServerReflection',

@@ -88,4 +88,13 @@ export const migrations: readonly string[] = [
      UNIQUE (conversation, id)
    ) STRICT;
    CREATE INDEX conversation_items_in_order ON conversation_items (conversation);`,
+  // Keys of clients, by their hashes. `maker` is who has a response made, for those that go on without a client.
+  `CREATE TABLE api_keys (
+     id TEXT PRIMARY KEY,
+     hash TEXT NOT NULL UNIQUE,
+     revision INTEGER NOT NULL,
+     body TEXT NOT NULL,
+     used INTEGER NOT NULL DEFAULT 0
+   ) STRICT, WITHOUT ROWID;
+   ALTER TABLE responses ADD COLUMN maker TEXT NOT NULL DEFAULT '';`,
 ];
