@@ -1,6 +1,6 @@
 import { ErrorReason } from '../gen/llmgateway/v1/error_pb.js';
-import { everybody } from './auth/authenticator.ts';
 import type { Config } from './config/load.ts';
+import { createAuth } from './context/auth.ts';
 import { createCalls } from './context/calls.ts';
 import { readCertificate } from './context/certificate.ts';
 import { createTargets } from './context/resilience.ts';
@@ -16,6 +16,7 @@ import { isLogged } from './pipeline/log.ts';
 import { OpenCalls } from './pipeline/open-calls.ts';
 import { Conversations } from './responses/conversations.ts';
 import { restRouter } from './rest/router.ts';
+import { adminKeysApi } from './rpc/admin-keys-api.ts';
 import { chatApi } from './rpc/chat-api.ts';
 import { embeddingsApi } from './rpc/embeddings-api.ts';
 import { Serving } from './rpc/health-service.ts';
@@ -57,6 +58,7 @@ export interface OwnParts {
 /** Headers that browsers may read, besides those of the RPC protocols. */
 const exposedHeaders = [
   'x-request-id',
+  'www-authenticate',
   'request-id',
   'retry-after',
   'retry-after-ms',
@@ -91,6 +93,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
   const stores = openStores(initial, log.module('store'));
   const { toolbox, ...toolParts } = createTools(initial, settled, stores.tools, log, own.toolbox);
   const usage = createUsage(initial, settled, stores, log);
+  const auth = createAuth(initial, stores.keys, log.module('auth'));
   const leases = new Leases(stores.sessions, () => {
     const { sessionLeaseMs: leaseMs, sessionWaitMs: waitMs, sessionMaxBytes: maxBytes } = current.config;
     return { leaseMs, waitMs, maxBytes };
@@ -103,7 +106,9 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
   const limits = { totalMs: () => current.config.totalTimeoutMs, open };
   const allSessions = new Sessions(stores.sessions, () => current.config.sessionTtlMs);
   const { registered } = toolParts;
+  const adminLog = log.module('admin');
   const apis = {
+    adminKeys: adminKeysApi(auth.keys, (what, id) => adminLog.info(`key ${what}`, { key_id: id })),
     chat: chatApi(handle, count, limits),
     vectors: embeddingsApi(handle, limits),
     models: modelsApi(() => current.models),
@@ -147,7 +152,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     rpc: rpcHandler({ initial, ...apis, serving, refused }),
     cors: createCors({ origins, exposedHeaders }),
     fromAllowedOrigin: originPolicy({ origins }),
-    authenticate: everybody,
+    authenticate: auth.authenticate,
     onRefused: refused,
   });
   const port = createPort({
@@ -166,7 +171,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     current.discovery.stop();
     apis.responses.close();
     await Promise.all([client.destroy(), toolClient.destroy(), toolParts.close()]);
-    await Promise.all([leases.settled(unlockGraceMs), usage?.close()]);
+    await Promise.all([leases.settled(unlockGraceMs), usage?.close(), auth.close()]);
     stores.close();
   };
   return {
@@ -180,6 +185,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
       const next = settle(config, settleParts, current.discovery);
       current.discovery.stop();
       current = next;
+      auth.reload(config);
       toolParts.mcp.reconfigure(config.mcpServers);
       if (certificate !== null) port.reloadTls(certificate);
     },

@@ -24,6 +24,8 @@ const allowed: Record<string, readonly string[]> = {
   cms: ['integrations', 'tokens', 'errors'],
   responses: ['codec', 'model', 'errors'],
   store: [
+    'auth/store',
+    'auth/api-key',
     'sessions/store',
     'tools/store',
     'responses/store',

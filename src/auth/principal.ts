@@ -34,3 +34,17 @@ export const anonymous: Principal = {
   budget: null,
   admin: false,
 };
+
+/** As text, to be kept with what goes on without its client. What is kept makes nobody an administrator. */
+export const encodePrincipal = (principal: Principal): string => {
+  const { id, tenant, owner, rateClass, models, budget } = principal;
+  return principal === anonymous ? '' : JSON.stringify({ id, tenant, owner, rateClass, models, budget });
+};
+
+/** @param tenant whose it is, whatever the text says */
+export const decodePrincipal = (text: string, tenant: string): Principal => ({
+  ...anonymous,
+  ...(text === '' ? {} : (JSON.parse(text) as Partial<Principal>)),
+  tenant,
+  admin: false,
+});

@@ -1,9 +1,11 @@
 import { awsFields, awsVariables } from './aws.ts';
 import { builtinProviders } from './builtin-providers.ts';
+import { keyDocs, keyFields, keyListVariables } from './keys.ts';
 import { mcpServerDocs, mcpServerFields } from './mcp-servers.ts';
 import { dialectFields, providerDocs, providerFields } from './provider-fields.ts';
 import { addressVariables, keyVariables } from './providers.ts';
 import { allSettings } from './settings.ts';
+import { issuerDocs, issuerFields } from './token-issuers.ts';
 import { toolPathReader, toolPaths } from './tool-paths.ts';
 import { allowedBy } from './values.ts';
 
@@ -44,10 +46,30 @@ export function describeSettings(): SettingDescription[] {
       fallback: '`config/gateway.yaml` if it exists',
       allowed: 'a file',
     }),
-    ...allSettings.map(([, { path, env, shownDefault, allowed, doc }]) =>
-      row(path, doc, { env, fallback: shownDefault, allowed }),
+    ...allSettings.map(([, { path, env, shownDefault, allowed, doc, secret = false }]) =>
+      row(path, doc, { env, fallback: shownDefault, allowed, secret }),
     ),
     row('log.modules', 'Levels of single modules', { allowed: 'a map from modules to levels' }),
+    row(
+      null,
+      'Keys of clients without anything else, separated by commas or lines; each is a tenant of its own',
+      {
+        env: [...keyListVariables],
+        allowed: allowedBy(keyFields.key),
+        secret: true,
+      },
+    ),
+    ...Object.entries(keyFields).map(([field, read]) =>
+      row(`keys[].${field}`, keyDocs[field as keyof typeof keyDocs], {
+        allowed: allowedBy(read),
+        secret: field === 'key',
+      }),
+    ),
+    ...Object.entries(issuerFields).map(([field, read]) =>
+      row(`auth.tokens[].${field}`, issuerDocs[field as keyof typeof issuerDocs], {
+        allowed: allowedBy(read),
+      }),
+    ),
     row('models', 'Models that are added to the catalogue, or replace those of the same id', {
       allowed: 'a list in the form of `config/models.yaml`',
     }),
@@ -96,6 +118,7 @@ export function describeSettings(): SettingDescription[] {
 
 const secretFields: ReadonlySet<string> = new Set([
   'api_key',
+  'api_keys',
   'headers',
   'secret_access_key',
   'session_token',
@@ -113,7 +136,7 @@ function builtinRows(): SettingDescription[] {
       }),
       row(`providers.${name}.api_key`, `Key of ${name}${keyOptional ? ', if it wants one' : ''}`, {
         env: keyVariables(name),
-        allowed: 'printable ASCII without spaces',
+        allowed: 'printable ASCII without spaces; several separated by commas',
         secret: true,
       }),
       ...(form === 'bedrock' ? awsRows(name) : []),

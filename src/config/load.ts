@@ -3,12 +3,14 @@ import path from 'node:path';
 import { type BudgetConfig, type DefaultPrice, readBudgets, readDefaultPrice } from './budgets.ts';
 import { type DeploymentGroup, type Fallbacks, readDeployments, readFallbacks } from './deployments.ts';
 import { type Environment, isMap, isSet, readYaml, valueAt, type YamlMap } from './file.ts';
+import { type KeyConfig, keyListVariables, readKeys } from './keys.ts';
 import { type LogLevel, logLevel } from './log-level.ts';
 import { type McpServerConfig, readMcpServers } from './mcp-servers.ts';
 import { didYouMean, Problems } from './problems.ts';
 import { type ProviderConfig, readProviders } from './providers.ts';
 import type { Setting } from './setting.ts';
 import { allSettings, type SettingValues } from './settings.ts';
+import { readTokenIssuers, type TokenIssuerConfig } from './token-issuers.ts';
 import { readToolPaths, type ToolPaths } from './tool-paths.ts';
 import { Wrong } from './values.ts';
 
@@ -28,6 +30,10 @@ export interface Config extends SettingValues {
   readonly fallbacks: Fallbacks;
   /** Those that stand in when the prompt is too long. */
   readonly contextFallbacks: Fallbacks;
+  /** Keys of clients. */
+  readonly keys: readonly KeyConfig[];
+  /** Whose tokens are taken. */
+  readonly tokenIssuers: readonly TokenIssuerConfig[];
   /** Where built-in tools ask their services. */
   readonly toolPaths: ToolPaths;
   /** Entries that are added to the catalogue or replace its own, as written in the file. */
@@ -61,6 +67,8 @@ const freeParts = [
   'models',
   'tools',
   'mcp_servers',
+  'keys',
+  'auth.tokens',
   'log.modules',
   'services.paths',
   'budgets',
@@ -84,6 +92,7 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
 
   const variables = new Set(allSettings.flatMap(([, { env: names }]) => names));
   variables.add(configVariable);
+  for (const name of keyListVariables) variables.add(name);
   const values = Object.fromEntries(
     allSettings.map(([name, setting]) => [name, readSetting(setting, env, yaml, problems)]),
   ) as unknown as SettingValues;
@@ -95,6 +104,8 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
   if (budgets.length > 0 && !values.usageEnabled)
     problems.add('budgets: need usage.enabled (LLM_GATEWAY_USAGE)');
   const defaultPrice = readDefaultPrice(valueAt(yaml, 'usage.default_price'), problems);
+  const keys = readKeys(yaml['keys'], env, problems);
+  const tokenIssuers = readTokenIssuers(valueAt(yaml, 'auth.tokens'), problems);
   const toolPaths = readToolPaths(valueAt(yaml, 'services.paths'), problems);
   const deployments = readDeployments(yaml['deployments'], problems);
   const fallbacks = readFallbacks('fallbacks', yaml['fallbacks'], problems);
@@ -107,6 +118,7 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
     ...values,
     ...paths,
     corsOrigins: values.corsOrigins ?? (values.environment === 'development' ? ['*'] : []),
+    authRequired: values.authRequired ?? (keys.length > 0 || tokenIssuers.length > 0),
     cmsEnabled: values.cmsEnabled ?? values.cmsUrl !== '',
     version: values.version === '' ? packageVersion() : values.version,
     logModules,
@@ -117,6 +129,8 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
     deployments,
     fallbacks,
     contextFallbacks,
+    keys,
+    tokenIssuers,
     toolPaths,
     models: yaml['models'],
     tools: yaml['tools'],
@@ -180,10 +194,11 @@ function readSetting(setting: Setting, env: Environment, yaml: YamlMap, problems
   const raw = variable === undefined ? valueAt(yaml, setting.path) : env[variable];
   // `${VAR:-}` in the file is a way to say: not set.
   if (raw === undefined || raw === null || raw === '') return setting.fallback;
+  if (setting.secret === true && typeof raw === 'string') problems.hide(raw);
   const value = setting.read(raw);
   if (!(value instanceof Wrong)) return value;
   if (typeof raw === 'string') hideLogin(raw, problems);
-  problems.wrong(variable ?? setting.path, raw, value.allowed);
+  problems.wrong(variable ?? setting.path, setting.secret === true ? '[secret]' : raw, value.allowed);
   return setting.fallback;
 }
 

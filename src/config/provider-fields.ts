@@ -1,6 +1,6 @@
 import { wireForms } from './builtin-providers.ts';
 import { anyMap, type FieldsOf, readFields } from './fields.ts';
-import { isMap } from './file.ts';
+import { isMap, type YamlMap } from './file.ts';
 import type { Problems } from './problems.ts';
 import {
   address,
@@ -99,12 +99,41 @@ const parameters: ValueReader<readonly string[]> = (raw) => {
   return new Wrong(`a list of some of ${requestParameters.join(', ')}`);
 };
 
+export const maxProviderKeys = 64;
+
+export const isProviderKey = (text: string): boolean => /^[\x21-\x7e]+$/.test(text);
+
+/** Keys with their weights: texts, or maps of `key` and `weight`. */
+const apiKeys: ValueReader<readonly { readonly key: string; readonly weight: number }[]> = (raw) => {
+  const wrong = new Wrong(
+    `a list of 1 to ${maxProviderKeys} keys of printable ASCII without spaces, or of maps of \`key\` and \`weight\` (1 to 1000; default 1)`,
+  );
+  if (!Array.isArray(raw)) return wrong;
+  // What a variable that is not set leaves is no key.
+  const items = raw.filter((item) => item !== null && item !== '');
+  const keys = items.map((item) => {
+    const { key, weight = 1, ...others }: YamlMap = isMap(item) ? item : { key: item };
+    const fits =
+      typeof key === 'string' &&
+      isProviderKey(key.trim()) &&
+      typeof weight === 'number' &&
+      Number.isInteger(weight) &&
+      weight >= 1 &&
+      weight <= 1_000 &&
+      Object.keys(others).length === 0;
+    return fits ? { key: key.trim(), weight } : null;
+  });
+  const read = keys.filter((key) => key !== null);
+  return read.length === keys.length && keys.length >= 1 && keys.length <= maxProviderKeys ? read : wrong;
+};
+
 /** What a provider may have in the file. */
 export const providerFields = {
   enabled: flag,
   form: oneOf(wireForms),
   base_url: address,
   api_key: text,
+  api_keys: apiKeys,
   api_key_env: ((raw) =>
     typeof raw === 'string' && /^[A-Za-z_]\w*$/.test(raw)
       ? raw
@@ -139,6 +168,8 @@ export const providerDocs: Readonly<Record<keyof typeof providerFields, string>>
   base_url:
     "Address in the meaning of the provider's own SDK; one of Claude on Vertex ends in `/publishers/anthropic/models`",
   api_key: 'Key, best as a variable to be expanded; an environment variable wins over it',
+  api_keys:
+    'Several keys, instead of `api_key`: calls go to them by their weights, and one that the provider refuses is set aside for `upstream.key_rest`',
   api_key_env: 'Environment variable that holds the key',
   organization: 'Sent as `OpenAI-Organization`',
   project: 'Sent as `OpenAI-Project`',

@@ -4,6 +4,8 @@ import { readFields } from './fields.ts';
 import { type Environment, isMap, isSet, soleVariable } from './file.ts';
 import type { Problems } from './problems.ts';
 import {
+  isProviderKey,
+  maxProviderKeys,
   type ProviderFields,
   providerFields,
   readDialect,
@@ -15,6 +17,13 @@ import { address, Wrong } from './values.ts';
 
 export { readTimeouts, type TimeoutOverrides } from './provider-fields.ts';
 
+/** One of a provider's keys. */
+export interface WeightedKey {
+  readonly key: Secret;
+  /** Its share of the calls, beside the other keys' weights. */
+  readonly weight: number;
+}
+
 /** One provider, as configured. */
 export interface ProviderConfig {
   readonly name: string;
@@ -24,6 +33,8 @@ export interface ProviderConfig {
    */
   readonly baseUrl: string;
   readonly apiKey: Secret | null;
+  /** All its keys, `apiKey` first. */
+  readonly apiKeys: readonly WeightedKey[];
   /** Region and credentials of a provider of form `bedrock`; null for others. */
   readonly aws: AwsConfig | null;
   /** How a provider of form `bedrock` speaks to Claude. */
@@ -158,12 +169,13 @@ function readProvider(
   const ownKey = fields.api_key_env ?? soleVariable(fields.api_key ?? '') ?? undefined;
   const needsKey = ownKey !== undefined || (base.keys.length > 0 && base.keyOptional !== true);
   const named = keyVariables(name, ownKey);
-  const apiKey = readKey(place, fields, named, env, problems);
+  const apiKeys = readApiKeys(place, fields, named, env, problems);
   return {
     name,
     form: base.form,
     baseUrl: inRegion(readAddress(name, fields, base, env, problems, hasAddress), aws),
-    apiKey,
+    apiKey: apiKeys[0]?.key ?? null,
+    apiKeys,
     aws,
     claudeApi: fields.claude_api ?? 'converse',
     keyNames: needsKey
@@ -179,7 +191,7 @@ function readProvider(
     embeddings: fields.embeddings ?? base.embeddings ?? 'none',
     responses: fields.responses ?? base.responses ?? false,
     // One that wants a key where it needs none is the hosted one.
-    free: fields.free ?? (base.free === true && apiKey === null),
+    free: fields.free ?? (base.free === true && apiKeys.length === 0),
     dialect: { ...base.dialect, ...readDialect(`${place}.dialect`, fields.dialect ?? {}, problems) },
     unsupported: fields.unsupported ?? base.unsupported ?? [],
   };
@@ -226,23 +238,48 @@ function readAddress(
   return base.apiPath === '' || url.endsWith(base.apiPath) ? url : `${url}${base.apiPath}`;
 }
 
-function readKey(
+/** The variable wins over the file; in either there may be several. */
+function readApiKeys(
   place: string,
   fields: ProviderFields,
   variables: readonly string[],
   env: Environment,
   problems: Problems,
-): Secret | null {
+): WeightedKey[] {
   const variable = variables.find((candidate) => isSet(env, candidate));
+  if (variable === undefined && fields.api_keys !== undefined) {
+    if (fields.api_key !== undefined) problems.add(`${place}.api_key: has no meaning beside api_keys`);
+    return unique(
+      fields.api_keys.map(({ key, weight }) => ({ key: new Secret(key), weight })),
+      `${place}.api_keys`,
+      problems,
+    );
+  }
   // What is still `${VAR}` is a variable that is not set.
   const inFile = soleVariable(fields.api_key ?? '') === null ? fields.api_key : undefined;
-  const key = (variable === undefined ? inFile : env[variable])?.trim() ?? '';
-  if (key === '') return null;
-  if (/^[\x21-\x7e]+$/.test(key)) return new Secret(key);
-  problems.add(
-    `${variable ?? `${place}.api_key`}: is [secret], has to be a key of printable ASCII without spaces`,
+  const given = (variable === undefined ? inFile : env[variable])?.trim() ?? '';
+  const texts = given
+    .split(/[,\r\n]+/)
+    .map((text) => text.trim())
+    .filter((text) => text !== '');
+  const source = variable ?? `${place}.api_key`;
+  if (!texts.every(isProviderKey)) {
+    problems.add(`${source}: is [secret], has to be a key of printable ASCII without spaces`);
+    return [];
+  }
+  if (texts.length > maxProviderKeys)
+    problems.add(`${source}: are ${texts.length} keys, have to be at most ${maxProviderKeys}`);
+  return unique(
+    texts.map((text) => ({ key: new Secret(text), weight: 1 })),
+    source,
+    problems,
   );
-  return null;
+}
+
+function unique(keys: WeightedKey[], place: string, problems: Problems): WeightedKey[] {
+  if (new Set(keys.map(({ key }) => key.reveal())).size < keys.length)
+    problems.add(`${place}: has the same key twice`);
+  return keys;
 }
 
 function readHeaders(

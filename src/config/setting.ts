@@ -15,6 +15,8 @@ export interface Setting<T = unknown> {
   readonly allowed: string;
   /** What it means. */
   readonly doc: string;
+  /** Its value is never shown. */
+  readonly secret?: boolean;
 }
 
 /** @param env variables without their prefix */

@@ -1,6 +1,7 @@
 import type { Config } from '../config/load.ts';
 import type { Logger } from '../observability/log.ts';
 import type { Conversations } from '../responses/conversations.ts';
+import { createKey, getKey, type KeyRoutes, listKeys, revokeKey, updateKey } from '../rest/admin-keys.ts';
 import { chatCompletions } from '../rest/chat.ts';
 import { type ConversationRoutes, createConversation, oneConversation } from '../rest/conversations.ts';
 import { eitherEmbeddings, embeddings, openaiEmbeddings } from '../rest/embeddings.ts';
@@ -19,6 +20,7 @@ import {
 } from '../rest/sessions.ts';
 import { deleteTool, executeTool, listTools, registerTool, type ToolRoutes } from '../rest/tools.ts';
 import { getUsage } from '../rest/usage.ts';
+import type { AdminKeysApi } from '../rpc/admin-keys-api.ts';
 import type { CallLimits } from '../rpc/call-context.ts';
 import type { ChatApi } from '../rpc/chat-api.ts';
 import type { EmbeddingsApi } from '../rpc/embeddings-api.ts';
@@ -35,6 +37,7 @@ import type { Settled } from './settled.ts';
 export interface RouteParts {
   readonly initial: Config;
   readonly settled: () => Settled;
+  readonly adminKeys: AdminKeysApi;
   readonly chat: ChatApi;
   readonly vectors: EmbeddingsApi;
   readonly models: ModelsApi;
@@ -64,6 +67,7 @@ export function routeTable(parts: RouteParts): RouteTable {
   const sessionRoutes: SessionRoutes = { api: parts.sessions, maxBodyBytes };
   const toolRoutes: ToolRoutes = { api: parts.tools, maxBodyBytes };
   const responseRoutes: ResponseRoutes = { api: parts.responses, options };
+  const keyRoutes: KeyRoutes = { api: parts.adminKeys, maxBodyBytes };
   const { conversations } = parts;
   const conversationRoutes: ConversationRoutes = { conversations, maxBodyBytes };
   const mcpLog = parts.log.module('mcp');
@@ -105,5 +109,7 @@ export function routeTable(parts: RouteParts): RouteTable {
     // A tool may have this name, too.
     '/v1/tools/execute': { POST: executeTool(toolRoutes), DELETE: deleteTool(toolRoutes) },
     '/v1/tools/*': { DELETE: deleteTool(toolRoutes) },
+    '/admin/keys': { GET: listKeys(keyRoutes), POST: createKey(keyRoutes) },
+    '/admin/keys/*': { GET: getKey(keyRoutes), PATCH: updateKey(keyRoutes), DELETE: revokeKey(keyRoutes) },
   };
 }

@@ -70,7 +70,14 @@ export function settle(
     client: toolClient,
     maxResultBytes: () => config.toolMaxResultBytes,
   });
-  const providers = createProviders(config.providers, client);
+  const keysLog = log.module('keys');
+  const providers = createProviders(config.providers, client, {
+    restMs: config.keyRestMs,
+    onChange: (provider, key, why) =>
+      why === null
+        ? keysLog.info('a key is accepted again', { provider, key_number: key })
+        : keysLog.warn('a key is set aside', { provider, key_number: key, reason: why }),
+  });
   const prefixes = new Map(Object.entries(foreignPrefixes));
   for (const { name, prefixes: own } of config.providers)
     for (const prefix of own) prefixes.set(prefix, name);

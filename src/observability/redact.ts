@@ -32,7 +32,7 @@ export function secretName(name: string): 'always' | 'texts' | null {
 
 /** Texts that none of the patterns below can match, told apart at little cost. */
 const suspicious =
-  /[srp]k-|bearer|basic|digest|AIza|xai-|gsk_|hf_|r8_|pplx-|gh[opsur]_|github_pat|A[KS]IA|eyJ|:\/\/|key|token|secret|passw|pwd|authoriz|cookie/i;
+  /[srp]k-|lgw_|bearer|basic|digest|AIza|xai-|gsk_|hf_|r8_|pplx-|gh[opsur]_|github_pat|A[KS]IA|eyJ|:\/\/|key|token|secret|passw|pwd|authoriz|cookie/i;
 
 const name =
   '(?:api[-_ ]?key|access[-_]?key|private[-_]?key|secret(?:[-_]?key)?|token|passw(?:or)?d|pwd|credentials?)';
@@ -52,6 +52,8 @@ const patterns: readonly (readonly [RegExp, string])[] = [
   // Keys of the known vendors, also half masked as some repeat them in their errors.
   [/\b[srp]k-[\w*-]{6,}/g, mask],
   [/\bAIza[\w-]{10,}/g, mask],
+  // The gateway's own.
+  [/\blgw_\w{8,}/g, mask],
   [/\b(?:xai|pplx)-[\w*-]{6,}/g, mask],
   [/\b(?:gsk|hf|r8|gh[opsur]|github_pat)_\w{8,}/g, mask],
   [/\bA[KS]IA[A-Z0-9]{12,}/g, mask],

@@ -14,8 +14,9 @@ export function reasoningStateStage(memory: StateMemory): Stage {
   return (next) => async (call) => {
     if (call.kind !== 'chat') return next(call);
     const provider = call.route?.provider.name ?? '';
-    call.request = restored(call.request, provider, memory);
-    const said: Said = { provider, memory, messages: call.request.messages };
+    const { tenant } = call.principal;
+    call.request = restored(call.request, tenant, provider, memory);
+    const said: Said = { tenant, provider, memory, messages: call.request.messages };
     const reply = await next(call);
     if (reply.kind === 'unary') {
       for (const { message } of reply.response.choices) remember(message?.parts ?? [], said);
@@ -39,12 +40,13 @@ const mayCallTools = ({ request }: ChatCall): boolean =>
 
 /** An answer's place: who gave it, and after what. */
 interface Said {
+  readonly tenant: string;
   readonly provider: string;
   readonly memory: StateMemory;
   readonly messages: readonly Message[];
 }
 
-function remember(parts: readonly Part[], { provider, memory, messages }: Said): void {
+function remember(parts: readonly Part[], { tenant, provider, memory, messages }: Said): void {
   const states: { call: ToolCall; signature: string; reasoning: Part[] }[] = [];
   let reasoning: Part[] = [];
   for (const part of parts) {
@@ -63,7 +65,7 @@ function remember(parts: readonly Part[], { provider, memory, messages }: Said):
     const isFirst = order !== undefined && call.id === first.call.id;
     if (!isFirst && state.reasoning.length === 0 && state.signature === '') continue;
     const key = callKey(call, messages, messages.length);
-    memory.remember(provider, key, isFirst ? { ...state, order } : state);
+    memory.remember(tenant, provider, key, isFirst ? { ...state, order } : state);
   }
 }
 
@@ -115,6 +117,7 @@ function gather(gathered: Part[][], { event }: StreamEvent): void {
 /** The request with what its provider's earlier answers had and the client left out. */
 function restored(
   request: CreateChatCompletionRequest,
+  tenant: string,
   provider: string,
   memory: StateMemory,
 ): CreateChatCompletionRequest {
@@ -123,7 +126,7 @@ function restored(
     const message = request.messages[i] as Message;
     if (message.role !== Role.ASSISTANT) continue;
     const recall = (call: ToolCall): CallState | undefined =>
-      memory.recall(provider, callKey(call, request.messages, i));
+      memory.recall(tenant, provider, callKey(call, request.messages, i));
     const parts = withState(message.parts, recall);
     if (parts === message.parts) continue;
     messages ??= [...request.messages];

@@ -9,6 +9,8 @@ export interface Route {
   /** The model's name at the provider. */
   readonly upstreamModel: string;
   readonly timeouts: Timeouts;
+  /** All that the model is called by which keys may allow it: as asked for, its id in the catalogue, its provider with its name there. */
+  readonly names: readonly string[];
 }
 
 /** A route as one of several. */

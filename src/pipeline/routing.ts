@@ -1,6 +1,6 @@
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { ModelCapability } from '../../gen/llmgateway/v1/models_service_pb.js';
-import { mayAsk } from '../auth/may-ask.ts';
+import { checkModel, mayAsk } from '../auth/models.ts';
 import type { CatalogueEntry } from '../catalogue/catalogue.ts';
 import type { Resolved, Resolver } from '../catalogue/resolve.ts';
 import type { DeploymentGroup, Fallbacks } from '../config/deployments.ts';
@@ -135,10 +135,14 @@ export class Router {
   }
 }
 
-/** Finds out where a call goes. @param router read anew for each call, since a reload replaces it */
+/**
+ * Finds out where a call goes, and whether it may go there.
+ * @param router read anew for each call, since a reload replaces it
+ */
 export function routingStage(router: () => Router): Stage {
   return (next) => (call) => {
     const plan = planOf(call, router());
+    checkModel(call.principal, namesOf(plan), call.request.model);
     call.plan = plan;
     call.route = plan.deployments[0] as Deployment;
     return next(call);
@@ -152,13 +156,13 @@ function planOf(call: Call, router: Router): RoutePlan {
   if (names.length > 0) {
     const field = call.face === 'rpc' ? 'options.fallbacks' : 'fallbacks';
     const own = router.withFallbacks(plan, names, field);
-    for (const [i, { model }] of own.fallbacks.entries()) {
-      if (!mayAsk(principal, model)) throw notAllowed(model, `${field}[${i}]`);
+    for (const [i, group] of own.fallbacks.entries()) {
+      checkModel(principal, namesOf(group), group.model, `${field}[${i}]`);
     }
     return own;
   }
   if (principal.models === null || plan.fallbacks.length + plan.contextFallbacks.length === 0) return plan;
-  const allowed = ({ model }: Group<Deployment>): boolean => mayAsk(principal, model);
+  const allowed = (group: Group<Deployment>): boolean => mayAsk(principal, namesOf(group));
   return {
     ...plan,
     fallbacks: plan.fallbacks.filter(allowed),
@@ -166,8 +170,9 @@ function planOf(call: Call, router: Router): RoutePlan {
   };
 }
 
-const notAllowed = (model: string, field: string): GatewayError =>
-  new GatewayError(ErrorReason.PERMISSION_DENIED, `model ${shown(model)} is not allowed`, { field });
+/** All that a model is called. Who may ask a group of deployments may ask each of them. */
+const namesOf = ({ model, deployments: [first, ...others] }: Group<Deployment>): readonly string[] =>
+  first === undefined || others.length > 0 ? [model] : [model, ...first.names];
 
 function deploymentOf(
   name: string,
@@ -203,6 +208,7 @@ function deploymentOf(
     timeouts: { ...table.timeouts, ...table.providerTimeouts.get(providerName), ...entry?.timeouts },
     weight,
     price: price === undefined ? Number.POSITIVE_INFINITY : (price.input ?? 0) + (price.output ?? 0),
+    names: [name, ...(exact && entry !== null ? [entry.model.id] : []), `${providerName}/${upstreamModel}`],
   };
 }
 

@@ -3,6 +3,7 @@ import type { ErrorReply } from '../codec/upstream-error.ts';
 import { notUnderstood } from '../codec/upstream-error.ts';
 import type { GatewayError } from '../errors/gateway-error.ts';
 import type { UpstreamClient, UpstreamResponse } from '../http/client.ts';
+import type { KeyChoice, KeyPool } from './key-pool.ts';
 import type { Timeouts } from './provider.ts';
 import { upstreamFault } from './upstream-fault.ts';
 
@@ -13,6 +14,8 @@ export interface HttpApiOptions {
   readonly baseUrl: string;
   /** Sent with every request: authorization and what else the provider wants. Names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Where there are several keys: each request has one of them, and another one when that is refused. */
+  readonly keys?: KeyPool | undefined;
   /** Headers that hang on the very request, such as its signature; they win. */
   readonly sign?: (request: SignedRequest) => Readonly<Record<string, string>>;
   /** A reply that did not succeed, as the error that the client is told of. */
@@ -38,6 +41,10 @@ export interface ApiRequest {
   readonly body: string | null;
   /** Media type of the wanted answer. Default `application/json`. */
   readonly accept?: string;
+  /** Model that it is about, if any. */
+  readonly model?: string;
+  /** See ProviderCall.keys. */
+  readonly keys?: KeyChoice | undefined;
   /** More headers for this request; names in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
@@ -69,7 +76,8 @@ export class HttpApi {
   /** Resolves when the head of a reply that succeeded is there. The body has to be read to its end or cancelled. */
   async send(request: ApiRequest): Promise<UpstreamResponse> {
     const { body, accept = 'application/json', signal, timeouts } = request;
-    const { decodeError, sign } = this.#options;
+    const { decodeError, sign, keys } = this.#options;
+    const tries = keys === undefined ? null : keys.begin(request.model ?? '', request.keys ?? null);
     const method = body === null ? 'GET' : 'POST';
     const path = `${this.#root}${request.path}`;
     const headers: Record<string, string> = { accept, ...this.#options.headers, ...request.headers };
@@ -77,24 +85,28 @@ export class HttpApi {
     if (sign !== undefined) {
       Object.assign(headers, sign({ method, origin: this.#origin, path, headers, body: body ?? '' }));
     }
+    const { name: provider } = this;
     try {
-      const response = await this.#client.send({
-        origin: this.#origin,
-        path,
-        method,
-        headers,
-        body,
-        signal,
-        timeouts,
-      });
-      if (response.status >= 200 && response.status < 300) return response;
-      const text = await response.body.text(maxErrorBytes);
-      throw decodeError({
-        status: response.status,
-        headers: response.headers,
-        body: text,
-        provider: this.name,
-      });
+      for (;;) {
+        if (tries !== null) Object.assign(headers, tries.headers);
+        const response = await this.#client.send({
+          origin: this.#origin,
+          path,
+          method,
+          headers,
+          body,
+          signal,
+          timeouts,
+        });
+        const { status } = response;
+        if (status >= 200 && status < 300) {
+          tries?.accepted();
+          return response;
+        }
+        const text = await response.body.text(maxErrorBytes);
+        const error = decodeError({ status, headers: response.headers, body: text, provider });
+        if (tries === null || !tries.next(error)) throw error;
+      }
     } catch (error) {
       throw upstreamFault(this.name, error);
     }

@@ -6,6 +6,8 @@ import { anthropicProvider } from './anthropic/provider.ts';
 import { bedrockProvider } from './bedrock/provider.ts';
 import { fakeProvider } from './fake/provider.ts';
 import { googleProvider } from './google/provider.ts';
+import { withAffinity } from './key-affinity.ts';
+import { KeyPool, type KeyPoolOptions } from './key-pool.ts';
 import { ollamaProvider } from './ollama/provider.ts';
 import { openAIFormProvider } from './openai-form/provider.ts';
 import type { Provider } from './provider.ts';
@@ -14,11 +16,40 @@ import type { Provider } from './provider.ts';
 export function createProviders(
   configs: readonly ProviderConfig[],
   client: UpstreamClient,
+  keyOptions: KeyOptions = { restMs: 600_000, onChange: () => {} },
 ): ReadonlyMap<string, Provider> {
-  return new Map(configs.map((config) => [config.name, makers[config.form](config, client)]));
+  return new Map(
+    configs.map((config) => {
+      const keys = keyPool(config, keyOptions);
+      const provider = makers[config.form](config, client, keys);
+      return [config.name, keys === undefined ? provider : withAffinity(provider)];
+    }),
+  );
 }
 
-type Maker = (config: ProviderConfig, client: UpstreamClient) => Provider;
+/** How keys are handled of which a provider has several. */
+export type KeyOptions = Pick<KeyPoolOptions, 'restMs' | 'onChange' | 'now' | 'random'>;
+
+type Maker = (config: ProviderConfig, client: UpstreamClient, keys: KeyPool | undefined) => Provider;
+
+/** Where providers of each form have their keys. */
+const keyHeaders: Readonly<Record<ProviderForm, readonly [header: string, scheme: string]>> = {
+  openai: ['authorization', 'Bearer '],
+  anthropic: ['x-api-key', ''],
+  google: ['x-goog-api-key', ''],
+  ollama: ['authorization', 'Bearer '],
+  bedrock: ['authorization', 'Bearer '],
+  fake: ['authorization', 'Bearer '],
+};
+
+/** Undefined for a provider that has no choice. */
+function keyPool(config: ProviderConfig, options: KeyOptions): KeyPool | undefined {
+  const { name: provider, apiKeys: keys } = config;
+  const [header, scheme] = keyHeaders[config.form];
+  // A configured header wins.
+  if (keys.length < 2 || config.headers[header] !== undefined) return undefined;
+  return new KeyPool({ ...options, provider, keys, header, scheme });
+}
 
 /** How a provider of each form is made. */
 const makers: Readonly<Record<ProviderForm, Maker>> = {
@@ -30,17 +61,17 @@ const makers: Readonly<Record<ProviderForm, Maker>> = {
   fake: () => fakeProvider(),
 };
 
-function ollamaForm(config: ProviderConfig, client: UpstreamClient): Provider {
+function ollamaForm(config: ProviderConfig, client: UpstreamClient, keys: KeyPool | undefined): Provider {
   const { name, baseUrl, apiKey, discovery, unsupported } = config;
   const headers = {
     ...(apiKey === null ? {} : { authorization: `Bearer ${apiKey.reveal()}` }),
     ...config.headers,
   };
   const missing = missingKey(config, 'authorization');
-  return ollamaProvider({ name, baseUrl, headers, missing, unsupported, discovery }, client);
+  return ollamaProvider({ name, baseUrl, headers, keys, missing, unsupported, discovery }, client);
 }
 
-function openAIForm(config: ProviderConfig, client: UpstreamClient): Provider {
+function openAIForm(config: ProviderConfig, client: UpstreamClient, keys: KeyPool | undefined): Provider {
   const { name, baseUrl, apiKey, discovery, embeddings, responses } = config;
   const unsupported: ReadonlySet<string> = new Set(config.unsupported);
   const headers = {
@@ -52,6 +83,7 @@ function openAIForm(config: ProviderConfig, client: UpstreamClient): Provider {
       name,
       baseUrl,
       headers,
+      keys,
       dialect: dialect(config.dialect),
       missing: missingKey(config, 'authorization'),
       unsupported: () => unsupported,
@@ -63,22 +95,22 @@ function openAIForm(config: ProviderConfig, client: UpstreamClient): Provider {
   );
 }
 
-function googleForm(config: ProviderConfig, client: UpstreamClient): Provider {
+function googleForm(config: ProviderConfig, client: UpstreamClient, keys: KeyPool | undefined): Provider {
   const { name, baseUrl, apiKey, unsupported, discovery } = config;
   const headers = {
     ...(apiKey === null ? {} : { 'x-goog-api-key': apiKey.reveal() }),
     ...config.headers,
   };
   const missing = missingKey(config, 'x-goog-api-key');
-  return googleProvider({ name, baseUrl, headers, missing, unsupported, discovery }, client);
+  return googleProvider({ name, baseUrl, headers, keys, missing, unsupported, discovery }, client);
 }
 
 /** The key goes into Anthropic's own header; hosts that want it elsewhere have it among their headers. */
-function anthropicForm(config: ProviderConfig, client: UpstreamClient): Provider {
+function anthropicForm(config: ProviderConfig, client: UpstreamClient, keys: KeyPool | undefined): Provider {
   const { name, baseUrl, apiKey, unsupported } = config;
   const headers = { ...(apiKey === null ? {} : { 'x-api-key': apiKey.reveal() }), ...config.headers };
   const missing = missingKey(config, 'x-api-key') === null ? null : missingKey(config, 'authorization');
-  return anthropicProvider({ name, baseUrl, headers, missing, unsupported }, client);
+  return anthropicProvider({ name, baseUrl, headers, keys, missing, unsupported }, client);
 }
 
 /** @param keyHeader header of the key: a provider whose configured headers have it needs no other */

@@ -45,22 +45,25 @@ export class StateMemory {
   }
 
   /**
+   * @param tenant whose conversation it is: others must not get it
    * @param provider whose state it is: others must not get it
    * @param callId what the call is known by; see callKey
    */
-  remember(provider: string, callId: string, state: CallState): void {
+  remember(tenant: string, provider: string, callId: string, state: CallState): void {
     const { order: _order, ...bare } = state;
     // A state without its order is better than none.
     const kept = [state, bare].find((one) => sizeOf(one) <= this.#maxEntry);
-    if (kept !== undefined) this.#states.set(keyOf(provider, callId), kept);
+    if (kept !== undefined) this.#states.set(keyOf(tenant, provider, callId), kept);
   }
 
-  recall(provider: string, callId: string): CallState | undefined {
-    return this.#states.get(keyOf(provider, callId));
+  recall(tenant: string, provider: string, callId: string): CallState | undefined {
+    return this.#states.get(keyOf(tenant, provider, callId));
   }
 }
 
-const keyOf = (provider: string, callId: string): string => `${provider}\n${callId}`;
+/** Neither names of tenants nor of providers have line breaks. */
+const keyOf = (tenant: string, provider: string, callId: string): string =>
+  `${tenant}\n${provider}\n${callId}`;
 
 /** Characters of a state, and what its objects take besides. */
 function sizeOf({ reasoning, signature, order }: CallState): number {

@@ -12,6 +12,8 @@ export interface NewResponse extends ResponseFacts {
   readonly body: Uint8Array;
   /** Items in Protobuf's binary form: all that came before the output, the history first. */
   readonly input: readonly Uint8Array[];
+  /** Who has it made, as text that is for whoever goes on with it. */
+  readonly maker: string;
   /** Who works at it, and for how long until it has to be heard of again; null: nobody yet, it is queued; "over": nobody has to. */
   readonly open: { readonly holder: string; readonly leaseMs: number } | null | 'over';
 }
@@ -20,6 +22,8 @@ export interface NewResponse extends ResponseFacts {
 export interface StoredResponse extends ResponseFacts {
   readonly body: Uint8Array;
   readonly input: readonly Uint8Array[];
+  /** See NewResponse.maker. */
+  readonly maker: string;
   /** Whether somebody has to go on with it. */
   readonly open: boolean;
   /** Whoever worked at it has not been heard of for longer than the lease: it has to be ended. Never of one that is queued. */

@@ -75,10 +75,13 @@ export const listModels =
   (api: ModelsApi): RestHandler =>
   (exchange) => {
     const query = new URLSearchParams(exchange.query);
-    const models = api.listModels({
-      provider: query.get('provider') ?? '',
-      includeUnavailable: query.get('include_unavailable') === 'true',
-    });
+    const models = api.listModels(
+      {
+        provider: query.get('provider') ?? '',
+        includeUnavailable: query.get('include_unavailable') === 'true',
+      },
+      exchange.principal,
+    );
     sendJson(exchange, 200, `{"object":"list","data":[${models.map(modelText).join(',')}]}`);
   };
 
@@ -87,7 +90,7 @@ export const getModel =
   (api: ModelsApi): RestHandler =>
   (exchange) => {
     const id = exchange.path.replace(/^(\/v1)?\/models\//, '');
-    sendJson(exchange, 200, modelText(api.getModel(unescaped(id), 'model')));
+    sendJson(exchange, 200, modelText(api.getModel(unescaped(id), 'model', exchange.principal)));
   };
 
 function unescaped(id: string): string {
@@ -102,7 +105,7 @@ function unescaped(id: string): string {
 export const listProviders =
   (api: ModelsApi): RestHandler =>
   (exchange) => {
-    const available = api.listProviders().filter((provider) => provider.available);
+    const available = api.listProviders(exchange.principal).filter((provider) => provider.available);
     const providers = Object.fromEntries(available.map(({ name, models }) => [name, models]));
     const body = { object: 'provider_list', providers, provider_names: Object.keys(providers) };
     sendJson(exchange, 200, JSON.stringify(body));

@@ -16,7 +16,7 @@ export interface BackgroundParts {
   readonly watchers: Watchers;
   readonly terms: () => ResponseTerms;
   /** The context of a call that no client waits for. */
-  readonly contextOf: (tenant: string, id: string) => ResponseCallContext;
+  readonly contextOf: (tenant: string, id: string, maker: string) => ResponseCallContext;
   readonly log: Logger;
 }
 
@@ -78,7 +78,7 @@ export class BackgroundResponses {
     const { maker, contextOf, terms, log } = this.#parts;
     const begun = decodeBody(stored.body);
     const isBackground = begun.parameters?.background === true;
-    const context = contextOf(tenant, stored.id);
+    const context = contextOf(tenant, stored.id, stored.maker);
     if (wasBegun && (terms().resume === 'fail' || !isBackground)) {
       log.warn('a response was abandoned by its gateway', { response_id: stored.id });
       return this.#fail(tenant, stored.id, stored.eventCount, begun);
@@ -88,7 +88,15 @@ export class BackgroundResponses {
       : begun;
     const newId = itemIds(stored.id, 0x1000 + stored.eventCount);
     const items = decodeItems(stored.input);
-    const making: Making = { tenant, response, items, added: items, facts: stored, newId };
+    const making: Making = {
+      tenant,
+      maker: stored.maker,
+      response,
+      items,
+      added: items,
+      facts: stored,
+      newId,
+    };
     void maker.alone(making, context, stored.eventCount);
   }
 

@@ -1,30 +1,34 @@
 import { create } from '@bufbuild/protobuf';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { type Model, type Provider, ProviderSchema } from '../../gen/llmgateway/v1/models_service_pb.js';
+import { checkModel, mayAsk } from '../auth/models.ts';
+import type { Principal } from '../auth/principal.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { KnownModels } from './known-models.ts';
 
 /** ModelsService as an object: RPC and REST call the same one. */
 export interface ModelsApi {
-  listModels(filter: { provider: string; includeUnavailable: boolean }): Model[];
-  /** How many `listModels` has of those that can be used now. */
+  /** Those that may be asked. */
+  listModels(filter: { provider: string; includeUnavailable: boolean }, principal: Principal): Model[];
+  /** How many can be used now. */
   countModels(): number;
-  /** @param field what the error calls the id @throws GatewayError MODEL_NOT_FOUND */
-  getModel(id: string, field: string): Model;
-  listProviders(): Provider[];
+  /** @param field what the error calls the id @throws GatewayError MODEL_NOT_FOUND, PERMISSION_DENIED */
+  getModel(id: string, field: string, principal: Principal): Model;
+  /** With those of their models that may be asked. */
+  listProviders(principal: Principal): Provider[];
 }
 
 /** @param known read anew for each call, since a reload replaces it */
 export function modelsApi(known: () => KnownModels): ModelsApi {
   return {
-    listModels({ provider: wanted, includeUnavailable }) {
+    listModels({ provider: wanted, includeUnavailable }, principal) {
       const models = known();
       return models
         .providers()
         .filter(
           ({ name, available }) => (available || includeUnavailable) && (wanted === '' || wanted === name),
         )
-        .flatMap(({ name }) => models.modelsOf(name));
+        .flatMap(({ name }) => allowed(models.modelsOf(name), principal));
     },
     countModels() {
       const models = known();
@@ -34,25 +38,39 @@ export function modelsApi(known: () => KnownModels): ModelsApi {
       }
       return count;
     },
-    getModel(id, field) {
+    getModel(id, field, principal) {
       const model = resolved(known(), id, field);
-      if (model !== null) return model;
+      if (model !== null) {
+        checkModel(principal, [id, ...namesOf(model)], id);
+        return model;
+      }
       throw new GatewayError(
         ErrorReason.MODEL_NOT_FOUND,
         `model ${JSON.stringify(id.slice(0, 200))} is not known`,
         { field },
       );
     },
-    listProviders() {
+    listProviders(principal) {
       const models = known();
-      return models
-        .providers()
-        .map((provider) =>
-          create(ProviderSchema, { ...provider, models: models.modelsOf(provider.name).map(({ id }) => id) }),
-        );
+      return models.providers().map((provider) =>
+        create(ProviderSchema, {
+          ...provider,
+          models: allowed(models.modelsOf(provider.name), principal).map(({ id }) => id),
+        }),
+      );
     },
   };
 }
+
+/** By what a key may allow a model; see Route.names. */
+const namesOf = ({ id, aliases, provider, upstreamId }: Model): string[] => [
+  id,
+  ...aliases,
+  `${provider}/${upstreamId}`,
+];
+
+const allowed = (models: readonly Model[], principal: Principal): readonly Model[] =>
+  principal.models === null ? models : models.filter((model) => mayAsk(principal, namesOf(model)));
 
 /** @throws GatewayError that calls the id by the field's name */
 function resolved(models: KnownModels, id: string, field: string): Model | null {

@@ -1,5 +1,6 @@
 import { errorToJson } from '@connectrpc/connect/protocol-connect';
 import { setTrailerStatus } from '@connectrpc/connect/protocol-grpc';
+import { errorHeaders } from '../codec/error-headers.ts';
 import type { GatewayError } from '../errors/gateway-error.ts';
 import type { Request, Response } from '../server/types.ts';
 
@@ -23,7 +24,7 @@ export function refuseRpc(req: Request, res: Response, error: GatewayError, requ
     res.end(endOfStream(Buffer.from(JSON.stringify({ error: json }))));
     return;
   }
-  res.writeHead(error.status, { 'content-type': 'application/json' });
+  res.writeHead(error.status, { ...errorHeaders(error), 'content-type': 'application/json' });
   res.end(JSON.stringify(json));
 }
 

@@ -5,6 +5,7 @@ import {
   type ResponseParameters,
   ResponseStatus,
 } from '../../gen/llmgateway/v1/responses_service_pb.js';
+import { encodePrincipal } from '../auth/principal.ts';
 import { type GatewayError, invalidRequest, toGatewayError } from '../errors/gateway-error.ts';
 import { completionEvents } from '../model/completion-events.ts';
 import type { EventStream } from '../model/events.ts';
@@ -30,6 +31,8 @@ import type { ResponseCallContext, ResponsesApiParts, ResponseTerms } from './re
 /** A response that is to be made. */
 export interface Making {
   readonly tenant: string;
+  /** Who has it made, as it is kept; see encodePrincipal. */
+  readonly maker: string;
   readonly response: Response;
   /** All items before the output. */
   readonly items: readonly Item[];
@@ -83,7 +86,8 @@ export class ResponseMaker {
     const nowUs = Date.now() * 1_000;
     const facts = { id, createdUs: nowUs, expiresUs: nowUs + this.#terms.ttlMs * 1_000 };
     const response = newResponse(id, nowSeconds(), { ...asked, input: [] });
-    return { tenant, response, items: [...history, ...added], added, facts, newId };
+    const maker = encodePrincipal(context.principal);
+    return { tenant, maker, response, items: [...history, ...added], added, facts, newId };
   }
 
   /** Makes a response and hands it out when it is done. */
@@ -244,14 +248,14 @@ export class ResponseMaker {
     if (others.length > 0) await this.store.indexItems(tenant, facts, others);
   }
 
-  async #create({ tenant, response, items, facts }: Making, open: NewResponse['open']): Promise<void> {
+  async #create({ tenant, maker, response, items, facts }: Making, open: NewResponse['open']): Promise<void> {
     const { maxBytes } = this.#terms;
     const body = encodeBody(response);
     const input = encodeItems(items);
     let bytes = body.length;
     for (const item of input) bytes += item.length;
     if (bytes > maxBytes) throw tooLarge(`the response ${facts.id}`, maxBytes);
-    await this.store.create(tenant, { ...facts, body, input, open });
+    await this.store.create(tenant, { ...facts, body, input, maker, open });
   }
 }
 

@@ -4,7 +4,7 @@ import {
   type ResponseParameters,
   ResponseStatus,
 } from '../../gen/llmgateway/v1/responses_service_pb.js';
-import { anonymous } from '../auth/principal.ts';
+import { decodePrincipal } from '../auth/principal.ts';
 import { invalidRequest } from '../errors/gateway-error.ts';
 import type { Logger } from '../observability/log.ts';
 import type { Handler, TokenCount } from '../pipeline/call.ts';
@@ -91,10 +91,10 @@ export function responsesApi(parts: ResponsesApiParts): ResponsesApi {
     watchers,
     terms,
     log,
-    contextOf: (tenant, id) => ({
+    contextOf: (tenant, id, maker) => ({
       requestId: id,
       face: 'background',
-      principal: { ...anonymous, tenant },
+      principal: decodePrincipal(maker, tenant),
       client: () => () => {},
       timeoutMs: null,
       tenant,

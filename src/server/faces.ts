@@ -55,6 +55,7 @@ export function createFaces(options: FacesOptions): Faces {
   function refuse(req: Request, res: Response, cause: unknown, id: string): void {
     const error = toGatewayError(cause);
     onRefused(error, id, pathOf(req));
+    res.setHeader(requestIdHeader, id);
     discardBody(req);
     if (isRpc(req.url ?? '/')) refuseRpc(req, res, error, id);
     else refuseRest(req, res, error, id);
@@ -88,6 +89,7 @@ export function createFaces(options: FacesOptions): Faces {
       if (cors(req, res)) return;
       if (req.headers.origin !== undefined && !fromAllowedOrigin(req)) {
         discardBody(req);
+        res.setHeader(requestIdHeader, id);
         return refuseRest(req, res, foreignOrigin(req.headers.origin), id);
       }
       let who: Principal | Promise<Principal>;

@@ -1,3 +1,4 @@
+import type { KeyStore } from '../auth/store.ts';
 import type { RedisAddress } from '../config/redis-url.ts';
 import type { Logger } from '../observability/log.ts';
 import type { ResponseStore } from '../responses/store.ts';
@@ -6,12 +7,14 @@ import type { ToolStore } from '../tools/store.ts';
 import type { BudgetStore, UsageStore } from '../usage/store.ts';
 import { EmbeddedBudgets } from './embedded/budgets.ts';
 import { checkDataDir, Database } from './embedded/database.ts';
+import { EmbeddedKeys } from './embedded/keys.ts';
 import { EmbeddedResponses } from './embedded/responses.ts';
 import { EmbeddedSessions } from './embedded/sessions.ts';
 import { EmbeddedTools } from './embedded/tools.ts';
 import { EmbeddedUsage } from './embedded/usage.ts';
 import { RedisBudgets } from './redis/budgets.ts';
 import { RedisConnection } from './redis/connection.ts';
+import { RedisKeys } from './redis/keys.ts';
 import { RedisResponses } from './redis/responses.ts';
 import { RedisSessions } from './redis/sessions.ts';
 import { RedisTools } from './redis/tools.ts';
@@ -34,6 +37,7 @@ export interface Stores {
   readonly responses: ResponseStore;
   readonly usage: UsageStore;
   readonly budgets: BudgetStore;
+  readonly keys: KeyStore;
   close(): void;
 }
 
@@ -52,6 +56,7 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
       responses: new RedisResponses(redis),
       usage: new RedisUsage(redis, keepMs),
       budgets: new RedisBudgets(redis),
+      keys: new RedisKeys(redis),
       close: () => redis.close(),
     };
   }
@@ -78,6 +83,7 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
     responses,
     usage,
     budgets,
+    keys: new EmbeddedKeys(database),
     close() {
       clearInterval(timer);
       database.close();

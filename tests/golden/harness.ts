@@ -100,7 +100,7 @@ export async function startHarness(): Promise<Harness> {
       face: 'openai.chat',
       principal: anonymous,
       signal: new AbortController().signal,
-      route: { provider, upstreamModel: model, timeouts: NO_TIMEOUTS },
+      route: { provider, upstreamModel: model, timeouts: NO_TIMEOUTS, names: [] },
       report: build.callReport('', ''),
       stream,
       request,

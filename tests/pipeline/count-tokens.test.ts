@@ -25,6 +25,7 @@ function callOf(count: Provider['countTokens'], signal = new AbortController().s
       provider,
       upstreamModel: 'four',
       timeouts: { connectMs: 1, firstByteMs: 1, idleMs: 1 },
+      names: [],
     },
     report: build.callReport('', ''),
   };

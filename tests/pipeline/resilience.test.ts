@@ -34,6 +34,7 @@ const at = (one: Provider, upstreamModel = 'm'): Deployment => ({
   upstreamModel,
   timeouts,
   weight: 1,
+  names: [],
   price: 0,
 });
 

@@ -8,21 +8,23 @@ const state = (text: string): CallState => ({
   signature: '',
 });
 
-test('a state is found by its provider and its call only', () => {
+test('a state is found by its tenant, its provider and its call only', () => {
   const memory = new StateMemory({ maxSize: 100_000, ttlMs: 1_000 });
-  memory.remember('one', 'call_1', state('a'));
-  expect(memory.recall('one', 'call_1')).toEqual(state('a'));
-  expect(memory.recall('two', 'call_1')).toBeUndefined();
-  expect(memory.recall('one', 'call_2')).toBeUndefined();
+  memory.remember('t', 'one', 'call_1', state('a'));
+  expect(memory.recall('t', 'one', 'call_1')).toEqual(state('a'));
+  expect(memory.recall('t', 'two', 'call_1')).toBeUndefined();
+  expect(memory.recall('u', 'one', 'call_1')).toBeUndefined();
+  expect(memory.recall('', 'one', 'call_1')).toBeUndefined();
+  expect(memory.recall('t', 'one', 'call_2')).toBeUndefined();
 });
 
 test('the longest unused are forgotten when the memory is full', () => {
   const memory = new StateMemory({ maxSize: 20_000, ttlMs: 1_000 });
   for (let i = 0; i < 100; i++) {
-    memory.remember('p', `call_${i}`, state('x'.repeat(500)));
-    memory.recall('p', 'call_0');
+    memory.remember('t', 'p', `call_${i}`, state('x'.repeat(500)));
+    memory.recall('t', 'p', 'call_0');
   }
-  const left = Array.from({ length: 100 }, (_, i) => memory.recall('p', `call_${i}`) !== undefined);
+  const left = Array.from({ length: 100 }, (_, i) => memory.recall('t', 'p', `call_${i}`) !== undefined);
   expect(left[0]).toBe(true);
   expect(left[1]).toBe(false);
   expect(left[99]).toBe(true);
@@ -31,20 +33,20 @@ test('the longest unused are forgotten when the memory is full', () => {
 
 test('a state too large for its share is not kept', () => {
   const memory = new StateMemory({ maxSize: 16_000, ttlMs: 1_000 });
-  memory.remember('p', 'call_1', state('x'.repeat(2_000)));
-  expect(memory.recall('p', 'call_1')).toBeUndefined();
+  memory.remember('t', 'p', 'call_1', state('x'.repeat(2_000)));
+  expect(memory.recall('t', 'p', 'call_1')).toBeUndefined();
 });
 
 test('a state is forgotten when it has not been used for long', () => {
   let now = 1;
   const memory = new StateMemory({ maxSize: 100_000, ttlMs: 1_000, now: () => now });
-  memory.remember('p', 'call_1', state('a'));
+  memory.remember('t', 'p', 'call_1', state('a'));
   now += 900;
-  expect(memory.recall('p', 'call_1')).toBeDefined();
+  expect(memory.recall('t', 'p', 'call_1')).toBeDefined();
   now += 900;
-  expect(memory.recall('p', 'call_1')).toBeDefined();
+  expect(memory.recall('t', 'p', 'call_1')).toBeDefined();
   now += 1_100;
-  expect(memory.recall('p', 'call_1')).toBeUndefined();
+  expect(memory.recall('t', 'p', 'call_1')).toBeUndefined();
 });
 
 test('a state whose order is too large for its share is kept without it', () => {
@@ -56,8 +58,8 @@ test('a state whose order is too large for its share is kept without it', () => 
     if (order === undefined) throw new Error('no order');
     return { ...state('a'), order };
   };
-  memory.remember('p', 'call_1', ordered(2));
-  expect(memory.recall('p', 'call_1')).toEqual(ordered(2));
-  memory.remember('p', 'call_1', ordered(100));
-  expect(memory.recall('p', 'call_1')).toEqual(state('a'));
+  memory.remember('t', 'p', 'call_1', ordered(2));
+  expect(memory.recall('t', 'p', 'call_1')).toEqual(ordered(2));
+  memory.remember('t', 'p', 'call_1', ordered(100));
+  expect(memory.recall('t', 'p', 'call_1')).toEqual(state('a'));
 });

@@ -60,6 +60,7 @@ describe('the embedded store of responses', () => {
     expiresUs,
     body: bytes('body'),
     input: [bytes('input')],
+    maker: '',
     open: { holder: 'h', leaseMs: 60_000 },
   });
 

@@ -48,6 +48,7 @@ const response = (changes: Partial<NewResponse> = {}): NewResponse => ({
   expiresUs: Date.now() * 1000 + 3_600e6,
   body: bytes('body'),
   input: [bytes('input')],
+  maker: '',
   open: { holder: 'h', leaseMs: long },
   ...changes,
 });

@@ -53,6 +53,13 @@ export const upstreamSettings = {
     2_048,
     'Most connections to one provider, one for each call under way; as many calls may wait for one',
   ),
+  keyRestMs: time(
+    'upstream.key_rest',
+    'UPSTREAM_KEY_REST',
+    [1_000, 24 * hour],
+    600_000,
+    'How long one of several keys of a provider is set aside once the provider has refused it',
+  ),
   discoveryIntervalMs: time(
     'upstream.discovery_interval',
     'DISCOVERY_INTERVAL',

@@ -11,6 +11,7 @@ import type { UpstreamClient } from '../../http/client.ts';
 import { SseFraming } from '../framed-event-stream.ts';
 import { HttpApi } from '../http-api.ts';
 import { httpChat } from '../http-chat.ts';
+import type { KeyPool } from '../key-pool.ts';
 import type { Provider } from '../provider.ts';
 import { routesOf } from './routes.ts';
 
@@ -21,6 +22,8 @@ export interface AnthropicOptions {
   readonly baseUrl: string;
   /** Sent with every request, names in lower case: the key and what else the provider wants. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Where there are several: each request has one of them in the place of the headers'. */
+  readonly keys?: KeyPool | undefined;
   readonly missing: string | null;
   /** Request parameters that no model of it takes. */
   readonly unsupported: readonly string[];
@@ -38,7 +41,10 @@ export function anthropicProvider(options: AnthropicOptions, client: UpstreamCli
   const { 'anthropic-beta': ownBetas, ...own } = options.headers;
   const { baseUrl, host, messagesPath, countPath } = routesOf(options.baseUrl);
   const headers = { 'anthropic-version': apiVersion, ...own };
-  const api = new HttpApi({ name, baseUrl, headers, decodeError: decodeMessagesError }, client);
+  const api = new HttpApi(
+    { name, baseUrl, headers, keys: options.keys, decodeError: decodeMessagesError },
+    client,
+  );
 
   /** Betas are those of the configuration and those of the client. */
   const betaHeader = ({ betas }: EncodedMessagesRequest): Record<string, string> => {

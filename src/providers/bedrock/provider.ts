@@ -8,6 +8,7 @@ import { type AwsEventStreamMessage, AwsEventStreamReader } from '../../http/aws
 import type { UpstreamClient } from '../../http/client.ts';
 import { HttpApi } from '../http-api.ts';
 import { type HttpChat, httpChat } from '../http-chat.ts';
+import type { KeyPool } from '../key-pool.ts';
 import type { Provider } from '../provider.ts';
 import { claudeByInvoke } from './claude.ts';
 import { bedrockTokenCount } from './count-tokens.ts';
@@ -17,14 +18,14 @@ import { bedrockProxy } from './proxy.ts';
 import { awsSigner } from './sign.ts';
 
 /** Amazon Bedrock: chat by Converse, embeddings by InvokeModel; or the proxy in front of it, where one is configured. */
-export function bedrockProvider(config: ProviderConfig, client: UpstreamClient): Provider {
+export function bedrockProvider(config: ProviderConfig, client: UpstreamClient, keys?: KeyPool): Provider {
   if (config.aws !== null && config.aws.endpoint !== '') return bedrockProxy(config, client);
   const { name } = config;
   const missing = missingOf(config);
   // A provider that lacks something gets no calls, but needs an address.
   const baseUrl = config.baseUrl === '' ? `https://${name}.invalid` : config.baseUrl;
   const api = new HttpApi(
-    { name, baseUrl, ...authorization(config, baseUrl), decodeError: decodeConverseError },
+    { name, baseUrl, ...authorization(config, baseUrl), keys, decodeError: decodeConverseError },
     client,
   );
   const converse = byConverse(api);

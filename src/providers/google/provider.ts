@@ -10,6 +10,7 @@ import type { UpstreamClient } from '../../http/client.ts';
 import { SseFraming } from '../framed-event-stream.ts';
 import { backgroundTimeouts, HttpApi } from '../http-api.ts';
 import { httpChat } from '../http-chat.ts';
+import type { KeyPool } from '../key-pool.ts';
 import type { DiscoveredModel, Provider, ProviderCall } from '../provider.ts';
 import { decodeModelPage } from './model-list.ts';
 import { modelResource } from './model-path.ts';
@@ -21,6 +22,8 @@ export interface GoogleOptions {
   readonly baseUrl: string;
   /** Sent with every request: the key and what else the provider wants. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Where there are several: each request has one of them in the place of the headers'. */
+  readonly keys?: KeyPool | undefined;
   readonly missing: string | null;
   /** Request parameters that it cannot take, by their REST names. */
   readonly unsupported: readonly string[];
@@ -57,7 +60,10 @@ function hostOf(baseUrl: string): Host {
 /** A provider that speaks Gemini's own form: the Gemini API or, by its address, Vertex AI. */
 export function googleProvider(options: GoogleOptions, client: UpstreamClient): Provider {
   const { name, baseUrl, headers, missing } = options;
-  const api = new HttpApi({ name, baseUrl, headers, decodeError: decodeGeminiError }, client);
+  const api = new HttpApi(
+    { name, baseUrl, headers, keys: options.keys, decodeError: decodeGeminiError },
+    client,
+  );
   const { dialect, collection, vertex } = hostOf(baseUrl);
   const unsupported: ReadonlySet<string> = new Set(options.unsupported);
   const thoughtless: ReadonlySet<string> = new Set([...options.unsupported, 'reasoning_effort']);

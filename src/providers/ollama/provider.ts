@@ -7,6 +7,7 @@ import { encodeChatRequest } from '../../codec/ollama-chat/encode-request.ts';
 import type { UpstreamClient } from '../../http/client.ts';
 import { HttpApi } from '../http-api.ts';
 import { httpChat } from '../http-chat.ts';
+import type { KeyPool } from '../key-pool.ts';
 import { NdjsonFraming } from '../ndjson-framing.ts';
 import type { Provider } from '../provider.ts';
 import { ModelBook } from './model-book.ts';
@@ -17,6 +18,8 @@ export interface OllamaOptions {
   readonly baseUrl: string;
   /** Sent with every request: the key of a hosted one, and what else is configured. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Where there are several: each request has one of them in the place of the headers'. */
+  readonly keys?: KeyPool | undefined;
   readonly missing: string | null;
   /** Request parameters that it cannot take, whatever the model. */
   readonly unsupported: readonly string[];
@@ -27,7 +30,10 @@ export interface OllamaOptions {
 /** Ollama by its own API, here or hosted. */
 export function ollamaProvider(options: OllamaOptions, client: UpstreamClient): Provider {
   const { name, baseUrl, headers, missing, discovery } = options;
-  const api = new HttpApi({ name, baseUrl, headers, decodeError: decodeChatError }, client);
+  const api = new HttpApi(
+    { name, baseUrl, headers, keys: options.keys, decodeError: decodeChatError },
+    client,
+  );
   const book = new ModelBook(api);
   const provider: Provider = {
     name,

@@ -8,6 +8,7 @@ import type { UpstreamClient } from '../../http/client.ts';
 import { SseFraming } from '../framed-event-stream.ts';
 import { backgroundTimeouts, HttpApi } from '../http-api.ts';
 import { httpChat } from '../http-chat.ts';
+import type { KeyPool } from '../key-pool.ts';
 import type { Provider } from '../provider.ts';
 import { createEmbeddings } from './embeddings.ts';
 import { decodeModelList } from './model-list.ts';
@@ -20,6 +21,8 @@ export interface OpenAIFormOptions {
   readonly baseUrl: string;
   /** Sent with every request: authorization and what else the provider wants. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Where there are several: each request has one of them in the place of the headers'. */
+  readonly keys?: KeyPool | undefined;
   readonly dialect: OpenAIChatDialect;
   readonly missing: string | null;
   readonly unsupported: (upstreamModel: string) => ReadonlySet<string>;
@@ -37,7 +40,10 @@ const maxModelListBytes = 16 * 1024 * 1024;
 /** A provider that speaks OpenAI's chat completions, and its embeddings where it has some. */
 export function openAIFormProvider(options: OpenAIFormOptions, client: UpstreamClient): Provider {
   const { name, baseUrl, headers, dialect, missing, unsupported } = options;
-  const api = new HttpApi({ name, baseUrl, headers, decodeError: decodeChatError }, client);
+  const api = new HttpApi(
+    { name, baseUrl, headers, keys: options.keys, decodeError: decodeChatError },
+    client,
+  );
   const provider: Provider = {
     name,
     missing,

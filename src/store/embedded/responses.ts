@@ -26,7 +26,7 @@ const eventBatch = 5_000;
 const sweepBatch = 200;
 
 const columns =
-  'r.key, r.tenant, r.id, r.created, r.expires, r.body, r.bytes, r.count, r.open, r.holder, r.held_until, r.begun, r.cancelled';
+  'r.key, r.tenant, r.id, r.created, r.expires, r.body, r.bytes, r.count, r.open, r.holder, r.held_until, r.begun, r.cancelled, r.maker';
 
 /** Responses in the embedded store. Leases are by the system's clock, which processes that share the file share as well. */
 export class EmbeddedResponses extends EmbeddedConversations implements ResponseStore {
@@ -55,8 +55,8 @@ export class EmbeddedResponses extends EmbeddedConversations implements Response
       );
       // One that is there is the same one, whose making was not heard of. It may have gone on since.
       const made = this.#database.get(
-        `INSERT INTO responses (tenant, id, created, expires, body, bytes, open, holder, held_until)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING key`,
+        `INSERT INTO responses (tenant, id, created, expires, body, bytes, open, holder, held_until, maker)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING key`,
         tenant,
         id,
         createdUs,
@@ -66,6 +66,7 @@ export class EmbeddedResponses extends EmbeddedConversations implements Response
         open === 'over' ? 0 : 1,
         lease?.holder ?? null,
         Date.now() + (lease?.leaseMs ?? 0),
+        response.maker,
       );
       if (made === null) return;
       this.#database.run(
@@ -307,6 +308,7 @@ const responseOf = async (row: Row, abandoned = isAbandoned(row)): Promise<Store
   expiresUs: row['expires'] as number,
   body: await unpack(row['body'] as Uint8Array),
   input: await unpackList(row['items'] as Uint8Array),
+  maker: row['maker'] as string,
   open: row['open'] === 1,
   abandoned,
   cancelled: row['cancelled'] === 1,

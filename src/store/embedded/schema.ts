@@ -125,4 +125,13 @@ export const migrations: readonly string[] = [
    CREATE INDEX budget_holds_by_hold ON budget_holds (hold);
    CREATE INDEX budget_holds_by_account ON budget_holds (account);
    CREATE INDEX budget_holds_by_expiry ON budget_holds (expires);`,
+  // Keys of clients, by their hashes. `maker` is who has a response made, for those that go on without a client.
+  `CREATE TABLE api_keys (
+     id TEXT PRIMARY KEY,
+     hash TEXT NOT NULL UNIQUE,
+     revision INTEGER NOT NULL,
+     body TEXT NOT NULL,
+     used INTEGER NOT NULL DEFAULT 0
+   ) STRICT, WITHOUT ROWID;
+   ALTER TABLE responses ADD COLUMN maker TEXT NOT NULL DEFAULT '';`,
 ];

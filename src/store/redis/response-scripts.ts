@@ -1,6 +1,6 @@
 import { script } from './connection.ts';
 
-// A response is a hash (created, expires, body, bytes, count, open, holder, until, begun, cancelled), its packed input and a list of its
+// A response is a hash (created, expires, body, bytes, count, open, holder, until, begun, cancelled, maker), its packed input and a list of its
 // events: KEYS 1 to 3. Events are numbered without gaps, so that a list's places are their numbers; a stream would have to be told its ids
 // one by one and could not be compared or cut by number.
 //
@@ -39,13 +39,13 @@ local result = cancelled == '1' and 'cancelled' or 'done'`;
 /** The response, after what `reply` has already. */
 const whole = `
 local input = redis.call('GET', KEYS[2])
-for _, value in ipairs({created, expires, redis.call('HGET', KEYS[1], 'body'), open, isAbandoned, cancelled, count, holder, input or ''}) do
+for _, value in ipairs({created, expires, redis.call('HGET', KEYS[1], 'body'), open, isAbandoned, cancelled, count, holder, input or '', redis.call('HGET', KEYS[1], 'maker') or ''}) do
   reply[#reply + 1] = value
 end
 return reply`;
 
 /**
- * ARGV: now, created, expires, body, input, bytes, open, holder, lease. One that is there is the same one, whose making was not heard of; it
+ * ARGV: now, created, expires, body, input, bytes, open, holder, lease, maker. One that is there is the same one, whose making was not heard of; it
  * may have gone on since.
  */
 export const create = script(`
@@ -54,7 +54,7 @@ if there and tonumber(there) > tonumber(ARGV[1]) then return 0 end
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
 ${clock}
 redis.call('HSET', KEYS[1], 'created', ARGV[2], 'expires', ARGV[3], 'body', ARGV[4], 'bytes', ARGV[6], 'count', 0, 'open', ARGV[7],
-  'holder', ARGV[8], 'until', clock + ARGV[9], 'begun', 0, 'cancelled', 0)
+  'holder', ARGV[8], 'until', clock + ARGV[9], 'begun', 0, 'cancelled', 0, 'maker', ARGV[10])
 redis.call('SET', KEYS[2], ARGV[5])
 for i = 1, 2 do redis.call('PEXPIREAT', KEYS[i], math.ceil(tonumber(ARGV[3]) / 1000)) end
 return 1`);

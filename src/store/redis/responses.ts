@@ -64,6 +64,7 @@ export class RedisResponses extends RedisConversations implements ResponseStore 
       open === 'over' ? 0 : 1,
       lease?.holder ?? '',
       lease?.leaseMs ?? 0,
+      response.maker,
     ]);
   }
 
@@ -227,9 +228,9 @@ const splitOnce = (text: string): string[] => {
   return [text.slice(0, colon), text.slice(colon + 1)];
 };
 
-/** created, expires, body, open, abandoned, cancelled, count, holder, input. */
+/** created, expires, body, open, abandoned, cancelled, count, holder, input, maker. */
 async function responseOf(id: string, reply: readonly Buffer[]): Promise<StoredResponse> {
-  const [created, expires, body, open, abandoned, cancelled, count, , input] = reply;
+  const [created, expires, body, open, abandoned, cancelled, count, , input, maker] = reply;
   return {
     id,
     createdUs: Number(created),
@@ -237,6 +238,7 @@ async function responseOf(id: string, reply: readonly Buffer[]): Promise<StoredR
     body: await unpack(body as Buffer),
     // An empty list is packed as well: what is not there at all has just been cleared away.
     input: input === undefined || input.length === 0 ? [] : await unpackList(input),
+    maker: String(maker ?? ''),
     open: isOne(open),
     abandoned: isOne(abandoned),
     cancelled: isOne(cancelled),

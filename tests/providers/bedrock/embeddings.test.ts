@@ -31,6 +31,7 @@ const config = (): ProviderConfig => ({
   form: 'bedrock',
   baseUrl: upstream.origin,
   apiKey: null,
+  apiKeys: [],
   aws: {
     region: 'eu-west-1',
     credentials: {

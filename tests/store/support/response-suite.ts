@@ -29,6 +29,7 @@ export function responseSuite(under: () => ResponsesUnderTest): void {
       expiresUs: createdUs + 3_600e6,
       body: bytes('body'),
       input: [bytes('one'), bytes('two')],
+      maker: 'who {"ä"}',
       open: { holder: 'h', leaseMs: long },
       ...changes,
     };

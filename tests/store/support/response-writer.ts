@@ -11,7 +11,7 @@ const maxBytes = 2 ** 28;
 const open = { holder: 'writer', leaseMs: 1 };
 const body = encoder.encode('body');
 const facts = { createdUs, expiresUs: createdUs + 3_600e6 };
-await store.create('', { id, ...facts, body, input: [encoder.encode('input')], open });
+await store.create('', { id, ...facts, body, input: [encoder.encode('input')], maker: '', open });
 await store.createConversation('', { id: 'conversation', ...facts, metadataJson: '{}' }, []);
 for (let n = 0; ; n++) {
   const events = [encoder.encode(`${n} a`), encoder.encode(`${n} b`)];
