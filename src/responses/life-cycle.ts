@@ -1,13 +1,13 @@
 import { type CallReport, FinishReason, type StreamFinished } from '../../gen/llmgateway/v1/completion_pb.js';
 import type { ErrorDetail } from '../../gen/llmgateway/v1/error_pb.js';
-import { type Part, Role } from '../../gen/llmgateway/v1/message_pb.js';
+import { type Part, type ReasoningPart, Role } from '../../gen/llmgateway/v1/message_pb.js';
 import {
   type Item,
   type Response,
   type ResponseEvent,
   ResponseStatus,
 } from '../../gen/llmgateway/v1/responses_service_pb.js';
-import { dialectName } from '../codec/openai-responses/dialect.ts';
+import { dialectName, stateFormat } from '../codec/openai-responses/dialect.ts';
 import * as build from '../model/build.ts';
 import { item as buildItem, reasoningItem } from '../model/build-responses.ts';
 import type { StreamEvent } from '../model/events.ts';
@@ -162,10 +162,10 @@ export class LifeCycle {
     }
     this.#owners.set(number, owner);
     if (kind.case === 'toolCall' || isItem(kind)) {
-      owner.open(number, content, kindOf(content));
+      owner.open(number, content, kindOf(content, owner.item));
       return;
     }
-    const part = owner.open(number, withoutItem(content), kindOf(content));
+    const part = owner.open(number, withoutItem(content), kindOf(content, owner.item));
     // Reasoning may turn out to be nothing that can be read.
     if (kind.case !== 'reasoning' || kind.value.text !== '') this.#push(out, owner.started(part));
   }
@@ -202,7 +202,10 @@ export class LifeCycle {
           value: { ...content.value },
         });
       case 'reasoning':
-        return buildItem(content.value.id || id('rs'), { case: 'reasoning', value: reasoningItem([]) });
+        return buildItem(content.value.id || id('rs'), {
+          case: 'reasoning',
+          value: reasoningItem([], '', this.#showsAsSummary(content.value)),
+        });
       case 'opaque':
         if (isItem(content)) return buildItem(id('it'), { case: 'opaque', value: content.value });
         break;
@@ -212,6 +215,12 @@ export class LifeCycle {
       case: 'message',
       value: build.message(Role.ASSISTANT, [], { multipart: true }),
     });
+  }
+
+  /** Clients that ask for summaries look nowhere else, and only providers of this API make some. */
+  #showsAsSummary({ format }: ReasoningPart): boolean {
+    const { parameters } = this.#response;
+    return format !== stateFormat && (parameters?.reasoningSummary ?? '') !== '';
   }
 
   #grow(delta: Delta, out: ResponseEvent[]): void {

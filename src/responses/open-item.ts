@@ -129,14 +129,16 @@ export const isOwn = (kind: ItemPartKind): boolean =>
   kind === ItemPartKind.ARGUMENTS || kind === ItemPartKind.INPUT;
 
 /** What a part of an answer is in an item. */
-export function kindOf({ content }: Part): ItemPartKind {
+export function kindOf({ content }: Part, { kind: item }: Item): ItemPartKind {
   switch (content.case) {
     case 'text':
       return ItemPartKind.TEXT;
     case 'refusal':
       return ItemPartKind.REFUSAL;
     case 'reasoning':
-      return content.value.summary ? ItemPartKind.SUMMARY : ItemPartKind.REASONING;
+      return content.value.summary || (item.case === 'reasoning' && item.value.shownAsSummary)
+        ? ItemPartKind.SUMMARY
+        : ItemPartKind.REASONING;
     case 'toolCall':
       return content.value.custom ? ItemPartKind.INPUT : ItemPartKind.ARGUMENTS;
     case 'audio':

@@ -8,7 +8,8 @@ import {
 import { type GatewayError, invalidRequest, toGatewayError } from '../errors/gateway-error.ts';
 import { completionEvents } from '../model/completion-events.ts';
 import type { EventStream } from '../model/events.ts';
-import type { ClientWatch } from '../pipeline/call-signal.ts';
+import type { ChatCall, Reply } from '../pipeline/call.ts';
+import { type ClientWatch, watchSignal } from '../pipeline/call-signal.ts';
 import { chatRequestOf } from '../responses/chat-request.ts';
 import { addToConversation } from '../responses/conversations.ts';
 import { tooLarge } from '../responses/errors.ts';
@@ -18,6 +19,7 @@ import { encodeBody, encodeItems } from '../responses/items.ts';
 import { Keeper } from '../responses/keeper.ts';
 import { LifeCycle } from '../responses/life-cycle.ts';
 import { newResponse } from '../responses/new-response.ts';
+import { inOwnWords } from '../responses/own-words.ts';
 import { ResponseRun } from '../responses/run.ts';
 import type { NewResponse, ResponseFacts, ResponseStore } from '../responses/store.ts';
 import { roundEvents } from '../responses/tool-rounds.ts';
@@ -92,7 +94,7 @@ export class ResponseMaker {
     const { signal, release } = beginCall(this.#watched(asked, context), this.#parts.limits);
     try {
       const request = this.#request(asked, making);
-      const reply = await this.#parts.handle(newResponseCall(request, context, false, signal));
+      const reply = await this.#handle(newResponseCall(request, context, false, signal), context);
       if (reply.kind !== 'unary') throw new Error('a unary call was not answered with a completion');
       const { response } = making;
       const lifeCycle = new LifeCycle({ response, newId: making.newId, now: nowSeconds });
@@ -144,11 +146,13 @@ export class ResponseMaker {
    */
   async alone(making: Making, context: ResponseCallContext, logged: number): Promise<void> {
     const asked = { ...(making.response.parameters as ResponseParameters), input: [] };
-    const { signal, release } = beginCall({ ...context, client: nobody }, this.#parts.limits);
-    // The signal's reasons are its own: a run that is stopped stops the answer.
+    const stopping = new AbortController();
+    const client = watchSignal(stopping.signal);
+    const { signal, release } = beginCall({ ...context, client }, this.#parts.limits);
     const options = { keeps: true, logged, release, survives: true };
     const opening = this.#answer(asked, making, context, signal);
-    await this.#run(making, openLater(opening), context, options).finish();
+    const answer = openLater(opening, () => stopping.abort());
+    await this.#run(making, answer, context, options).finish();
   }
 
   /** Stops one of this process. */
@@ -171,6 +175,14 @@ export class ResponseMaker {
     return request;
   }
 
+  async #handle(call: ChatCall, { fields }: ResponseCallContext): Promise<Reply> {
+    try {
+      return await this.#parts.handle(call);
+    } catch (error) {
+      throw inOwnWords(error, fields);
+    }
+  }
+
   async #answer(
     asked: ResponseParameters,
     making: Making,
@@ -178,7 +190,7 @@ export class ResponseMaker {
     signal: AbortSignal,
   ): Promise<EventStream> {
     const call = newResponseCall(this.#request(asked, making), context, true, signal);
-    const reply = await this.#parts.handle(call);
+    const reply = await this.#handle(call, context);
     if (reply.kind !== 'stream') throw new Error('a streaming call was answered without a stream');
     return reply.events;
   }
@@ -258,12 +270,17 @@ export class ResponseMaker {
 const survives = ({ options, background, store }: ResponseParameters): boolean =>
   background || (options?.finishWhenAbandoned === true && store !== false);
 
-/** An answer that begins with its first pull, so that a failure to begin is one of the answer. */
-function openLater(opening: Promise<EventStream>): EventStream {
+/**
+ * An answer that begins with its first pull, so that a failure to begin is one of the answer.
+ * @param stop ends it, or the wait for it
+ */
+function openLater(opening: Promise<EventStream>, stop: () => void): EventStream {
   opening.catch(() => {});
   return {
     next: async () => (await opening).next(),
     return: async () => {
+      // It may not have begun: then nobody else would end the wait for it.
+      stop();
       const stream = await opening.catch((error: unknown): GatewayError => toGatewayError(error));
       return 'next' in stream ? stream.return() : { done: true, value: undefined };
     },

@@ -16,6 +16,7 @@ import { isResponseId } from '../responses/ids.ts';
 import { decodeBody, decodeItems, encodeBody, encodeEvents } from '../responses/items.ts';
 import { newHolder } from '../responses/keeper.ts';
 import { LifeCycle } from '../responses/life-cycle.ts';
+import { inOwnWords } from '../responses/own-words.ts';
 import type { ResponseStore, StoredResponse } from '../responses/store.ts';
 import { Watchers } from '../responses/watchers.ts';
 import { BackgroundResponses } from './background-responses.ts';
@@ -199,6 +200,8 @@ export function responsesApi(parts: ResponsesApiParts): ResponsesApi {
         const reply = await count(newResponseCall(request, context, false, signal));
         if (reply.kind !== 'count') throw new Error('a call for a count was not answered with one');
         return reply.count;
+      } catch (error) {
+        throw inOwnWords(error, context.fields);
       } finally {
         release();
       }

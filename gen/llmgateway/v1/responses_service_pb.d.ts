@@ -169,6 +169,13 @@ export declare type ReasoningItem = Message<"llmgateway.v1.ReasoningItem"> & {
    * @generated from field: string encrypted_content = 2;
    */
   encryptedContent: string;
+
+  /**
+   * A summary was asked for, and the provider makes none: what it thought is shown as one.
+   *
+   * @generated from field: bool shown_as_summary = 3;
+   */
+  shownAsSummary: boolean;
 };
 
 /**

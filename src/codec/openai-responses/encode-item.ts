@@ -9,7 +9,7 @@ import { quote, rest } from '../json.ts';
 import { dialectName, gatewayLabel } from './dialect.ts';
 import { encodeContentPart, type Side } from './encode-content.ts';
 import { ownMembers } from './extras.ts';
-import { encodeForeign } from './foreign.ts';
+import { encodeForeignItem } from './foreign.ts';
 import { wrapState } from './foreign-state.ts';
 import { encodeStatus } from './status.ts';
 
@@ -54,7 +54,7 @@ export function encodeItem(item: Item, { complete, withState }: ItemForm): strin
     case 'opaque':
       return kind.value.dialect === dialectName
         ? kind.value.json
-        : encodeForeign(kind.value, `${id}"status":"${encodeStatus(known(item.status))}"`);
+        : encodeForeignItem(kind.value, id, encodeStatus(known(item.status)));
     case 'gatewayCall':
       return encodeGatewayCall(item.id, kind.value, known(item.status));
     default:
@@ -110,7 +110,7 @@ const isPlainText = (part: Part): boolean =>
 function encodeReasoning(item: ReasoningItem, withState: boolean): string {
   const texts = (type: string, summary: boolean): string =>
     item.parts
-      .filter((part) => part.summary === summary && part.text !== '')
+      .filter((part) => (part.summary || item.shownAsSummary) === summary && part.text !== '')
       .map(({ text }) => `{"type":"${type}","text":${quote(text)}}`)
       .join(',');
   const content = texts('reasoning_text', false);
