@@ -14,11 +14,12 @@ import { decodeLogprobs } from './logprobs.ts';
 /** Kinds of parts that grow one at a time; a part of another kind ends them. */
 type Flow = 'text' | 'reasoning' | 'refusal' | 'audio';
 
-const seeds: Readonly<Record<Flow, () => Part>> = {
+const seeds: Readonly<Record<Flow, (audioFormat: string) => Part>> = {
   text: () => build.textPart(''),
   reasoning: () => build.part({ case: 'reasoning', value: build.reasoning('') }),
   refusal: () => build.part({ case: 'refusal', value: build.refusal('') }),
-  audio: () => build.part({ case: 'audio', value: build.audio({ case: 'base64', value: '' }) }),
+  audio: (format) =>
+    build.part({ case: 'audio', value: build.audio({ case: 'base64', value: '' }, { format }) }),
 };
 
 /** The parts of one choice of a stream. */
@@ -37,15 +38,20 @@ export class ChoiceDecoder {
   /** Readable reasoning of the part that grows. */
   #thought = '';
   readonly #completion: string;
+  readonly #audioFormat: string;
   /** The finish reason and the provider's own, once they are there. */
   #word = '';
   #nativeWord: unknown = null;
   #ended = false;
 
-  /** @param completion id of the completion */
-  constructor(completion: string, index: number) {
+  /**
+   * @param completion id of the completion
+   * @param audioFormat see AnsweredRequest
+   */
+  constructor(completion: string, index: number, audioFormat: string) {
     this.#completion = completion;
     this.#index = index;
+    this.#audioFormat = audioFormat;
   }
 
   /** Whether there is a finish reason. More may come in spite of it. */
@@ -209,7 +215,7 @@ export class ChoiceDecoder {
     this.#tellOpaque(out);
     this.#flow = flow;
     this.#part = this.#next++;
-    out.push(build.partStarted(this.#index, this.#part, seeds[flow]()));
+    out.push(build.partStarted(this.#index, this.#part, seeds[flow](this.#audioFormat)));
   }
 
   /** Opaque reasoning keeps its place among what is readable, and before what is said because of it. */

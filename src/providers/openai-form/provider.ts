@@ -1,3 +1,4 @@
+import { type AnsweredRequest, askedAudioFormat } from '../../codec/openai-chat/answer-audio.ts';
 import { decodeChatError } from '../../codec/openai-chat/decode-error.ts';
 import { decodeChatResponse, unknownOfChoice } from '../../codec/openai-chat/decode-response.ts';
 import { ChatStreamDecoder } from '../../codec/openai-chat/decode-stream.ts';
@@ -8,7 +9,7 @@ import type { UpstreamClient } from '../../http/client.ts';
 import { SseFraming } from '../framed-event-stream.ts';
 import { backgroundTimeouts, HttpApi } from '../http-api.ts';
 import { httpChat } from '../http-chat.ts';
-import type { Provider } from '../provider.ts';
+import type { Provider, ProviderCall } from '../provider.ts';
 import { createEmbeddings } from './embeddings.ts';
 import { decodeModelList } from './model-list.ts';
 import { responsesWay } from './responses.ts';
@@ -38,6 +39,10 @@ const maxModelListBytes = 16 * 1024 * 1024;
 export function openAIFormProvider(options: OpenAIFormOptions, client: UpstreamClient): Provider {
   const { name, baseUrl, headers, dialect, missing, unsupported } = options;
   const api = new HttpApi({ name, baseUrl, headers, decodeError: decodeChatError }, client);
+  const answered = ({ request }: ProviderCall): AnsweredRequest => ({
+    provider: name,
+    audioFormat: askedAudioFormat(request),
+  });
   const provider: Provider = {
     name,
     missing,
@@ -48,10 +53,10 @@ export function openAIFormProvider(options: OpenAIFormOptions, client: UpstreamC
         path: '/chat/completions',
         ...encodeChatRequest(request, { model, stream, dialect }),
       }),
-      decode: (json) => decodeChatResponse(json, { provider: name }),
+      decode: (json, call) => decodeChatResponse(json, answered(call)),
       unknownOf: unknownOfChoice,
       framing: () => new SseFraming(),
-      decoder: () => new ChatStreamDecoder({ provider: name }),
+      decoder: (call) => new ChatStreamDecoder(answered(call)),
     }),
     ...(options.responses ? { responses: responsesWay(api) } : {}),
   };
