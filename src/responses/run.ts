@@ -1,3 +1,4 @@
+import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import type { Response, ResponseEvent } from '../../gen/llmgateway/v1/responses_service_pb.js';
 import type { GatewayError } from '../errors/gateway-error.ts';
 import { toGatewayError } from '../errors/gateway-error.ts';
@@ -85,7 +86,11 @@ export class ResponseRun implements ResponseEventStream {
       if (this.#stopped) return;
       this.#ready.push(...out);
     } catch (error) {
-      if (!this.#over) await this.#fail(toGatewayError(error), out);
+      if (this.#over) return;
+      const failure = toGatewayError(error);
+      // The answer hears of its client's leaving before the reader does.
+      if (failure.reason === ErrorReason.CANCELLED) await this.cancel();
+      else await this.#fail(failure, out);
     }
   }
 

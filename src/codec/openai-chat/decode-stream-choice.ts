@@ -14,9 +14,9 @@ import { decodeLogprobs } from './logprobs.ts';
 /** Kinds of parts that grow one at a time; a part of another kind ends them. */
 type Flow = 'text' | 'reasoning' | 'refusal' | 'audio';
 
-const seeds: Readonly<Record<Flow, () => Part>> = {
+const seeds: Readonly<Record<Flow, (summary: boolean) => Part>> = {
   text: () => build.textPart(''),
-  reasoning: () => build.part({ case: 'reasoning', value: build.reasoning('') }),
+  reasoning: (summary) => build.part({ case: 'reasoning', value: build.reasoning('', { summary }) }),
   refusal: () => build.part({ case: 'refusal', value: build.refusal('') }),
   audio: () => build.part({ case: 'audio', value: build.audio({ case: 'base64', value: '' }) }),
 };
@@ -209,7 +209,7 @@ export class ChoiceDecoder {
     this.#tellOpaque(out);
     this.#flow = flow;
     this.#part = this.#next++;
-    out.push(build.partStarted(this.#index, this.#part, seeds[flow]()));
+    out.push(build.partStarted(this.#index, this.#part, seeds[flow](this.#reasoning.isSummary)));
   }
 
   /** Opaque reasoning keeps its place among what is readable, and before what is said because of it. */
