@@ -3,6 +3,7 @@ import type { ErrorDetail } from '../../gen/llmgateway/v1/error_pb.js';
 import { type Part, type ReasoningPart, Role } from '../../gen/llmgateway/v1/message_pb.js';
 import {
   type Item,
+  ItemPartKind,
   type Response,
   type ResponseEvent,
   ResponseStatus,
@@ -12,7 +13,7 @@ import * as build from '../model/build.ts';
 import { item as buildItem, reasoningItem } from '../model/build-responses.ts';
 import type { StreamEvent } from '../model/events.ts';
 import { isItem, itemExtras, withoutItem } from '../model/items.ts';
-import { type EventKind, isOwn, kindOf, OpenItem, type OpenPart } from './open-item.ts';
+import { type EventKind, isOwn, kindOf, OpenItem, type OpenPart, settle } from './open-item.ts';
 
 type Delta = Extract<StreamEvent['event'], { case: 'delta' }>['value'];
 
@@ -44,6 +45,8 @@ export class LifeCycle {
   #number: number;
   /** Items that have begun and not ended, in their order. */
   #open: OpenItem[] = [];
+  /** One that is complete, unless the answer turns out to have been cut right here. */
+  #settled: OpenItem | null = null;
   /** Whose a part of the answer is. */
   readonly #owners = new Map<number, OpenItem>();
   #itemCount: number;
@@ -105,6 +108,7 @@ export class LifeCycle {
 
   #add(event: StreamEvent['event'], out: ResponseEvent[]): void {
     if (this.over) return;
+    if (event.case !== 'choiceFinished' && event.case !== 'finished') this.#closeWaiting(out);
     switch (event.case) {
       case 'started': {
         const { model, serviceTier, callReport } = event.value;
@@ -127,6 +131,7 @@ export class LifeCycle {
       case 'choiceFinished':
         if (event.value.choice === 0) {
           this.#response.incompleteReason = outcomes[event.value.finishReason] ?? '';
+          if (this.#response.incompleteReason === '') this.#closeWaiting(out);
         }
         return;
       case 'opaque': {
@@ -227,7 +232,10 @@ export class LifeCycle {
     const owner = this.#owners.get(delta.part);
     const part = owner?.parts.get(delta.part);
     if (owner === undefined || part === undefined || part.ended) return;
-    if (!part.announced && !isOwn(part.kind)) this.#push(out, owner.started(part));
+    // A thought of no words is none that can be read.
+    const says =
+      delta.text !== '' || (part.kind !== ItemPartKind.REASONING && part.kind !== ItemPartKind.SUMMARY);
+    if (!part.announced && !isOwn(part.kind) && says) this.#push(out, owner.started(part));
     this.#push(out, ...owner.grown(part, delta));
   }
 
@@ -244,11 +252,14 @@ export class LifeCycle {
       return;
     }
     this.#push(out, ...owner.ended(part));
-    settle(owner.item, part);
-    if (owner.item.kind.case === 'toolCall') this.#close(owner, ResponseStatus.COMPLETED, out);
     // Reasoning that has no id is of a provider that does not number its items.
-    else if (content.case === 'reasoning' && content.value.id === '')
-      this.#close(owner, ResponseStatus.COMPLETED, out);
+    const isWhole =
+      owner.item.kind.case === 'toolCall' || (content.case === 'reasoning' && content.value.id === '');
+    if (isWhole) this.#settled = owner;
+  }
+
+  #closeWaiting(out: ResponseEvent[]): void {
+    if (this.#settled !== null) this.#close(this.#settled, ResponseStatus.COMPLETED, out);
   }
 
   #runTool(
@@ -276,10 +287,10 @@ export class LifeCycle {
 
   #complete({ usage, callReport }: StreamFinished, out: ResponseEvent[]): void {
     const cut = this.#response.incompleteReason !== '';
-    // The last thing said is what was cut.
-    const last = this.#open.at(-1);
     for (const open of [...this.#open]) {
-      this.#close(open, cut && open === last ? ResponseStatus.INCOMPLETE : ResponseStatus.COMPLETED, out);
+      // What was cut is the last item, and no other: an incomplete one is followed by none.
+      const isLast = open.outputIndex === this.#itemCount - 1;
+      this.#close(open, cut && isLast ? ResponseStatus.INCOMPLETE : ResponseStatus.COMPLETED, out);
     }
     if (usage !== undefined) this.#response.usage = usage;
     this.#report(callReport);
@@ -291,10 +302,12 @@ export class LifeCycle {
   }
 
   #finish(status: ResponseStatus, out: ResponseEvent[]): void {
-    for (const { item, parts } of this.#open) {
-      for (const part of parts.values()) if (!part.ended) settle(item, part);
-      item.status = ResponseStatus.INCOMPLETE;
-      this.#response.output.push(item);
+    this.#closeWaiting(out);
+    for (const open of this.#open) {
+      fill(open);
+      open.item.status = ResponseStatus.INCOMPLETE;
+      breakOff(open.item);
+      this.#response.output[open.outputIndex] = open.item;
     }
     this.#open = [];
     this.#response.status = status;
@@ -311,10 +324,10 @@ export class LifeCycle {
 
   #close(open: OpenItem, status: ResponseStatus, out: ResponseEvent[]): void {
     for (const part of open.parts.values()) {
-      if (part.ended) continue;
-      this.#push(out, ...open.ended(part));
-      settle(open.item, part);
+      if (!part.ended) this.#push(out, ...open.ended(part));
     }
+    fill(open);
+    if (this.#settled === open) this.#settled = null;
     this.#open = this.#open.filter((other) => other !== open);
     const { item } = open;
     item.status = status;
@@ -371,9 +384,15 @@ function continues({ item }: OpenItem, { content, itemId = '' }: Part): boolean 
 function complete({ part }: OpenPart, final: Part): void {
   const { content } = part;
   if (content.case === 'reasoning' && final.content.case === 'reasoning') {
-    const { text } = content.value;
-    const { id } = content.value;
-    content.value = { ...content.value, ...final.content.value, text, id: final.content.value.id || id };
+    // It has been told as what it began as.
+    const { text, id, summary } = content.value;
+    content.value = {
+      ...content.value,
+      ...final.content.value,
+      text,
+      summary,
+      id: final.content.value.id || id,
+    };
   } else if (content.case === 'toolCall' && final.content.case === 'toolCall') {
     content.value = { ...content.value, signature: final.content.value.signature || content.value.signature };
   } else if (content.case === 'opaque' && final.content.case === 'opaque') {
@@ -385,21 +404,16 @@ function complete({ part }: OpenPart, final: Part): void {
   if (final.extras !== undefined && part.extras === undefined) part.extras = final.extras;
 }
 
-/** Puts a part that does not grow any more into its item. */
-function settle(item: Item, { part }: OpenPart): void {
-  const { kind } = item;
-  const { content } = part;
-  if (kind.case === 'message') kind.value.parts.push(part);
-  else if (kind.case === 'toolCall' && content.case === 'toolCall') {
-    const { extras } = part;
-    item.kind = { case: 'toolCall', value: content.value };
-    if (extras !== undefined && item.extras === undefined) item.extras = extras;
-  } else if (kind.case === 'reasoning' && content.case === 'reasoning') {
-    const { encrypted, format, text, signature } = content.value;
-    const isOwn = format === 'openai-responses-v1';
-    if (isOwn && encrypted !== '') kind.value.encryptedContent = encrypted;
-    if (text !== '' || signature !== '' || (!isOwn && encrypted !== '')) {
-      kind.value.parts.push(isOwn ? { ...content.value, encrypted: '' } : content.value);
-    }
-  }
+/** Puts what has been said into the item. */
+function fill({ item, contents }: OpenItem): void {
+  for (const part of contents) settle(item, part);
+}
+
+/** What a provider was doing by itself when the response ended is not done any more. */
+function breakOff(item: Item): void {
+  if (item.kind.case !== 'opaque' || item.kind.value.dialect !== dialectName) return;
+  const { value } = item.kind;
+  const json = JSON.parse(value.json) as Record<string, unknown>;
+  if (json['status'] === undefined || json['status'] === 'completed') return;
+  item.kind = { case: 'opaque', value: { ...value, json: JSON.stringify({ ...json, status: 'failed' }) } };
 }

@@ -14,11 +14,17 @@ import { decodeLogprobs } from './logprobs.ts';
 /** Kinds of parts that grow one at a time; a part of another kind ends them. */
 type Flow = 'text' | 'reasoning' | 'refusal' | 'audio';
 
-const seeds: Readonly<Record<Flow, (audioFormat: string) => Part>> = {
+/** What a part may begin with. */
+interface Seed {
+  readonly audioFormat: string;
+  readonly summary: boolean;
+}
+
+const seeds: Readonly<Record<Flow, (seed: Seed) => Part>> = {
   text: () => build.textPart(''),
-  reasoning: () => build.part({ case: 'reasoning', value: build.reasoning('') }),
+  reasoning: ({ summary }) => build.part({ case: 'reasoning', value: build.reasoning('', { summary }) }),
   refusal: () => build.part({ case: 'refusal', value: build.refusal('') }),
-  audio: (format) =>
+  audio: ({ audioFormat: format }) =>
     build.part({ case: 'audio', value: build.audio({ case: 'base64', value: '' }, { format }) }),
 };
 
@@ -215,7 +221,8 @@ export class ChoiceDecoder {
     this.#tellOpaque(out);
     this.#flow = flow;
     this.#part = this.#next++;
-    out.push(build.partStarted(this.#index, this.#part, seeds[flow](this.#audioFormat)));
+    const seed = { audioFormat: this.#audioFormat, summary: this.#reasoning.isSummary };
+    out.push(build.partStarted(this.#index, this.#part, seeds[flow](seed)));
   }
 
   /** Opaque reasoning keeps its place among what is readable, and before what is said because of it. */

@@ -135,8 +135,8 @@ function grown(value: ItemPartDelta): Untyped {
       return ['response.custom_tool_call_input.delta', `${place(value)},${text}`];
     case ItemPartKind.AUDIO:
       return delta?.text === ''
-        ? ['response.output_audio_transcript.delta', `${at},"delta":${quote(delta.transcript)}`]
-        : ['response.output_audio.delta', `${at},${text}`];
+        ? ['response.audio.transcript.delta', `${at},"delta":${quote(delta.transcript)}`]
+        : ['response.audio.delta', `${at},${text}`];
     default:
       return ['response.function_call_arguments.delta', `${place(value)},${text}`];
   }
@@ -160,7 +160,7 @@ function textEnded(value: ItemPartEnded): Untyped {
     case ItemPartKind.INPUT:
       return ['response.custom_tool_call_input.done', `${place(value)},"input":${text}`];
     case ItemPartKind.AUDIO:
-      return ['response.output_audio.done', `${at},"transcript":${text}`];
+      return ['response.audio.done', `${at},"transcript":${text}`];
     default: {
       const name = part?.content.case === 'toolCall' ? part.content.value.name : '';
       const members = `${place(value)},"name":${quote(name)},"arguments":${text}`;
