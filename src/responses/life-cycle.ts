@@ -10,6 +10,7 @@ import {
 import { dialectName } from '../codec/openai-responses/dialect.ts';
 import * as build from '../model/build.ts';
 import { item as buildItem, reasoningItem } from '../model/build-responses.ts';
+import { isCompaction } from '../model/compaction.ts';
 import type { StreamEvent } from '../model/events.ts';
 import { isItem, itemExtras, withoutItem } from '../model/items.ts';
 import { type EventKind, isOwn, kindOf, OpenItem, type OpenPart } from './open-item.ts';
@@ -204,7 +205,11 @@ export class LifeCycle {
       case 'reasoning':
         return buildItem(content.value.id || id('rs'), { case: 'reasoning', value: reasoningItem([]) });
       case 'opaque':
-        if (isItem(content)) return buildItem(id('it'), { case: 'opaque', value: content.value });
+        if (isItem(content))
+          return buildItem(id(isCompaction(content.value) ? 'cmp' : 'it'), {
+            case: 'opaque',
+            value: content.value,
+          });
         break;
       default:
     }

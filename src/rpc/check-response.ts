@@ -1,9 +1,13 @@
+import { Role } from '../../gen/llmgateway/v1/message_pb.js';
 import type { Item, ResponseParameters } from '../../gen/llmgateway/v1/responses_service_pb.js';
 import { isObject } from '../codec/json.ts';
 import { validateJsonTexts } from '../codec/openai-chat/json-texts.ts';
 import { type GatewayError, invalidRequest, toGatewayError } from '../errors/gateway-error.ts';
+import * as build from '../model/build.ts';
 import { chatRequestOf } from '../responses/chat-request.ts';
 import { checkChatRequest } from './check-request.ts';
+
+const anyMessage = build.message(Role.USER, []);
 
 /**
  * Checks what the rules of the proto files cannot say: texts that have to be JSON, and how fields go together.
@@ -24,8 +28,8 @@ export function checkResponseParameters(asked: ResponseParameters): void {
   try {
     const request = chatRequestOf({ ...asked, input: known }, []);
     validateJsonTexts(request);
-    // Results may answer calls of the history, and choices may name its tools.
-    checkChatRequest({ ...request, messages: [] });
+    // Items were checked above, and what is said may all be in the history.
+    checkChatRequest({ ...request, messages: [anyMessage] });
   } catch (error) {
     throw renamed(toGatewayError(error));
   }

@@ -27,6 +27,8 @@ export interface OpenAIFormOptions {
   readonly embeddings: EmbeddingEncoding | 'none';
   /** Whether it has the Responses API. */
   readonly responses: boolean;
+  /** Whether it compacts conversations: that API's `/responses/compact`. */
+  readonly compaction: boolean;
   /** Whether the provider is asked for its models. */
   readonly discovery: boolean;
 }
@@ -53,7 +55,7 @@ export function openAIFormProvider(options: OpenAIFormOptions, client: UpstreamC
       framing: () => new SseFraming(),
       decoder: () => new ChatStreamDecoder({ provider: name }),
     }),
-    ...(options.responses ? { responses: responsesWay(api) } : {}),
+    ...(options.responses ? { responses: responsesWay(api, options.compaction) } : {}),
   };
   if (options.embeddings !== 'none') {
     provider.createEmbeddings = createEmbeddings(api, options.embeddings);
