@@ -22,6 +22,8 @@ export interface BuiltinProvider {
   readonly embeddings?: 'base64' | 'float' | 'none';
   /** A provider of the OpenAI form that has the Responses API as well. */
   readonly responses?: boolean;
+  /** One that compacts conversations by that API. */
+  readonly compaction?: boolean;
   readonly dialect?: Readonly<Record<string, unknown>>;
   readonly unsupported?: readonly string[];
 }
@@ -59,6 +61,7 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     securityLevel: 'medium',
     embeddings: 'base64',
     responses: true,
+    compaction: true,
     unsupported: ['top_k', 'task_type'],
   },
   anthropic: {
@@ -152,6 +155,8 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     prefixes: ['xai/', 'grok/'],
     securityLevel: 'medium',
     responses: true,
+    // Source: docs.x.ai, Context Compaction.
+    compaction: true,
     dialect: { maxTokens: 'as-given', historyReasoning: 'send', cacheMarker: 'none' },
     unsupported: [
       'modalities',

@@ -112,6 +112,7 @@ export const providerFields = {
   discovery: flag,
   embeddings: oneOf(['base64', 'float', 'none']),
   responses: flag,
+  compaction: flag,
   dialect: anyMap,
   unsupported: parameters,
 } as const;
@@ -144,6 +145,8 @@ export const providerDocs: Readonly<Record<keyof typeof providerFields, string>>
   embeddings: 'How it is asked for vectors; `none` when it has no `/embeddings`',
   responses:
     'Form `openai`: whether it has `/responses`; without it the Responses API is served over its chat completions',
+  compaction:
+    'With `responses`: whether it has `/responses/compact`; without it the gateway has the model write a summary',
   dialect: "Differences from OpenAI's wire form",
   unsupported: 'Request parameters that it cannot take',
 };

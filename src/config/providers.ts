@@ -42,6 +42,8 @@ export interface ProviderConfig {
   readonly embeddings: 'base64' | 'float' | 'none';
   /** Whether it has the Responses API. */
   readonly responses: boolean;
+  /** Whether it compacts conversations by that API. */
+  readonly compaction: boolean;
   /** Differences from OpenAI's wire form; the codec knows the names. */
   readonly dialect: Readonly<Record<string, unknown>>;
   /** Request parameters that it cannot take. */
@@ -172,6 +174,7 @@ function readProvider(
     discovery: fields.discovery ?? base.discovery ?? false,
     embeddings: fields.embeddings ?? base.embeddings ?? 'none',
     responses: fields.responses ?? base.responses ?? false,
+    compaction: fields.compaction ?? base.compaction ?? false,
     dialect: { ...base.dialect, ...readDialect(`${place}.dialect`, fields.dialect ?? {}, problems) },
     unsupported: fields.unsupported ?? base.unsupported ?? [],
   };

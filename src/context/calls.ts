@@ -3,10 +3,12 @@ import { unknownMembers } from '../codec/unknown-members.ts';
 import type { Config } from '../config/load.ts';
 import type { Logger } from '../observability/log.ts';
 import { type Handler, pipeline } from '../pipeline/call.ts';
+import { compactionStage } from '../pipeline/compaction.ts';
 import { contextStage } from '../pipeline/context.ts';
 import { countTokens } from '../pipeline/count-tokens.ts';
 import { dispatch } from '../pipeline/dispatch.ts';
 import { enableToolsStage } from '../pipeline/enable-tools.ts';
+import { hostedToolsStage } from '../pipeline/hosted-tools.ts';
 import { legacyFunctionsStage } from '../pipeline/legacy-functions.ts';
 import { logStage } from '../pipeline/log.ts';
 import { optionsStage } from '../pipeline/options.ts';
@@ -17,6 +19,7 @@ import { routingStage } from '../pipeline/routing.ts';
 import { sessionStage } from '../pipeline/session.ts';
 import { threadsStage } from '../pipeline/threads.ts';
 import { countedToolsStage, toolsStage } from '../pipeline/tools.ts';
+import { truncationStage } from '../pipeline/truncation.ts';
 import { StateMemory } from '../reasoning/state-memory.ts';
 import type { Leases } from '../sessions/leases.ts';
 import { countTokens as countByTokenizer } from '../tokens/count-tokens.ts';
@@ -62,14 +65,25 @@ export function createCalls({ initial, settled, leases, toolbox, tenantOf, log }
     enableToolsStage({ toolbox, tenantOf }),
     routingStage(() => settled().router),
     threadsStage,
-    paramsStage,
+    hostedToolsStage({ toolbox, tenantOf, standIns: () => settled().config.responseHostedTools }),
     responsesStage,
+    paramsStage,
     sessionStage({ leases, tenantOf, readOpaque: unknownMembers, namedTaxonomy: taxonomyNamed }),
     legacyFunctionsStage,
   ];
+  const shorter = [
+    compactionStage,
+    truncationStage((model) => settled().context.windowOf(model), countByTokenizer),
+  ];
   return {
     handle: pipeline(
-      [...stages, contextStage(() => settled().context), toolsStage(toolOptions), ...reasoningState],
+      [
+        ...stages,
+        ...shorter,
+        contextStage(() => settled().context),
+        toolsStage(toolOptions),
+        ...reasoningState,
+      ],
       dispatch,
     ),
     count: pipeline(

@@ -216,12 +216,33 @@ function withoutUnsupported<Request>(
       const provider = call.route?.provider.name ?? '';
       throw new GatewayError(
         ErrorReason.UNSUPPORTED_PARAMETER,
-        `provider ${provider} cannot take ${name} with model ${JSON.stringify(call.request.model)}`,
-        { field: call.face === 'rpc' ? parameter.rpcField : name, provider },
+        `provider ${provider} cannot take ${written(call, name)} with model ${JSON.stringify(call.request.model)}`,
+        { field: call.face === 'rpc' ? rpcFieldOf(call, parameter.rpcField) : written(call, name), provider },
       );
     }
+    call.report.droppedParams.push(written(call, name));
     request = parameter.without(request);
-    call.report.droppedParams.push(name);
   }
   return request;
 }
+
+const isResponse = (call: Call): boolean => call.kind === 'chat' && call.api === 'responses';
+
+/** Names that the Responses API has for parameters of the chat API. */
+const responseNames: Readonly<Record<string, string>> = {
+  max_tokens: 'max_output_tokens',
+  response_format: 'text.format',
+  verbosity: 'text.verbosity',
+  reasoning_effort: 'reasoning.effort',
+};
+
+/** A parameter's name as its client wrote it. */
+function written(call: Call, name: string): string {
+  if (call.kind !== 'chat' || !isResponse(call)) return name;
+  if (name === 'logprobs') {
+    return call.request.parameters?.topLogprobs === undefined ? 'include' : 'top_logprobs';
+  }
+  return responseNames[name] ?? name;
+}
+
+const rpcFieldOf = (call: Call, field: string): string => (isResponse(call) ? `parameters.${field}` : field);

@@ -41,7 +41,7 @@ function ollamaForm(config: ProviderConfig, client: UpstreamClient): Provider {
 }
 
 function openAIForm(config: ProviderConfig, client: UpstreamClient): Provider {
-  const { name, baseUrl, apiKey, discovery, embeddings, responses } = config;
+  const { name, baseUrl, apiKey, discovery, embeddings, responses, compaction } = config;
   const unsupported: ReadonlySet<string> = new Set(config.unsupported);
   const headers = {
     ...(apiKey === null ? {} : { authorization: `Bearer ${apiKey.reveal()}` }),
@@ -57,6 +57,7 @@ function openAIForm(config: ProviderConfig, client: UpstreamClient): Provider {
       unsupported: () => unsupported,
       embeddings,
       responses,
+      compaction,
       discovery,
     },
     client,

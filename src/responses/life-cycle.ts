@@ -11,6 +11,7 @@ import {
 import { dialectName, stateFormat } from '../codec/openai-responses/dialect.ts';
 import * as build from '../model/build.ts';
 import { item as buildItem, reasoningItem } from '../model/build-responses.ts';
+import { isCompaction } from '../model/compaction.ts';
 import type { StreamEvent } from '../model/events.ts';
 import { isItem, itemExtras, withoutItem } from '../model/items.ts';
 import { type EventKind, isOwn, kindOf, OpenItem, type OpenPart, settle } from './open-item.ts';
@@ -212,7 +213,11 @@ export class LifeCycle {
           value: reasoningItem([], '', this.#showsAsSummary(content.value)),
         });
       case 'opaque':
-        if (isItem(content)) return buildItem(id('it'), { case: 'opaque', value: content.value });
+        if (isItem(content))
+          return buildItem(id(isCompaction(content.value) ? 'cmp' : 'it'), {
+            case: 'opaque',
+            value: content.value,
+          });
         break;
       default:
     }

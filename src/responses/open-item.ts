@@ -86,7 +86,7 @@ export class OpenItem {
     const { text, transcript, annotations, logprobs } = delta;
     const events: EventKind[] = [];
     if (text !== '' || transcript !== '' || logprobs !== undefined) {
-      events.push(this.#delta(open, { ...delta, annotations: [] }));
+      events.push(this.#delta(open, annotations.length === 0 ? delta : { ...delta, annotations: [] }));
     }
     for (const annotation of annotations) {
       const { logprobs: _, ...rest } = delta;

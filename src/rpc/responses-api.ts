@@ -1,4 +1,5 @@
 import {
+  type CompactResponseResponse,
   type Item,
   type Response,
   type ResponseParameters,
@@ -21,6 +22,7 @@ import type { ResponseStore, StoredResponse } from '../responses/store.ts';
 import { Watchers } from '../responses/watchers.ts';
 import { BackgroundResponses } from './background-responses.ts';
 import { beginCall, type CallContext, type CallLimits } from './call-context.ts';
+import { compactionOf } from './compaction-of.ts';
 import { newResponseCall } from './response-call.ts';
 import { ResponseMaker } from './response-maker.ts';
 
@@ -50,6 +52,8 @@ export interface ResponsesApi {
   cancelResponse(id: string, context: ResponseCallContext): Promise<Response>;
   listInputItems(tenant: string, id: string): Promise<Item[]>;
   countInputTokens(asked: ResponseParameters, context: ResponseCallContext): Promise<TokenCount>;
+  /** Items that stand for a conversation. They are not kept. */
+  compactResponse(asked: ResponseParameters, context: ResponseCallContext): Promise<CompactResponseResponse>;
   close(): void;
 }
 
@@ -81,7 +85,7 @@ const rpcFields: FieldNames = {
 };
 
 export function responsesApi(parts: ResponsesApiParts): ResponsesApi {
-  const { store, count, limits, terms, log } = parts;
+  const { store, handle, count, limits, terms, log } = parts;
   const holder = newHolder();
   const watchers = new Watchers();
   const maker = new ResponseMaker(parts, holder, watchers);
@@ -202,6 +206,25 @@ export function responsesApi(parts: ResponsesApiParts): ResponsesApi {
         return reply.count;
       } catch (error) {
         throw inOwnWords(error, context.fields);
+      } finally {
+        release();
+      }
+    },
+    async compactResponse(asked, context) {
+      const { signal, release } = beginCall(context, limits);
+      try {
+        const { history, input } = await resolveContext(store, context.tenant, asked, context.fields);
+        const items = [...history, ...input];
+        if (items.length === 0) {
+          const { input: field } = context.fields;
+          throw invalidRequest(field, `Invalid '${field}': there is nothing to compact.`);
+        }
+        const call = newResponseCall(chatRequestOf({ ...asked, input: [] }, items), context, false, signal);
+        call.compacts = true;
+        const reply = await handle(call);
+        if (reply.kind === 'compaction') return reply.response;
+        if (reply.kind !== 'unary') throw new Error('a call for a compaction was not answered with one');
+        return compactionOf(items, reply.response);
       } finally {
         release();
       }

@@ -3,6 +3,7 @@ import type { HandlerContext, ServiceImpl } from '@connectrpc/connect';
 import {
   CancelResponseRequestSchema,
   CancelResponseResponseSchema,
+  CompactResponseRequestSchema,
   CountInputTokensRequestSchema,
   CountInputTokensResponseSchema,
   CreateResponseRequestSchema,
@@ -41,6 +42,7 @@ export type ResponseMethods = Pick<
   | 'cancelResponse'
   | 'listInputItems'
   | 'countInputTokens'
+  | 'compactResponse'
 >;
 
 const fields: FieldNames = {
@@ -134,6 +136,12 @@ export function responseMethods(
         checkResponseParameters(asked);
         const { tokens: inputTokens, estimated } = await api.countInputTokens(asked, call);
         return create(CountInputTokensResponseSchema, { inputTokens, estimated });
+      }),
+    compactResponse: (request, context) =>
+      answer(context, CompactResponseRequestSchema, request, (call) => {
+        const asked = request.parameters as ResponseParameters;
+        checkResponseParameters(asked);
+        return api.compactResponse(asked, call);
       }),
   };
 }

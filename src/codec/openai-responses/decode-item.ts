@@ -13,6 +13,7 @@ import {
   writeJson,
 } from '../fields.ts';
 import type { Json } from '../json.ts';
+import { decodeCompaction } from './compaction.ts';
 import { decodeContent } from './decode-content.ts';
 import { dialectName, gatewayLabel, stateFormat } from './dialect.ts';
 import { toExtras } from './extras.ts';
@@ -89,6 +90,12 @@ function decodeKind(item: Item, type: string, json: Json, at: string): readonly 
         value: itemReference(readName(json['id'], `${at}.id`, maxId)),
       };
       return [];
+    case 'compaction': {
+      const value = decodeCompaction(json);
+      if (value === null) return null;
+      item.kind = { case: 'opaque', value };
+      return Object.keys(json);
+    }
     case 'mcp_call': {
       if (json['server_label'] === gatewayLabel) return decodeGatewayCall(item, json, at);
       const value = decodeForeignItem(json);

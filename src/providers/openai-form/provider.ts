@@ -28,6 +28,8 @@ export interface OpenAIFormOptions {
   readonly embeddings: EmbeddingEncoding | 'none';
   /** Whether it has the Responses API. */
   readonly responses: boolean;
+  /** Whether it compacts conversations: that API's `/responses/compact`. */
+  readonly compaction: boolean;
   /** Whether the provider is asked for its models. */
   readonly discovery: boolean;
 }
@@ -58,7 +60,7 @@ export function openAIFormProvider(options: OpenAIFormOptions, client: UpstreamC
       framing: () => new SseFraming(),
       decoder: (call) => new ChatStreamDecoder(answered(call)),
     }),
-    ...(options.responses ? { responses: responsesWay(api) } : {}),
+    ...(options.responses ? { responses: responsesWay(api, options.compaction) } : {}),
   };
   if (options.embeddings !== 'none') {
     provider.createEmbeddings = createEmbeddings(api, options.embeddings);

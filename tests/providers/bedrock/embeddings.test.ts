@@ -50,6 +50,7 @@ const config = (): ProviderConfig => ({
   unsupported: [],
   embeddings: 'none',
   responses: false,
+  compaction: false,
   claudeApi: 'converse',
 });
 
