@@ -12,7 +12,7 @@ import * as build from '../model/build.ts';
 import { item as buildItem, reasoningItem } from '../model/build-responses.ts';
 import type { StreamEvent } from '../model/events.ts';
 import { isItem, itemExtras, withoutItem } from '../model/items.ts';
-import { type EventKind, isOwn, kindOf, OpenItem, type OpenPart } from './open-item.ts';
+import { type EventKind, isOwn, kindOf, OpenItem, type OpenPart, settle } from './open-item.ts';
 
 type Delta = Extract<StreamEvent['event'], { case: 'delta' }>['value'];
 
@@ -25,6 +25,8 @@ export interface LifeCycleOptions {
   readonly now: () => number;
   /** Number of the first event. Default 0. */
   readonly from?: number;
+  /** Number of the first item. Default: how many the response has. */
+  readonly fromItem?: number;
 }
 
 /** What a response becomes by the reason for which its answer ended. */
@@ -50,12 +52,12 @@ export class LifeCycle {
   /** Where the opaque items of the provider's own are, by their ids. */
   readonly #places = new Map<string, number>();
 
-  constructor({ response, newId, now, from = 0 }: LifeCycleOptions) {
+  constructor({ response, newId, now, from = 0, fromItem = response.output.length }: LifeCycleOptions) {
     this.#response = response;
     this.#newId = newId;
     this.#now = now;
     this.#number = from;
-    this.#itemCount = response.output.length;
+    this.#itemCount = fromItem;
   }
 
   /** As far as it came; the same object until the end. */
@@ -68,7 +70,18 @@ export class LifeCycle {
     return this.#response.status > ResponseStatus.IN_PROGRESS;
   }
 
-  /** Tells the status as it is: how a response begins. */
+  /** How a response begins: that it was made, and where one waits for its turn, that it does. */
+  open(out: ResponseEvent[]): void {
+    this.announce(out);
+    if (this.#response.status === ResponseStatus.QUEUED) this.announce(out);
+  }
+
+  /** Tells what was found out elsewhere. */
+  tell(events: readonly EventKind[], out: ResponseEvent[]): void {
+    this.#push(out, ...events);
+  }
+
+  /** Tells the status as it is. */
   announce(out: ResponseEvent[]): void {
     this.#push(out, { case: 'status', value: this.#snapshot() });
   }
@@ -83,9 +96,13 @@ export class LifeCycle {
     for (const { event } of events) this.#add(event, out);
   }
 
-  /** It failed. @param error with the request's id */
-  fail(error: ErrorDetail, message: string, out: ResponseEvent[]): void {
+  /** It failed. @param error with the request's id @param withOutput whether it keeps what there is of its output */
+  fail(error: ErrorDetail, message: string, out: ResponseEvent[], withOutput = true): void {
     if (this.over) return;
+    if (!withOutput) {
+      this.#open = [];
+      this.#response.output = [];
+    }
     this.#response.error = error;
     this.#response.errorMessage = message;
     this.#finish(ResponseStatus.FAILED, out);
@@ -288,6 +305,8 @@ export class LifeCycle {
       this.#response.output.push(item);
     }
     this.#open = [];
+    // One that was begun anew has no items in the first places.
+    this.#response.output = this.#response.output.filter((item) => item !== undefined);
     this.#response.status = status;
     if (status === ResponseStatus.COMPLETED) this.#response.completedAt = this.#now();
     this.announce(out);
@@ -374,23 +393,4 @@ function complete({ part }: OpenPart, final: Part): void {
     content.value = { ...final.content.value, source, transcript };
   }
   if (final.extras !== undefined && part.extras === undefined) part.extras = final.extras;
-}
-
-/** Puts a part that does not grow any more into its item. */
-function settle(item: Item, { part }: OpenPart): void {
-  const { kind } = item;
-  const { content } = part;
-  if (kind.case === 'message') kind.value.parts.push(part);
-  else if (kind.case === 'toolCall' && content.case === 'toolCall') {
-    const { extras } = part;
-    item.kind = { case: 'toolCall', value: content.value };
-    if (extras !== undefined && item.extras === undefined) item.extras = extras;
-  } else if (kind.case === 'reasoning' && content.case === 'reasoning') {
-    const { encrypted, format, text, signature } = content.value;
-    const isOwn = format === 'openai-responses-v1';
-    if (isOwn && encrypted !== '') kind.value.encryptedContent = encrypted;
-    if (text !== '' || signature !== '' || (!isOwn && encrypted !== '')) {
-      kind.value.parts.push(isOwn ? { ...content.value, encrypted: '' } : content.value);
-    }
-  }
 }

@@ -183,3 +183,22 @@ function grow({ part: { content }, logprobs: known }: OpenPart, delta: PartDelta
 
 const tokensOf = ({ content, refusal }: Logprobs): readonly TokenLogprob[] =>
   content.length > 0 ? content : refusal;
+
+/** Puts a part that does not grow any more into its item. */
+export function settle(item: Item, { part }: OpenPart): void {
+  const { kind } = item;
+  const { content } = part;
+  if (kind.case === 'message') kind.value.parts.push(part);
+  else if (kind.case === 'toolCall' && content.case === 'toolCall') {
+    const { extras } = part;
+    item.kind = { case: 'toolCall', value: content.value };
+    if (extras !== undefined && item.extras === undefined) item.extras = extras;
+  } else if (kind.case === 'reasoning' && content.case === 'reasoning') {
+    const { encrypted, format, text, signature } = content.value;
+    const isOwn = format === 'openai-responses-v1';
+    if (isOwn && encrypted !== '') kind.value.encryptedContent = encrypted;
+    if (text !== '' || signature !== '' || (!isOwn && encrypted !== '')) {
+      kind.value.parts.push(isOwn ? { ...content.value, encrypted: '' } : content.value);
+    }
+  }
+}

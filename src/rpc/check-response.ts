@@ -3,7 +3,7 @@ import { isObject } from '../codec/json.ts';
 import { validateJsonTexts } from '../codec/openai-chat/json-texts.ts';
 import { type GatewayError, invalidRequest, toGatewayError } from '../errors/gateway-error.ts';
 import { chatRequestOf } from '../responses/chat-request.ts';
-import { checkChatRequest } from './check-request.ts';
+import { checkTogether } from './check-request.ts';
 
 /**
  * Checks what the rules of the proto files cannot say: texts that have to be JSON, and how fields go together.
@@ -25,7 +25,7 @@ export function checkResponseParameters(asked: ResponseParameters): void {
     const request = chatRequestOf({ ...asked, input: known }, []);
     validateJsonTexts(request);
     // Results may answer calls of the history, and choices may name its tools.
-    checkChatRequest({ ...request, messages: [] });
+    checkTogether({ ...request, messages: [] });
   } catch (error) {
     throw renamed(toGatewayError(error));
   }
