@@ -11,6 +11,8 @@ export interface FieldNames {
   readonly conversation: string;
   readonly input: string;
   readonly store: string;
+  readonly stream: string;
+  readonly after: string;
 }
 
 /** What a request goes on from. */

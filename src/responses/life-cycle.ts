@@ -27,6 +27,8 @@ export interface LifeCycleOptions {
   readonly now: () => number;
   /** Number of the first event. Default 0. */
   readonly from?: number;
+  /** Number of the first item. Default: how many the response has. */
+  readonly fromItem?: number;
 }
 
 /** What a response becomes by the reason for which its answer ended. */
@@ -54,12 +56,12 @@ export class LifeCycle {
   /** Where the opaque items of the provider's own are, by their ids. */
   readonly #places = new Map<string, number>();
 
-  constructor({ response, newId, now, from = 0 }: LifeCycleOptions) {
+  constructor({ response, newId, now, from = 0, fromItem = response.output.length }: LifeCycleOptions) {
     this.#response = response;
     this.#newId = newId;
     this.#now = now;
     this.#number = from;
-    this.#itemCount = response.output.length;
+    this.#itemCount = fromItem;
   }
 
   /** As far as it came; the same object until the end. */
@@ -72,7 +74,18 @@ export class LifeCycle {
     return this.#response.status > ResponseStatus.IN_PROGRESS;
   }
 
-  /** Tells the status as it is: how a response begins. */
+  /** How a response begins: that it was made, and where one waits for its turn, that it does. */
+  open(out: ResponseEvent[]): void {
+    this.announce(out);
+    if (this.#response.status === ResponseStatus.QUEUED) this.announce(out);
+  }
+
+  /** Tells what was found out elsewhere. */
+  tell(events: readonly EventKind[], out: ResponseEvent[]): void {
+    this.#push(out, ...events);
+  }
+
+  /** Tells the status as it is. */
   announce(out: ResponseEvent[]): void {
     this.#push(out, { case: 'status', value: this.#snapshot() });
   }
@@ -87,9 +100,13 @@ export class LifeCycle {
     for (const { event } of events) this.#add(event, out);
   }
 
-  /** It failed. @param error with the request's id */
-  fail(error: ErrorDetail, message: string, out: ResponseEvent[]): void {
+  /** It failed. @param error with the request's id @param withOutput whether it keeps what there is of its output */
+  fail(error: ErrorDetail, message: string, out: ResponseEvent[], withOutput = true): void {
     if (this.over) return;
+    if (!withOutput) {
+      this.#open = [];
+      this.#response.output = [];
+    }
     this.#response.error = error;
     this.#response.errorMessage = message;
     this.#finish(ResponseStatus.FAILED, out);
@@ -315,6 +332,8 @@ export class LifeCycle {
       this.#response.output[open.outputIndex] = open.item;
     }
     this.#open = [];
+    // One that was begun anew has no items in the first places.
+    this.#response.output = this.#response.output.filter((item) => item !== undefined);
     this.#response.status = status;
     if (status === ResponseStatus.COMPLETED) this.#response.completedAt = this.#now();
     this.announce(out);

@@ -34,6 +34,8 @@ const fields = {
   conversation: 'conversation',
   input: 'input',
   store: 'store',
+  stream: 'stream',
+  after: 'starting_after',
 } as const;
 
 const face = 'openai.responses';

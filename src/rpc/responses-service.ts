@@ -50,6 +50,8 @@ const fields: FieldNames = {
   conversation: 'parameters.conversation_id',
   input: 'parameters.input',
   store: 'parameters.store',
+  stream: 'id',
+  after: 'starting_after',
 };
 
 /** ResponsesService for Connect, gRPC and gRPC-Web. @param tenantOf whose responses a call is about */
