@@ -1,7 +1,7 @@
 import type { CreateChatCompletionRequest } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
-import type { GenerationParameters } from '../../gen/llmgateway/v1/generation_pb.js';
-import type { Message, Part } from '../../gen/llmgateway/v1/message_pb.js';
+import { type GenerationParameters, ToolChoice_Mode } from '../../gen/llmgateway/v1/generation_pb.js';
+import { type Message, type Part, Role } from '../../gen/llmgateway/v1/message_pb.js';
 import { GatewayError } from '../errors/gateway-error.ts';
 import * as build from '../model/build.ts';
 import { isProvidersCompaction, isTrigger } from '../model/compaction.ts';
@@ -42,8 +42,9 @@ export const responsesStage: Stage = (next) => (call) => {
     checkCompactions(call);
   }
   if (responses !== undefined) return next(call);
-  const { request, places } = withoutNamespaces(overChat(call));
+  const { request, places } = withoutNamespaces(call.request);
   call.request = request;
+  call.request = overChat(call);
   return places.size === 0 ? next(call) : inNamespaces(next(call), places);
 };
 
@@ -72,7 +73,7 @@ async function inNamespaces(pending: Promise<Reply>, places: Places): Promise<Re
 
 function overChat(call: ChatCall): CreateChatCompletionRequest {
   const { extras, ...rest } = call.request;
-  const request = withoutHosted(call, withoutKept(rest));
+  const request = withoutHosted(call, withoutKept({ ...rest, messages: spokenPlainly(rest.messages) }));
   if (extras === undefined) return request;
   const drop = call.request.options?.dropParams;
   const left: Record<string, unknown> = {};
@@ -93,6 +94,13 @@ const rpcFields: Readonly<Record<string, string>> = {
   max_tool_calls: 'parameters.max_tool_calls',
 };
 
+/** What a model has said: there is one way to say a text to it that all providers understand. */
+function spokenPlainly(messages: readonly Message[]): Message[] {
+  return messages.map((message) =>
+    message.role === Role.ASSISTANT && message.multipart ? { ...message, multipart: false } : message,
+  );
+}
+
 /** The gateway itself keeps the response with its labels: of others that is not wanted. */
 function withoutKept(
   request: Omit<CreateChatCompletionRequest, 'extras'>,
@@ -102,17 +110,19 @@ function withoutKept(
   return { ...request, parameters: { ...parameters, metadata: {} } as GenerationParameters };
 }
 
-/** Tools that OpenAI runs. Who uses the API for them wants to know that they are not there. */
+/** Tools that OpenAI runs: left out, and reported, as long as the model has others to call. */
 function withoutHosted(
   call: ChatCall,
   request: Omit<CreateChatCompletionRequest, 'extras'>,
 ): Omit<CreateChatCompletionRequest, 'extras'> {
   const { tools, toolChoice, options } = request;
+  const drop = options?.dropParams;
+  const needed = toolChoice?.mode !== ToolChoice_Mode.NONE && tools.every((tool) => hostedType(tool) !== '');
   const left = tools.filter((tool, i) => {
     const type = hostedType(tool);
     if (type === '') return true;
     const field = `${call.face === 'rpc' ? 'parameters.' : ''}tools[${i}]`;
-    if (options?.dropParams !== true) throw refusal(call, `the hosted tool ${type}`, field);
+    if (drop === false || (needed && drop !== true)) throw refusal(call, `the hosted tool ${type}`, field);
     const explanation = `provider ${call.route?.provider.name} does not have the hosted tool ${type}`;
     call.report.warnings.push(build.warning('dropped_tool', explanation, field));
     return false;

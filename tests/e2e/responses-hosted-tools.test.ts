@@ -105,13 +105,22 @@ describe('a provider that has none', () => {
   const models = ['deepseek/deepseek-chat', 'anthropic/claude-sonnet-4-5'];
 
   test.each(models.flatMap((model) => others.map((tool) => [model, String(tool['type']), tool] as const)))(
-    '%s: %s is refused by its place',
+    '%s: %s is left out beside others, and reported; alone, or where nothing may be, it is refused by its place',
     async (model, type, tool) => {
-      const response = await respond(gateway.url, { model, input: 'Tea?', tools: [own, tool] });
-      expect(response.status).toBe(400);
-      const { error } = (await response.json()) as { error: Json };
-      expect(error).toMatchObject({ code: 'unsupported_parameter', param: 'tools[1]' });
-      expect(error['message']).toContain(type);
+      const ask = (tools: Json[], more: Json = {}) =>
+        respond(gateway.url, { model, input: 'Tea?', tools, ...more });
+      const beside = await ask([own, tool]);
+      expect([beside.status, beside.headers.get('x-warnings')]).toEqual([200, 'dropped_tool']);
+      const refused = [
+        [await ask([tool]), 'tools[0]'],
+        [await ask([own, tool], { drop_params: false }), 'tools[1]'],
+      ] as const;
+      for (const [response, param] of refused) {
+        expect(response.status).toBe(400);
+        const { error } = (await response.json()) as { error: Json };
+        expect(error).toMatchObject({ code: 'unsupported_parameter', param });
+        expect(error['message']).toContain(type);
+      }
     },
   );
 
