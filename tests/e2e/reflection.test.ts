@@ -49,6 +49,7 @@ test.each([
   const [list, file, missing, extensions] = answers;
   expect(list?.case === 'listServicesResponse' && list.value.service.map(({ name }) => name)).toEqual([
     'llmgateway.v1.ChatService',
+    'llmgateway.v1.ResponsesService',
     'llmgateway.v1.EmbeddingsService',
     'llmgateway.v1.ModelsService',
     'llmgateway.v1.SessionService',

@@ -330,7 +330,13 @@ describe.skipIf(!hasRedis)('two gateways on one Redis', () => {
         ...events.at(-1),
         type: 'response.failed',
         sequence_number: anew,
-        response: { id, status: 'failed' },
+        response: {
+          ...(events.at(-1)?.['response'] as Json),
+          status: 'failed',
+          error: { code: 'server_error', message: 'it was begun anew' },
+          completed_at: null,
+          output: ended.map((event) => event['item']),
+        },
       },
     ]);
     checkEvents(events.slice(anew), anew);

@@ -108,18 +108,31 @@ const response = {
   status: 'completed',
   output: [],
 };
-const item = { id: 'it_1', type: 'some_call', status: 'completed' };
+
+/** The item that an event is about. */
+const itemOf = (type: string, status: string): Json => ({
+  id: 'it_1',
+  type: /^response\.(compaction|mcp_list_tools|[a-z_]+?_call)/.exec(type)?.[1] ?? 'some_call',
+  status,
+  server_label: 's',
+  name: 'n',
+  arguments: '',
+  output: null,
+  error: null,
+});
 
 test.each(passed)('%s', (type) => {
+  const item = itemOf(type, 'completed');
   const event: Json = { type, output_index: 0, item_id: 'it_1', delta: 'x', any: { a: [1, null] } };
   const events = through([
     { type: 'response.created', response: { ...response, status: 'in_progress' } },
-    { type: 'response.output_item.added', output_index: 0, item },
+    { type: 'response.output_item.added', output_index: 0, item: itemOf(type, 'in_progress') },
     { ...event, sequence_number: 77 },
     { type: 'response.output_item.done', output_index: 0, item },
     { type: 'response.completed', response: { ...response, output: [item] } },
   ]);
-  checkEvents(events);
+  // Those of audio are about parts.
+  if (!type.startsWith('response.audio.')) checkEvents(events);
   const { sequence_number: number, ...same } = events.find((one) => one['type'] === type) as Json;
   expect(same).toEqual(event);
   expect(number).toBe(3);
