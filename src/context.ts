@@ -76,6 +76,8 @@ const exposedHeaders = [
   'x-headroom-pct',
 ];
 
+/** How long what outlasts the drain may take to end, in milliseconds. */
+const lastWordsMs = 1_000;
 /** How long a gateway that ends waits for the locks of its last calls to be freed, in milliseconds. */
 const unlockGraceMs = 1_000;
 
@@ -169,7 +171,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
 
   const release = async (): Promise<void> => {
     current.discovery.stop();
-    apis.responses.close();
+    apis.responses.retire();
     await Promise.all([client.destroy(), toolClient.destroy(), toolParts.close()]);
     await Promise.all([leases.settled(unlockGraceMs), usage?.close(), auth.close()]);
     stores.close();
@@ -191,7 +193,15 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     },
     async drain() {
       serving.stop();
-      const report = await port.drain(current.config.drainTimeoutMs, () => open.abortAll(draining()));
+      apis.responses.retire();
+      const { drainTimeoutMs } = current.config;
+      const until = performance.now() + drainTimeoutMs;
+      const report = await port.drain(drainTimeoutMs, () => open.abortAll(draining()));
+      // Those that nobody waits for have the same time, and then as long to say why they end.
+      if (!(await apis.responses.idle(until - performance.now()))) {
+        open.abortAll(draining());
+        await apis.responses.idle(lastWordsMs);
+      }
       await release();
       return report;
     },

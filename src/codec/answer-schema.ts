@@ -23,7 +23,7 @@ export function describedSchema(
   }
   if (own !== description) {
     const why = 'the schema has another description';
-    warnings.warn('dropped_description', 'response_format.json_schema.description', why);
+    warnings.hint('dropped_description', 'response_format.json_schema.description', why);
   }
   return schema;
 }

@@ -21,7 +21,7 @@ export function claudeSampling(
   warnings: EncodeWarnings,
 ): Sampling {
   const taken: { -readonly [Key in keyof Sampling]: Sampling[Key] } = {};
-  const drop = (name: string, why: string) => warnings.warn(`dropped_${name}`, name, why);
+  const drop = (name: string, why: string) => warnings.hint(`dropped_${name}`, name, why);
   const whileThinking = 'Claude does not take it while it thinks';
   if (temperature !== undefined) {
     if (thinks && temperature !== 1) drop('temperature', whileThinking);
@@ -43,6 +43,6 @@ export function claudeSampling(
 /** OpenAI's temperatures go up to 2, those of Anthropic and Bedrock up to 1. */
 export function temperatureUpTo1(temperature: number, warnings: EncodeWarnings): number {
   if (temperature <= 1) return temperature;
-  warnings.warn('changed_temperature', 'temperature', 'the provider takes 0 to 1; 1 is sent');
+  warnings.hint('changed_temperature', 'temperature', 'the provider takes 0 to 1; 1 is sent');
   return 1;
 }

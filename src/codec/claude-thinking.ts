@@ -79,7 +79,7 @@ function withBudget(given: number, effort: string, asked: Asked): ClaudeThinking
   const { model, facts, warnings } = asked;
   const { forced, limit, interleaved, ownEffort, members } = facts;
   const drop = (why: string): ClaudeThinking => {
-    warnings.warn('dropped_reasoning_budget', budgetField, why);
+    warnings.hint('dropped_reasoning_budget', budgetField, why);
     return noThinking;
   };
   if (model.thinking === 'none') return drop('the model does not think');
@@ -96,7 +96,7 @@ function withBudget(given: number, effort: string, asked: Asked): ClaudeThinking
   const budget = Math.min(Math.max(given, minBudget), interleaved ? Number.POSITIVE_INFINITY : limit - 1);
   if (budget !== given) {
     const why = `Claude takes ${minBudget} tokens and more, and less than the answer's limit; ${budget} is sent`;
-    warnings.warn('changed_reasoning_budget', budgetField, why);
+    warnings.hint('changed_reasoning_budget', budgetField, why);
   }
   return enabled(budget, members);
 }
@@ -119,14 +119,14 @@ function withoutThinking({ model: { off }, facts: { ownEffort }, warnings }: Ask
   if (off === 'omit') return noThinking;
   if (off !== 'never') return { ...noThinking, json: `{"type":"${off}"}` };
   const why = 'the model always thinks: its effort is low instead';
-  warnings.warn('dropped_reasoning_effort', effortField, why);
+  warnings.hint('dropped_reasoning_effort', effortField, why);
   return { ...noThinking, effort: ownEffort ? '' : 'low' };
 }
 
 function withEffort(effort: string, messages: readonly Message[], asked: Asked): ClaudeThinking {
   const { model, facts, warnings } = asked;
   const drop = (why: string): ClaudeThinking => {
-    warnings.warn('dropped_reasoning_effort', effortField, why);
+    warnings.hint('dropped_reasoning_effort', effortField, why);
     return noThinking;
   };
   if (model.thinking === 'none') return drop('the model does not think');
@@ -146,7 +146,7 @@ function adaptive(effort: string, { model, facts, warnings }: Asked): ClaudeThin
   let word = effort === 'minimal' ? 'low' : effort;
   if (word === 'xhigh' && !model.extraHigh) word = 'high';
   if (facts.forced) {
-    warnings.warn('dropped_thinking', effortField, whenForced);
+    warnings.hint('dropped_thinking', effortField, whenForced);
     return { ...noThinking, effort: word };
   }
   // Reasoning is to be seen; the newer models leave out its text otherwise.

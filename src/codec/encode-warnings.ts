@@ -1,20 +1,22 @@
 import type { Warning } from '../../gen/llmgateway/v1/completion_pb.js';
-import type { Extras, Part } from '../../gen/llmgateway/v1/message_pb.js';
-import { type GatewayError, invalidRequest, unsupportedParameter } from '../errors/gateway-error.ts';
+import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
+import type { AudioPart, Extras, Part } from '../../gen/llmgateway/v1/message_pb.js';
+import { GatewayError, invalidRequest, unsupportedParameter } from '../errors/gateway-error.ts';
 import * as build from '../model/build.ts';
 import { isObject, membersOf } from './json.ts';
 
 /** Where an encoder of requests says what it left out: one warning of a kind, however often it applies. */
 export class EncodeWarnings {
   readonly #dialectName: string;
-  readonly #dropParams: boolean;
+  readonly #dropParams: boolean | undefined;
   readonly #warnings = new Map<string, { message: string; field: string; more: number }>();
 
   /**
    * @param dialectName the dialect that is written
-   * @param dropParams the client wants left out what the provider cannot take, rather than be refused
+   * @param dropParams what the client wants of parameters that the provider cannot take: that they are left out, or that the call is
+   * refused; by default hints are left out, and what the answer hangs on is refused
    */
-  constructor(dialectName: string, dropParams = false) {
+  constructor(dialectName: string, dropParams?: boolean) {
     this.#dialectName = dialectName;
     this.#dropParams = dropParams;
   }
@@ -35,8 +37,23 @@ export class EncodeWarnings {
    * @throws GatewayError UNSUPPORTED_PARAMETER
    */
   refuse(name: string, field: string, why: string): void {
-    if (!this.#dropParams) throw unsupportedParameter(field, `Unsupported '${field}': ${why}`);
+    if (this.#dropParams !== true) throw unsupportedParameter(field, `Unsupported '${field}': ${why}`);
     this.warn(`dropped_${name}`, field, why);
+  }
+
+  /**
+   * A parameter that is a hint, or a value of it, and cannot be written as it is: left out or changed, which is reported, or refused where
+   * the client wants that.
+   * @param field place in the request
+   * @param why as a sentence without its end
+   * @throws GatewayError UNSUPPORTED_PARAMETER
+   */
+  hint(code: string, field: string, why: string): void {
+    if (this.#dropParams === false) {
+      const name = field.replace(/^parameters\./, '');
+      throw unsupportedParameter(name, `Unsupported '${name}': ${why}`);
+    }
+    this.warn(code, field, why);
   }
 
   /** Members to write again; other dialects' are reported. */
@@ -62,6 +79,36 @@ export class EncodeWarnings {
       this.warn('dropped_part', field, `pictures in a part ${type} of ${dialect} are left out`);
     }
     return build.textPart(text, {}, cacheBreakpoint === undefined ? undefined : { cacheBreakpoint });
+  }
+
+  /**
+   * The text in place of sound that has no place here: its transcript.
+   * @param answered it is of an earlier answer: what cannot be said again of those is left out. What a user or a tool says is not
+   * @param why as a sentence without its end
+   * @returns '' where an answer's has none
+   * @throws GatewayError INVALID_REQUEST for sound without a transcript that the model has to hear
+   */
+  transcribed({ transcript }: AudioPart, field: string, answered: boolean, why: string): string {
+    if (transcript === '' && !answered) throw invalidRequest(field, `Invalid '${field}': ${why}.`);
+    this.warn('dropped_part', field, transcript === '' ? why : `${why}; its transcript is sent`);
+    return transcript;
+  }
+
+  /**
+   * What may not have a place here: of an earlier answer it is left out then, which is reported; of a user or a tool it is refused.
+   * @param write writes it
+   * @returns undefined for what is left out
+   * @throws GatewayError INVALID_REQUEST
+   */
+  spared<T>(answered: boolean, field: string, write: () => T): T | undefined {
+    if (!answered) return write();
+    try {
+      return write();
+    } catch (error) {
+      if (!(error instanceof GatewayError) || error.reason !== ErrorReason.INVALID_REQUEST) throw error;
+      this.warn('dropped_part', field, error.rawMessage);
+      return undefined;
+    }
   }
 
   /** Something was said, and nothing of it is left to be sent: the answer would be to something else. */

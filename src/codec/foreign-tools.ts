@@ -27,7 +27,7 @@ export function foreignTools(
     const why = `${provider} does not have this tool of ${tool.kind.value.dialect}`;
     if (needed || (chosen !== '' && nameOf(tool.kind.value.json) === chosen)) {
       warnings.refuse('tool', at, why);
-    } else warnings.warn('dropped_tool', at, why);
+    } else warnings.hint('dropped_tool', at, why);
   }
   return foreign;
 }

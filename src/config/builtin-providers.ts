@@ -24,6 +24,8 @@ export interface BuiltinProvider {
   readonly responses?: boolean;
   /** Nobody is paid for its answers. */
   readonly free?: boolean;
+  /** One that compacts conversations by that API. */
+  readonly compaction?: boolean;
   readonly dialect?: Readonly<Record<string, unknown>>;
   readonly unsupported?: readonly string[];
 }
@@ -61,6 +63,7 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     securityLevel: 'medium',
     embeddings: 'base64',
     responses: true,
+    compaction: true,
     unsupported: ['top_k', 'task_type'],
   },
   anthropic: {
@@ -154,6 +157,8 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     prefixes: ['xai/', 'grok/'],
     securityLevel: 'medium',
     responses: true,
+    // Source: docs.x.ai, Context Compaction.
+    compaction: true,
     dialect: { maxTokens: 'as-given', historyReasoning: 'send', cacheMarker: 'none' },
     unsupported: [
       'modalities',

@@ -155,6 +155,7 @@ export const providerFields = {
   embeddings: oneOf(['base64', 'float', 'none']),
   responses: flag,
   free: flag,
+  compaction: flag,
   dialect: anyMap,
   unsupported: parameters,
 } as const;
@@ -192,6 +193,8 @@ export const providerDocs: Readonly<Record<keyof typeof providerFields, string>>
   responses:
     'Form `openai`: whether it has `/responses`; without it the Responses API is served over its chat completions',
   free: 'Whether its answers cost nothing',
+  compaction:
+    'With `responses`: whether it has `/responses/compact`; without it the gateway has the model write a summary',
   dialect: "Differences from OpenAI's wire form",
   unsupported: 'Request parameters that it cannot take',
 };

@@ -57,6 +57,8 @@ export interface ProviderConfig {
   readonly responses: boolean;
   /** Whether its answers cost nothing. */
   readonly free: boolean;
+  /** Whether it compacts conversations by that API. */
+  readonly compaction: boolean;
   /** Differences from OpenAI's wire form; the codec knows the names. */
   readonly dialect: Readonly<Record<string, unknown>>;
   /** Request parameters that it cannot take. */
@@ -192,6 +194,7 @@ function readProvider(
     responses: fields.responses ?? base.responses ?? false,
     // One that wants a key where it needs none is the hosted one.
     free: fields.free ?? (base.free === true && apiKeys.length === 0),
+    compaction: fields.compaction ?? base.compaction ?? false,
     dialect: { ...base.dialect, ...readDialect(`${place}.dialect`, fields.dialect ?? {}, problems) },
     unsupported: fields.unsupported ?? base.unsupported ?? [],
   };

@@ -66,6 +66,31 @@ export const list: ValueReader<readonly string[]> = (raw) => {
   return new Wrong('a list of texts, or one text separated by commas');
 };
 
+/** Names for names: a map, or `name=other` separated by commas. */
+export const pairs: ValueReader<ReadonlyMap<string, string>> = (raw) => {
+  const wrong = new Wrong('a map from names to names, or `name=other` separated by commas');
+  const entries =
+    typeof raw === 'string'
+      ? raw
+          .split(',')
+          .filter((item) => item.trim() !== '')
+          .map((item) => item.split('='))
+      : isMap(raw)
+        ? Object.entries(raw)
+        : null;
+  if (entries === null) return wrong;
+  const found = new Map<string, string>();
+  for (const entry of entries) {
+    const [name, other] = entry.map((word) => (typeof word === 'string' ? word.trim() : ''));
+    if (entry.length !== 2 || !name || !other || !/^[\w-]+$/.test(name + other)) return wrong;
+    found.set(name, other);
+  }
+  return found;
+};
+
+const isMap = (raw: unknown): raw is Record<string, unknown> =>
+  typeof raw === 'object' && raw !== null && !Array.isArray(raw);
+
 /** So many whole percentages, ascending, as a list or as text separated by commas. */
 export function percentages(count: number): ValueReader<readonly number[]> {
   const wrong = new Wrong(`${count} whole percentages from 1 to 100, ascending, separated by commas`);

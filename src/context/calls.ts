@@ -3,10 +3,12 @@ import { unknownMembers } from '../codec/unknown-members.ts';
 import type { Config } from '../config/load.ts';
 import type { Logger } from '../observability/log.ts';
 import { type Handler, pipeline } from '../pipeline/call.ts';
+import { compactionStage } from '../pipeline/compaction.ts';
 import { contextStage } from '../pipeline/context.ts';
 import { countTokens } from '../pipeline/count-tokens.ts';
 import { dispatch } from '../pipeline/dispatch.ts';
 import { enableToolsStage } from '../pipeline/enable-tools.ts';
+import { hostedToolsStage } from '../pipeline/hosted-tools.ts';
 import { legacyFunctionsStage } from '../pipeline/legacy-functions.ts';
 import { logStage } from '../pipeline/log.ts';
 import { optionsStage } from '../pipeline/options.ts';
@@ -19,6 +21,7 @@ import { routingStage } from '../pipeline/routing.ts';
 import { sessionStage } from '../pipeline/session.ts';
 import { threadsStage } from '../pipeline/threads.ts';
 import { countedToolsStage, toolsStage } from '../pipeline/tools.ts';
+import { truncationStage } from '../pipeline/truncation.ts';
 import { usageStage } from '../pipeline/usage.ts';
 import { StateMemory } from '../reasoning/state-memory.ts';
 import { Origins } from '../resilience/origins.ts';
@@ -80,12 +83,17 @@ export function createCalls({ initial, settled, leases, toolbox, usage, targets,
     optionsStage,
     enableToolsStage({ toolbox }),
     routingStage(() => settled().router),
-    preflightStage([threadsStage, paramsStage, responsesStage]),
+    hostedToolsStage({ toolbox, standIns: () => settled().config.responseHostedTools }),
+    preflightStage([threadsStage, responsesStage, paramsStage]),
     sessionStage({ leases, readOpaque: unknownMembers, namedTaxonomy: taxonomyNamed }),
     legacyFunctionsStage,
   ];
   /** What hangs on the route: each attempt passes them with its own. */
-  const routed = [threadsStage, paramsStage, responsesStage, ...reasoningState];
+  const routed = [threadsStage, responsesStage, paramsStage];
+  const shorter = [
+    compactionStage,
+    truncationStage((model) => settled().context.windowOf(model), countByTokenizer),
+  ];
   return {
     handle: pipeline(
       [
@@ -94,10 +102,15 @@ export function createCalls({ initial, settled, leases, toolbox, usage, targets,
         toolsStage(toolOptions),
         resilienceStage({ targets, origins: new Origins() }),
         ...routed,
+        ...shorter,
+        ...reasoningState,
         ...counted,
       ],
       dispatch,
     ),
-    count: pipeline([...outer, countedToolsStage(toolOptions), ...routed], countTokens(countByTokenizer)),
+    count: pipeline(
+      [...outer, countedToolsStage(toolOptions), ...routed, ...reasoningState],
+      countTokens(countByTokenizer),
+    ),
   };
 }

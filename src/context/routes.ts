@@ -9,7 +9,13 @@ import { type HealthFacts, health, ready, serviceInfo } from '../rest/health.ts'
 import { mcpEndpoint } from '../rest/mcp.ts';
 import { countMessageTokens, createMessage } from '../rest/messages.ts';
 import { getModel, listModels, listProviders } from '../rest/models.ts';
-import { countInputTokens, createResponse, oneResponse, type ResponseRoutes } from '../rest/responses.ts';
+import {
+  compactResponse,
+  countInputTokens,
+  createResponse,
+  oneResponse,
+  type ResponseRoutes,
+} from '../rest/responses.ts';
 import type { RouteTable } from '../rest/router.ts';
 import {
   createSession,
@@ -100,6 +106,7 @@ export function routeTable(parts: RouteParts): RouteTable {
     },
     '/v1/responses': { POST: createResponse(responseRoutes) },
     '/v1/responses/input_tokens': { POST: countInputTokens(responseRoutes) },
+    '/v1/responses/compact': { POST: compactResponse(responseRoutes) },
     '/v1/responses/*': oneResponse(responseRoutes),
     '/v1/conversations': { POST: createConversation(conversationRoutes) },
     '/v1/conversations/*': oneConversation(conversationRoutes),

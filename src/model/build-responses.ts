@@ -17,10 +17,15 @@ export const item = (id: string, kind: Item['kind'], status: ResponseStatus = un
   kind,
 });
 
-export const reasoningItem = (parts: ReasoningItem['parts'], encryptedContent = ''): ReasoningItem => ({
+export const reasoningItem = (
+  parts: ReasoningItem['parts'],
+  encryptedContent = '',
+  shownAsSummary = false,
+): ReasoningItem => ({
   $typeName: 'llmgateway.v1.ReasoningItem',
   parts,
   encryptedContent,
+  shownAsSummary,
 });
 
 export const itemReference = (id: string): ItemReference => ({

@@ -94,7 +94,8 @@ export function eventsOf(batches: Iterable<readonly StreamEvent[]>): EventStream
 
 /**
  * The same stream, once its first output is there: rejects with what fails before it, when nothing has been told to the
- * client and another try is still allowed. What counts is content; that the answer has started does not.
+ * client and another try is still allowed. What counts is content; that the answer has started, and what a provider says of it besides,
+ * does not.
  */
 export async function primed(stream: EventStream): Promise<EventStream> {
   let held: StreamEvent[] | readonly StreamEvent[] | null = null;
@@ -102,7 +103,7 @@ export async function primed(stream: EventStream): Promise<EventStream> {
     const result = await stream.next();
     if (result.done) return held === null ? stream : eventsOf([held]);
     held = held === null ? result.value : [...held, ...result.value];
-    if (held.some((event) => event.event.case !== 'started')) break;
+    if (held.some(({ event }) => event.case !== 'started' && event.case !== 'opaque')) break;
   }
   let first: readonly StreamEvent[] | null = held;
   return {

@@ -8,6 +8,7 @@ import {
 import type { Item } from '../../gen/llmgateway/v1/responses_service_pb.js';
 import * as build from './build.ts';
 import { item as buildItem, reasoningItem } from './build-responses.ts';
+import { isCompaction, messageOfCompaction } from './compaction.ts';
 
 // Two views of one conversation. Items are what the responses API lists: each thing said, thought, called or answered by itself. Messages
 // are turns: all that the model produced until somebody else speaks is one message, in its order.
@@ -79,6 +80,7 @@ function partsOfTurn(item: Item, turn: Message | null): Part[] | null {
     case 'reasoning':
       return withItem(reasoningParts(item.id, kind.value.parts, kind.value.encryptedContent), item);
     case 'opaque':
+      if (isCompaction(kind.value)) return null;
       return isModels(kind.value.type) || (turn !== null && kind.value.dialect !== 'openai.responses')
         ? withItem([build.part({ case: 'opaque', value: kind.value })], item)
         : null;
@@ -130,6 +132,7 @@ function messageOf(item: Item): Message | null {
         withItem([build.part({ case: 'toolResult', value: kind.value })], item),
       );
     case 'opaque':
+      if (isCompaction(kind.value)) return messageOfCompaction(kind.value);
       return build.message(Role.USER, withItem([build.part({ case: 'opaque', value: kind.value })], item), {
         multipart: true,
       });

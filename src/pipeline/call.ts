@@ -8,6 +8,7 @@ import type {
   CreateEmbeddingsResponse,
 } from '../../gen/llmgateway/v1/embeddings_service_pb.js';
 import type { Message } from '../../gen/llmgateway/v1/message_pb.js';
+import type { CompactResponseResponse } from '../../gen/llmgateway/v1/responses_service_pb.js';
 import type { Principal } from '../auth/principal.ts';
 import type { EventStream } from '../model/events.ts';
 import type { TraceContext } from '../observability/trace.ts';
@@ -73,6 +74,10 @@ export interface ChatCall extends AnyCall {
   readonly stream: boolean;
   /** What is asked. */
   request: CreateChatCompletionRequest;
+  /** The oldest messages may be left out where the model does not take all of them. */
+  truncates?: boolean;
+  /** What is wanted is not an answer but a summary, in which the conversation can go on. */
+  compacts?: boolean;
   /** Not there when the request enables none of the gateway's tools. */
   tools?: ToolUse;
   /** Not there when it names no session. */
@@ -126,7 +131,13 @@ export interface TokenCount {
   readonly method: string;
 }
 
-export type Reply = UnaryReply | StreamReply | CountReply | EmbeddingsReply;
+/** A conversation as its provider has compacted it. */
+export interface CompactionReply {
+  readonly kind: 'compaction';
+  readonly response: CompactResponseResponse;
+}
+
+export type Reply = UnaryReply | StreamReply | CountReply | CompactionReply | EmbeddingsReply;
 
 /**
  * Answers a call with a reply of its kind. Rejects with a GatewayError before the first output, when another try is still

@@ -19,6 +19,11 @@ export const dispatch: Handler = (call): Promise<Reply> => {
 async function chat(call: ChatCall, provider: Provider): Promise<Reply> {
   const upstream = upstreamCall(call, call.request);
   const way = wayOf(call, provider);
+  if (call.compacts === true && 'compact' in way && way.compact !== undefined) {
+    const response = await way.compact(upstream);
+    response.callReport = call.report;
+    return { kind: 'compaction', response };
+  }
   if (call.stream) {
     if (way.streamChat === undefined) throw lacking(provider, 'streamed chat completions');
     return { kind: 'stream', events: reported(await way.streamChat(upstream), call) };

@@ -1,6 +1,7 @@
 import type { CreateChatCompletionRequest } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import { type Choice, FinishReason } from '../../gen/llmgateway/v1/completion_pb.js';
 import { type Message, type Part, Role, type ToolCall } from '../../gen/llmgateway/v1/message_pb.js';
+import { GatewayError } from '../errors/gateway-error.ts';
 import * as build from '../model/build.ts';
 import type { EventStream, StreamEvent } from '../model/events.ts';
 import type { ChatCall, Reply, Stage } from './call.ts';
@@ -8,7 +9,8 @@ import type { ChatCall, Reply, Stage } from './call.ts';
 /**
  * What OpenAI's older form of tools needs of every provider. There a result names its function and no call: it gets the id of the last call of
  * that name. And an answer makes one call at most: of several the first is told of, so that the client can answer all that the history then
- * has; the model asks for the others again. It has to be inside of the stage that keeps sessions.
+ * has; the model asks for the others again. What a provider cannot take has the name that the client wrote. It has to be inside of the stage
+ * that keeps sessions.
  */
 export const legacyFunctionsStage: Stage = (next) => (call) => {
   if (call.kind !== 'chat') return next(call);
@@ -17,10 +19,27 @@ export const legacyFunctionsStage: Stage = (next) => (call) => {
 };
 
 async function answered(call: ChatCall, pending: Promise<Reply>): Promise<Reply> {
-  const reply = await pending;
+  const reply = await pending.catch((error) => {
+    throw inOlderWords(error, call);
+  });
   if (reply.kind === 'unary') for (const choice of reply.response.choices) inOlderForm(choice, call);
   if (reply.kind !== 'stream') return reply;
   return { kind: 'stream', events: new FunctionCallStream(reply.events, call) };
+}
+
+/** A fault of the tools or of their choice, by the older name: `functions[0]`, `function_call`. */
+function inOlderWords(error: unknown, { face }: ChatCall): unknown {
+  if (face !== 'openai.chat' || !(error instanceof GatewayError)) return error;
+  const { reason, rawMessage, facts } = error;
+  const { field = '' } = facts;
+  const older = field
+    .replace(/^tool_choice(?![^.[])/, 'function_call')
+    .replace(/^tools(?![^.[])/, 'functions');
+  if (older === field) return error;
+  return new GatewayError(reason, rawMessage.replaceAll(`'${field}'`, `'${older}'`), {
+    ...facts,
+    field: older,
+  });
 }
 
 function withMatchedResults(request: CreateChatCompletionRequest): CreateChatCompletionRequest {

@@ -165,6 +165,12 @@ export const embeddingsParameters: Parameters<CreateEmbeddingsRequest> = {
   },
 };
 
+const sameName = (name: string): string => name;
+
+/** What a parameter is called in OpenAI's older form of tools. */
+const olderName = (name: string): string =>
+  name === 'tools' ? 'functions' : name === 'tool_choice' ? 'function_call' : name;
+
 /**
  * Leaves out, or refuses, what the chosen provider cannot take, and says so in the call's report. A parameter on which the
  * answer's form hangs is refused, a hint is dropped; the request's `drop_params` sets one or the other for all.
@@ -178,7 +184,8 @@ export const paramsStage: Stage = (next) => (call) => {
     if (unsupported.size > 0) {
       if (call.kind === 'chat') {
         const drop = call.request.options?.dropParams;
-        call.request = withoutUnsupported(call, call.request, parameters, unsupported, drop);
+        const nameOf = call.request.parameters?.legacyFunctions === true ? olderName : sameName;
+        call.request = withoutUnsupported(call, call.request, parameters, unsupported, drop, nameOf);
       } else {
         const drop = call.request.dropParams;
         call.request = withoutUnsupported(call, call.request, embeddingsParameters, unsupported, drop);
@@ -194,10 +201,12 @@ function withoutUnsupported<Request>(
   table: Parameters<Request>,
   unsupported: ReadonlySet<string>,
   drop: boolean | undefined,
+  nameOf = sameName,
 ): Request {
   let request = given;
-  for (const name of unsupported) {
-    const parameter = table[name];
+  for (const key of unsupported) {
+    const parameter = table[key];
+    const name = nameOf(key);
     if (parameter === undefined) continue;
     if (!parameter.isSet(request)) {
       if (parameter.isNeutral?.(request)) request = parameter.without(request);
@@ -207,12 +216,33 @@ function withoutUnsupported<Request>(
       const provider = call.route?.provider.name ?? '';
       throw new GatewayError(
         ErrorReason.UNSUPPORTED_PARAMETER,
-        `provider ${provider} cannot take ${name} with model ${JSON.stringify(call.request.model)}`,
-        { field: call.face === 'rpc' ? parameter.rpcField : name, provider },
+        `provider ${provider} cannot take ${written(call, name)} with model ${JSON.stringify(call.request.model)}`,
+        { field: call.face === 'rpc' ? rpcFieldOf(call, parameter.rpcField) : written(call, name), provider },
       );
     }
+    call.report.droppedParams.push(written(call, name));
     request = parameter.without(request);
-    call.report.droppedParams.push(name);
   }
   return request;
 }
+
+const isResponse = (call: Call): boolean => call.kind === 'chat' && call.api === 'responses';
+
+/** Names that the Responses API has for parameters of the chat API. */
+const responseNames: Readonly<Record<string, string>> = {
+  max_tokens: 'max_output_tokens',
+  response_format: 'text.format',
+  verbosity: 'text.verbosity',
+  reasoning_effort: 'reasoning.effort',
+};
+
+/** A parameter's name as its client wrote it. */
+function written(call: Call, name: string): string {
+  if (call.kind !== 'chat' || !isResponse(call)) return name;
+  if (name === 'logprobs') {
+    return call.request.parameters?.topLogprobs === undefined ? 'include' : 'top_logprobs';
+  }
+  return responseNames[name] ?? name;
+}
+
+const rpcFieldOf = (call: Call, field: string): string => (isResponse(call) ? `parameters.${field}` : field);

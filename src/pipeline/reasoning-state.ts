@@ -1,6 +1,13 @@
 import type { CreateChatCompletionRequest } from '../../gen/llmgateway/v1/chat_service_pb.js';
-import { type Message, type Part, Role, type ToolCall } from '../../gen/llmgateway/v1/message_pb.js';
+import {
+  type Message,
+  type Part,
+  type ReasoningPart,
+  Role,
+  type ToolCall,
+} from '../../gen/llmgateway/v1/message_pb.js';
 import { type StreamEvent, tapEvents } from '../model/events.ts';
+import { attachPictureSignatures, detachPictureSignatures } from '../model/picture-signatures.ts';
 import { inOrder, orderOf } from '../reasoning/answer-order.ts';
 import { callKey } from '../reasoning/call-key.ts';
 import type { CallState, StateMemory } from '../reasoning/state-memory.ts';
@@ -46,7 +53,9 @@ interface Said {
   readonly messages: readonly Message[];
 }
 
-function remember(parts: readonly Part[], { tenant, provider, memory, messages }: Said): void {
+function remember(given: readonly Part[], { tenant, provider, memory, messages }: Said): void {
+  // The client may lose some of the pictures.
+  const parts = detachPictureSignatures(given);
   const states: { call: ToolCall; signature: string; reasoning: Part[] }[] = [];
   let reasoning: Part[] = [];
   for (const part of parts) {
@@ -138,11 +147,13 @@ function restored(
 const hasState = ({ content }: Part): boolean =>
   content.case === 'reasoning' && (content.value.signature !== '' || content.value.encrypted !== '');
 
+/** The same state, be it a signature in its place or one that stands by itself. */
 const sameState = (one: Part, other: Part): boolean =>
   one.content.case === 'reasoning' &&
   other.content.case === 'reasoning' &&
-  one.content.value.signature === other.content.value.signature &&
-  one.content.value.encrypted === other.content.value.encrypted;
+  stateOf(one.content.value) === stateOf(other.content.value);
+
+const stateOf = ({ signature, encrypted }: ReasoningPart): string => `${signature}${encrypted}`;
 
 /** The parts of an answer with the state of its calls, in its order; the same list where nothing is missing or known. */
 function withState(parts: Part[], recall: (call: ToolCall) => CallState | undefined): Part[] {
@@ -163,8 +174,11 @@ function withState(parts: Part[], recall: (call: ToolCall) => CallState | undefi
   const first = parts.find(({ content }) => content.case === 'toolCall');
   const order = first === undefined ? undefined : states.get(first)?.order;
   const ordered = order === undefined ? null : inOrder(signed, order);
-  if (ordered !== null) return isSame(ordered, signed) ? signed : ordered;
-  return complete || isOther(parts, states) ? signed : withReasoning(signed, states);
+  if (ordered !== null) {
+    const placed = attachPictureSignatures(ordered);
+    return isSame(placed, signed) ? signed : placed;
+  }
+  return complete || isOther(parts, states) ? signed : attachPictureSignatures(withReasoning(signed, states));
 }
 
 /** Whether the reasoning of the parts is another than what is known: not a piece of it that a client kept. */

@@ -1,53 +1,171 @@
 import type { CreateChatCompletionRequest } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
+import { type GenerationParameters, ToolChoice_Mode } from '../../gen/llmgateway/v1/generation_pb.js';
+import { type Message, type Part, Role } from '../../gen/llmgateway/v1/message_pb.js';
 import { GatewayError } from '../errors/gateway-error.ts';
 import * as build from '../model/build.ts';
-import type { ChatCall, Stage } from './call.ts';
+import { isProvidersCompaction, isTrigger } from '../model/compaction.ts';
+import { tapEvents } from '../model/events.ts';
+import { hostedType } from '../responses/hosted-tools.ts';
+import { type Places, placed, withoutNamespaces } from '../responses/namespaces.ts';
+import type { ChatCall, Reply, Stage } from './call.ts';
 
 /** What a member of a request means to providers that do not have the Responses API. */
 type Meaning =
   /** Without it the answer would be about something else. */
   | 'refused'
-  /** The client is told that it has no effect. */
+  /** A hint: the client is told that it has no effect. */
   | 'dropped'
-  /** Nothing is lost without it: it asks for what is the case, or for more of what there is not. */
+  /** Nothing is lost without it: it asks for what is the case, or for more of what there is not; or the gateway does it. */
   | 'neutral';
 
 const meanings: Readonly<Record<string, Meaning>> = {
   prompt: 'refused',
-  max_tool_calls: 'dropped',
-  truncation: 'dropped',
+  // One of a hosted tool.
+  tool_choice: 'refused',
+  access_programs: 'dropped',
   context_management: 'dropped',
+  image: 'dropped',
+  max_tool_calls: 'dropped',
+  truncation: 'neutral',
   include: 'neutral',
   reasoning: 'neutral',
   text: 'neutral',
 };
 
-/** Fits a request that came by the Responses API to a provider that does not have it. */
+/** Fits a request that came by the Responses API to a provider that does not have it, or not all of it. */
 export const responsesStage: Stage = (next) => (call) => {
   if (call.kind !== 'chat' || call.api !== 'responses' || call.route === null) return next(call);
-  if (call.route.provider.responses === undefined) call.request = overChat(call);
-  return next(call);
+  const { responses } = call.route.provider;
+  if (responses?.compact === undefined) {
+    call.request = withoutTrigger(call);
+    checkCompactions(call);
+  }
+  if (responses !== undefined) return next(call);
+  const { request, places } = withoutNamespaces(call.request);
+  call.request = request;
+  call.request = overChat(call);
+  return places.size === 0 ? next(call) : inNamespaces(next(call), places);
 };
 
+/** The answer with the client's names of its functions. */
+async function inNamespaces(pending: Promise<Reply>, places: Places): Promise<Reply> {
+  const reply = await pending;
+  const all = (parts: readonly Part[]): Part[] => parts.map((part) => placed(part, places));
+  if (reply.kind === 'unary') {
+    const { choices, toolMessages } = reply.response;
+    for (const { message } of choices) if (message !== undefined) message.parts = all(message.parts);
+    for (const message of toolMessages) message.parts = all(message.parts);
+  }
+  if (reply.kind !== 'stream') return reply;
+  const events = tapEvents(reply.events, {
+    events(batch) {
+      for (const { event } of batch) {
+        const { case: kind, value } = event;
+        if (kind === 'partStarted' && value.content !== undefined)
+          value.content = placed(value.content, places);
+        if (kind === 'partEnded' && value.final !== undefined) value.final = placed(value.final, places);
+      }
+    },
+  });
+  return { kind: 'stream', events };
+}
+
 function overChat(call: ChatCall): CreateChatCompletionRequest {
-  const { extras, ...request } = call.request;
-  if (extras === undefined) return call.request;
+  const { extras, ...rest } = call.request;
+  const request = withoutHosted(call, withoutKept({ ...rest, messages: spokenPlainly(rest.messages) }));
+  if (extras === undefined) return request;
+  const drop = call.request.options?.dropParams;
   const left: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(JSON.parse(extras.json) as Record<string, unknown>)) {
     const meaning = Object.hasOwn(meanings, key) ? meanings[key] : undefined;
     if (meaning === undefined) left[key] = value;
-    else if (meaning === 'refused') throw refusal(call, key);
-    else if (meaning === 'dropped' && value !== 'disabled') call.report.droppedParams.push(key);
+    else if (meaning === 'neutral') {
+      if (key === 'truncation' && value === 'auto') call.truncates = true;
+    } else if (drop ?? meaning === 'dropped') call.report.droppedParams.push(key);
+    else throw refusal(call, key, call.face === 'rpc' ? (rpcFields[key] ?? 'parameters.extras') : key);
   }
   if (Object.keys(left).length === 0) return request;
   return { ...request, extras: build.extras(extras.dialect, JSON.stringify(left)) };
 }
 
-function refusal({ face, route }: ChatCall, key: string): GatewayError {
+const rpcFields: Readonly<Record<string, string>> = {
+  prompt: 'parameters.prompt_json',
+  max_tool_calls: 'parameters.max_tool_calls',
+};
+
+/** What a model has said: there is one way to say a text to it that all providers understand. */
+function spokenPlainly(messages: readonly Message[]): Message[] {
+  return messages.map((message) =>
+    message.role === Role.ASSISTANT && message.multipart ? { ...message, multipart: false } : message,
+  );
+}
+
+/** The gateway itself keeps the response with its labels: of others that is not wanted. */
+function withoutKept(
+  request: Omit<CreateChatCompletionRequest, 'extras'>,
+): Omit<CreateChatCompletionRequest, 'extras'> {
+  if (request.parameters === undefined) return request;
+  const { store: _, ...parameters } = request.parameters;
+  return { ...request, parameters: { ...parameters, metadata: {} } as GenerationParameters };
+}
+
+/** Tools that OpenAI runs: left out, and reported, as long as the model has others to call. */
+function withoutHosted(
+  call: ChatCall,
+  request: Omit<CreateChatCompletionRequest, 'extras'>,
+): Omit<CreateChatCompletionRequest, 'extras'> {
+  const { tools, toolChoice, options } = request;
+  const drop = options?.dropParams;
+  const needed = toolChoice?.mode !== ToolChoice_Mode.NONE && tools.every((tool) => hostedType(tool) !== '');
+  const left = tools.filter((tool, i) => {
+    const type = hostedType(tool);
+    if (type === '') return true;
+    const field = `${call.face === 'rpc' ? 'parameters.' : ''}tools[${i}]`;
+    if (drop === false || (needed && drop !== true)) throw refusal(call, `the hosted tool ${type}`, field);
+    const explanation = `provider ${call.route?.provider.name} does not have the hosted tool ${type}`;
+    call.report.warnings.push(build.warning('dropped_tool', explanation, field));
+    return false;
+  });
+  if (left.length === tools.length) return request;
+  if (left.length > 0 || toolChoice === undefined) return { ...request, tools: left };
+  const { toolChoice: _, ...rest } = request;
+  const explanation = 'what it is about was left out';
+  call.report.warnings.push(build.warning('dropped_tool_choice', explanation, 'tool_choice'));
+  return { ...rest, tools: left };
+}
+
+/** A last item that asks for the conversation to be compacted; the gateway does that in place of the provider. */
+function withoutTrigger(call: ChatCall): CreateChatCompletionRequest {
+  const { request } = call;
+  const only = request.messages.at(-1)?.parts;
+  if (only?.length !== 1 || !isTrigger(only[0] as Part)) return request;
+  call.compacts = true;
+  return { ...request, messages: request.messages.slice(0, -1) };
+}
+
+/** What another provider has compacted this one cannot read: without it most of the conversation would be missing. */
+function checkCompactions(call: ChatCall): void {
+  const { request } = call;
+  if (!request.messages.some(hasCompaction)) return;
+  if (request.options?.dropParams !== true) {
+    const field = call.face === 'rpc' ? 'parameters.input' : 'input';
+    throw refusal(call, 'a conversation that another provider compacted', field);
+  }
+  const messages = request.messages
+    .map((message) => ({ ...message, parts: message.parts.filter((part) => !isProvidersCompaction(part)) }))
+    .filter(({ parts }) => parts.length > 0);
+  call.request = { ...request, messages };
+  const explanation = 'only the provider that compacted the conversation can read it';
+  call.report.warnings.push(build.warning('dropped_part', explanation, 'input'));
+}
+
+const hasCompaction = ({ parts }: Message): boolean => parts.some(isProvidersCompaction);
+
+function refusal({ route }: ChatCall, what: string, field: string): GatewayError {
   const provider = route?.provider.name ?? '';
-  return new GatewayError(ErrorReason.UNSUPPORTED_PARAMETER, `provider ${provider} cannot take ${key}`, {
-    field: face === 'rpc' ? `parameters.${key}_json` : key,
+  return new GatewayError(ErrorReason.UNSUPPORTED_PARAMETER, `provider ${provider} cannot take ${what}`, {
+    field,
     provider,
   });
 }

@@ -1,4 +1,5 @@
 import type { CreateChatCompletionRequest } from '../../gen/llmgateway/v1/chat_service_pb.js';
+import { FinishReason } from '../../gen/llmgateway/v1/completion_pb.js';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import type { Message } from '../../gen/llmgateway/v1/message_pb.js';
 import { GatewayError } from '../errors/gateway-error.ts';
@@ -26,7 +27,8 @@ const maxBreakpoints = 4;
 
 /**
  * Puts a session's history before the new messages, and adds these and the answer to it once the answer is complete: before the client
- * learns that it is. A call that fails or is left adds nothing. One call at a time has a session. A taxonomy that the user names becomes
+ * learns that it is. A call that fails or is left adds nothing, nor does one whose answer a content filter has stopped: what the filter
+ * objects to, which may be the prompt, would come back with every later call. One call at a time has a session. A taxonomy that the user names becomes
  * the one of the session's context.
  */
 export function sessionStage({ leases, readOpaque, namedTaxonomy }: SessionStageOptions): Stage {
@@ -45,11 +47,18 @@ export function sessionStage({ leases, readOpaque, namedTaxonomy }: SessionStage
       const contextJson = contextWith(lease.session.contextJson, namedTaxonomy(request.messages));
       const session: CallSession = { contextJson, historyLength: history.length, kept: null };
       call.session = session;
-      const save = (answer: Message | undefined): Promise<void> =>
-        lease.save(
+      const save: SaveAnswer = async (answer, finishReason) => {
+        if (finishReason === FinishReason.CONTENT_FILTER) {
+          const why = 'a content filter stopped the answer: the session keeps neither it nor what was asked';
+          call.report.warnings.push(build.warning('session_not_saved', why));
+          lease.release();
+          return;
+        }
+        await lease.save(
           session.kept ?? [...asked, ...answerOf(answer)],
           contextJson === lease.session.contextJson ? undefined : contextJson,
         );
+      };
       if ((request.parameters?.n ?? 1) > 1) {
         call.report.warnings.push(
           build.warning('session_first_choice', 'the session goes on with the first of the answers', 'n'),
@@ -67,7 +76,8 @@ export function sessionStage({ leases, readOpaque, namedTaxonomy }: SessionStage
         return reply;
       }
       if (call.signal.aborted) throw call.signal.reason;
-      await save(reply.response.choices[0]?.message);
+      const [choice] = reply.response.choices;
+      await save(choice?.message, choice?.finishReason);
       return reply;
     } catch (error) {
       lease.release();
@@ -75,6 +85,9 @@ export function sessionStage({ leases, readOpaque, namedTaxonomy }: SessionStage
     }
   };
 }
+
+/** Saves an answer. @param finishReason why it ended */
+type SaveAnswer = (answer: Message | undefined, finishReason: FinishReason | undefined) => Promise<void>;
 
 /** An answer in which nothing is said has no place in a history: providers refuse it. */
 const answerOf = (message: Message | undefined): Message[] =>
@@ -117,10 +130,11 @@ class SavingStream implements EventStream {
   readonly #events: EventStream;
   readonly #assembler: Assembler | null;
   readonly #lease: Lease;
-  readonly #saveAnswer: (answer: Message | undefined) => Promise<void>;
+  readonly #saveAnswer: SaveAnswer;
   readonly #signal: AbortSignal;
   readonly #onAbort: () => void;
   #saving = false;
+  #finishReason: FinishReason | undefined;
   /** What the next pull throws, once all that came before it has been handed on. */
   #failure: { readonly error: unknown } | null = null;
   #over = false;
@@ -129,7 +143,7 @@ class SavingStream implements EventStream {
     events: EventStream,
     assembler: Assembler | null,
     lease: Lease,
-    saveAnswer: (answer: Message | undefined) => Promise<void>,
+    saveAnswer: SaveAnswer,
     signal: AbortSignal,
   ) {
     this.#events = events;
@@ -158,6 +172,11 @@ class SavingStream implements EventStream {
       return result;
     }
     this.#assembler?.add(result.value);
+    for (const { event } of result.value) {
+      if (event.case === 'choiceFinished' && event.value.choice === 0) {
+        this.#finishReason = event.value.finishReason;
+      }
+    }
     const finished = result.value[result.value.length - 1]?.event.case === 'finished';
     return finished && !this.#saving ? this.#save(result.value) : result;
   }
@@ -171,7 +190,7 @@ class SavingStream implements EventStream {
     try {
       if (this.#signal.aborted) throw this.#signal.reason;
       this.#saving = true;
-      await this.#saveAnswer(this.#assembler?.message(0));
+      await this.#saveAnswer(this.#assembler?.message(0), this.#finishReason);
       this.#settle();
       return { done: false, value: batch };
     } catch (error) {

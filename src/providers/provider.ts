@@ -8,6 +8,7 @@ import type {
   CreateEmbeddingsResponse,
 } from '../../gen/llmgateway/v1/embeddings_service_pb.js';
 import type { ModelCapability } from '../../gen/llmgateway/v1/models_service_pb.js';
+import type { CompactResponseResponse } from '../../gen/llmgateway/v1/responses_service_pb.js';
 import type { EventStream } from '../model/events.ts';
 import type { KeyChoice } from './key-pool.ts';
 
@@ -77,6 +78,8 @@ export interface ChatWay {
   unsupported(upstreamModel: string): ReadonlySet<string>;
   createChat(call: ProviderCall): Promise<CreateChatCompletionResponse>;
   streamChat(call: ProviderCall): Promise<EventStream>;
+  /** Shortens a conversation to items that only this provider can read. */
+  compact?(call: ProviderCall): Promise<CompactResponseResponse>;
 }
 
 /**

@@ -72,7 +72,7 @@ function ollamaForm(config: ProviderConfig, client: UpstreamClient, keys: KeyPoo
 }
 
 function openAIForm(config: ProviderConfig, client: UpstreamClient, keys: KeyPool | undefined): Provider {
-  const { name, baseUrl, apiKey, discovery, embeddings, responses } = config;
+  const { name, baseUrl, apiKey, discovery, embeddings, responses, compaction } = config;
   const unsupported: ReadonlySet<string> = new Set(config.unsupported);
   const headers = {
     ...(apiKey === null ? {} : { authorization: `Bearer ${apiKey.reveal()}` }),
@@ -89,6 +89,7 @@ function openAIForm(config: ProviderConfig, client: UpstreamClient, keys: KeyPoo
       unsupported: () => unsupported,
       embeddings,
       responses,
+      compaction,
       discovery,
     },
     client,

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Annotation, Part } from '../../gen/llmgateway/v1/message_pb.js';
+import { pictureDigest } from '../model/picture-signatures.ts';
 
 /**
  * How the parts of an answer followed each other. Providers want their reasoning back where it was, and the forms of most
@@ -16,8 +17,8 @@ export type Step =
   | { readonly kind: 'reasoning'; readonly part: Part }
   | { readonly kind: 'text'; readonly length: number }
   | { readonly kind: 'toolCall'; readonly id: string }
-  /** Something else, by its case; clients may leave it out. */
-  | { readonly kind: 'other'; readonly case: string };
+  /** Something else, by its case, and a picture by its digest; clients may leave it out. */
+  | { readonly kind: 'other'; readonly case: string; readonly digest?: string };
 
 /** An answer of more parts is not kept in its order. */
 const maxSteps = 1_024;
@@ -50,6 +51,8 @@ function stepOf(part: Part): Step {
       return { kind: 'text', length: content.value.text.length };
     case 'toolCall':
       return { kind: 'toolCall', id: content.value.id };
+    case 'image':
+      return { kind: 'other', case: 'image', digest: pictureDigest(content.value) };
     default:
       return { kind: 'other', case: content.case ?? '' };
   }
@@ -76,7 +79,7 @@ export function inOrder(given: readonly Part[], order: AnswerOrder): Part[] | nu
   if (others === null) return null;
   const cutter = new TextCutter(texts);
   const out: Part[] = [];
-  for (const step of order.steps) {
+  for (const [i, step] of order.steps.entries()) {
     switch (step.kind) {
       case 'reasoning':
         out.push(step.part);
@@ -91,7 +94,7 @@ export function inOrder(given: readonly Part[], order: AnswerOrder): Part[] | nu
         break;
       }
       default: {
-        const other = others.get(step.case)?.shift();
+        const other = others.get(i);
         if (other !== undefined) out.push(other);
       }
     }
@@ -99,21 +102,35 @@ export function inOrder(given: readonly Part[], order: AnswerOrder): Part[] | nu
   return calls.length > 0 ? null : out;
 }
 
-/** What else there is, by its case; null unless it is, of each case, all or nothing of what the answer had. */
-function othersOf(given: readonly Part[], { steps }: AnswerOrder): Map<string, Part[]> | null {
-  const others = new Map<string, Part[]>();
+/**
+ * What else there is, by the number of its step. A picture is known again by its data, also where others of the answer are missing.
+ * @returns null where the place of something is not known: it is, of its case, neither all nor nothing of what the answer had
+ */
+function othersOf(given: readonly Part[], { steps }: AnswerOrder): Map<number, Part> | null {
+  const places = new Map<number, Part>();
+  const unknown = new Map<string, Part[]>();
+  const free = (kind: string): number[] =>
+    [...steps.keys()].filter((i) => {
+      const step = steps[i];
+      return step?.kind === 'other' && step.case === kind && !places.has(i);
+    });
   for (const part of given) {
-    const step = stepOf(part);
-    if (step.kind !== 'other') continue;
-    const same = others.get(step.case);
-    if (same === undefined) others.set(step.case, [part]);
-    else same.push(part);
+    const other = stepOf(part);
+    if (other.kind !== 'other') continue;
+    const isSame = (step: Step | undefined): boolean =>
+      step?.kind === 'other' && step.digest !== undefined && step.digest === other.digest;
+    const place = free(other.case).find((i) => isSame(steps[i]));
+    if (place !== undefined) places.set(place, part);
+    else unknown.set(other.case, [...(unknown.get(other.case) ?? []), part]);
   }
-  for (const [kind, parts] of others) {
-    const had = steps.filter((step) => step.kind === 'other' && step.case === kind).length;
-    if (had !== parts.length) return null;
+  for (const [kind, parts] of unknown) {
+    const left = free(kind);
+    if (left.length !== parts.length) return null;
+    left.forEach((place, i) => {
+      places.set(place, parts[i] as Part);
+    });
   }
-  return others;
+  return places;
 }
 
 /** Cuts texts into the pieces that they were said in. */

@@ -13,6 +13,24 @@ export const previousNotFound = (id: string, field: string): GatewayError =>
     { field },
   );
 
+/** A response that was made in one piece has no events to tell. */
+export const notStreamed = (field: string): GatewayError =>
+  invalidRequest(
+    field,
+    'This response cannot be streamed because it was made with neither stream=true nor background=true.',
+  );
+
+/** A client wants to go on after an event that there is not. */
+export const noSuchEvent = (number: number, last: number, field: string): GatewayError =>
+  invalidRequest(field, `Invalid '${field}': the last event of this response is ${last}, not ${number}.`);
+
+/** Whoever works at a response was not heard of for so long that another one does. */
+export const takenOver = (id: string): GatewayError =>
+  new GatewayError(
+    ErrorReason.DEPENDENCY_UNAVAILABLE,
+    `the response ${id} was taken over by another gateway`,
+  );
+
 export const previousNotOver = (id: string, field: string): GatewayError =>
   invalidRequest(field, `Response '${id}' is not over yet: nothing can go on from it.`);
 

@@ -2,6 +2,7 @@ import type { GatewayError } from '../errors/gateway-error.ts';
 import { responseNotFound } from './errors.ts';
 import { endOfResponse, type ResponseEventStream } from './event-stream.ts';
 import { decodeEvents } from './items.ts';
+import { patienceMs, persist } from './persist.ts';
 import type { ResponseStore } from './store.ts';
 import type { Watchers } from './watchers.ts';
 
@@ -47,7 +48,7 @@ export function follow(parts: FollowParts): ResponseEventStream {
         }
         let page: Awaited<ReturnType<ResponseStore['events']>>;
         try {
-          page = await store.events(tenant, id, at, pageSize);
+          page = await persist(() => store.events(tenant, id, at, pageSize), patienceMs, signal);
           if (page === null) throw responseNotFound(id, 'response_id');
         } catch (error) {
           end(error as GatewayError);
@@ -58,8 +59,9 @@ export function follow(parts: FollowParts): ResponseEventStream {
           return { done: false, value: decodeEvents(page.events) };
         }
         if (page.over) break;
-        if (page.abandoned) await bury(tenant, id);
-        else await watchers.wait(id, pause, signal);
+        // Where this fails, it is tried again, here or by another gateway.
+        if (page.abandoned) await bury(tenant, id).catch(() => {});
+        await watchers.wait(id, pause, signal);
         pause = Math.min(pause * 1.5, pollMs[1]);
       }
       end(null);

@@ -1,4 +1,5 @@
 import type { Item, ResponseParameters } from '../../gen/llmgateway/v1/responses_service_pb.js';
+import { sinceCompaction } from './compacted.ts';
 import { conversationNotFound, itemNotFound, previousNotFound, previousNotOver } from './errors.ts';
 import { isConversationId, isResponseId, responseOfItem } from './ids.ts';
 import { decodeBody, decodeItems } from './items.ts';
@@ -10,6 +11,8 @@ export interface FieldNames {
   readonly conversation: string;
   readonly input: string;
   readonly store: string;
+  readonly stream: string;
+  readonly after: string;
 }
 
 /** What a request goes on from. */
@@ -58,7 +61,8 @@ async function historyOf(
     const stored = isResponseId(previous) ? await store.read(tenant, previous) : null;
     if (stored === null) throw previousNotFound(previous, fields.previous);
     if (stored.open) throw previousNotOver(previous, fields.previous);
-    return [...decodeItems(stored.input), ...decodeBody(stored.body).output];
+    const { output } = decodeBody(stored.body);
+    return sinceCompaction(output) ?? [...decodeItems(stored.input), ...output];
   }
   if (conversation !== '') {
     const items = isConversationId(conversation) ? await store.conversationItems(tenant, conversation) : null;

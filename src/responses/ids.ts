@@ -21,6 +21,15 @@ export function itemIds(response: string, from = 0): (prefix: string) => string 
   return (prefix) => `${prefix}_${own}${(count++).toString(16).padStart(4, '0')}`;
 }
 
+/** The first number that none of the items of a response has. @param itemIds theirs, and others */
+export function nextItemNumber(response: string, itemIds: readonly string[]): number {
+  let next = 0;
+  for (const id of itemIds) {
+    if (responseOfItem(id) === response) next = Math.max(next, Number.parseInt(id.slice(-4), 16) + 1);
+  }
+  return next;
+}
+
 /** The response that an item belongs to by its id; null for an id that another gave. */
 export function responseOfItem(itemId: string): string | null {
   const [, own] = /^[a-z]+_([0-9a-f]{32})[0-9a-f]{4}$/.exec(itemId) ?? [];

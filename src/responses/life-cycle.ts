@@ -1,18 +1,20 @@
 import { type CallReport, FinishReason, type StreamFinished } from '../../gen/llmgateway/v1/completion_pb.js';
 import type { ErrorDetail } from '../../gen/llmgateway/v1/error_pb.js';
-import { type Part, Role } from '../../gen/llmgateway/v1/message_pb.js';
+import { type Part, type ReasoningPart, Role } from '../../gen/llmgateway/v1/message_pb.js';
 import {
   type Item,
+  ItemPartKind,
   type Response,
   type ResponseEvent,
   ResponseStatus,
 } from '../../gen/llmgateway/v1/responses_service_pb.js';
-import { dialectName } from '../codec/openai-responses/dialect.ts';
+import { dialectName, stateFormat } from '../codec/openai-responses/dialect.ts';
 import * as build from '../model/build.ts';
 import { item as buildItem, reasoningItem } from '../model/build-responses.ts';
+import { isCompaction } from '../model/compaction.ts';
 import type { StreamEvent } from '../model/events.ts';
 import { isItem, itemExtras, withoutItem } from '../model/items.ts';
-import { type EventKind, isOwn, kindOf, OpenItem, type OpenPart } from './open-item.ts';
+import { type EventKind, isOwn, kindOf, OpenItem, type OpenPart, settle } from './open-item.ts';
 
 type Delta = Extract<StreamEvent['event'], { case: 'delta' }>['value'];
 
@@ -25,6 +27,8 @@ export interface LifeCycleOptions {
   readonly now: () => number;
   /** Number of the first event. Default 0. */
   readonly from?: number;
+  /** Number of the first item. Default: how many the response has. */
+  readonly fromItem?: number;
 }
 
 /** What a response becomes by the reason for which its answer ended. */
@@ -44,18 +48,20 @@ export class LifeCycle {
   #number: number;
   /** Items that have begun and not ended, in their order. */
   #open: OpenItem[] = [];
+  /** One that is complete, unless the answer turns out to have been cut right here. */
+  #settled: OpenItem | null = null;
   /** Whose a part of the answer is. */
   readonly #owners = new Map<number, OpenItem>();
   #itemCount: number;
   /** Where the opaque items of the provider's own are, by their ids. */
   readonly #places = new Map<string, number>();
 
-  constructor({ response, newId, now, from = 0 }: LifeCycleOptions) {
+  constructor({ response, newId, now, from = 0, fromItem = response.output.length }: LifeCycleOptions) {
     this.#response = response;
     this.#newId = newId;
     this.#now = now;
     this.#number = from;
-    this.#itemCount = response.output.length;
+    this.#itemCount = fromItem;
   }
 
   /** As far as it came; the same object until the end. */
@@ -68,7 +74,18 @@ export class LifeCycle {
     return this.#response.status > ResponseStatus.IN_PROGRESS;
   }
 
-  /** Tells the status as it is: how a response begins. */
+  /** How a response begins: that it was made, and where one waits for its turn, that it does. */
+  open(out: ResponseEvent[]): void {
+    this.announce(out);
+    if (this.#response.status === ResponseStatus.QUEUED) this.announce(out);
+  }
+
+  /** Tells what was found out elsewhere. */
+  tell(events: readonly EventKind[], out: ResponseEvent[]): void {
+    this.#push(out, ...events);
+  }
+
+  /** Tells the status as it is. */
   announce(out: ResponseEvent[]): void {
     this.#push(out, { case: 'status', value: this.#snapshot() });
   }
@@ -83,9 +100,13 @@ export class LifeCycle {
     for (const { event } of events) this.#add(event, out);
   }
 
-  /** It failed. @param error with the request's id */
-  fail(error: ErrorDetail, message: string, out: ResponseEvent[]): void {
+  /** It failed. @param error with the request's id @param withOutput whether it keeps what there is of its output */
+  fail(error: ErrorDetail, message: string, out: ResponseEvent[], withOutput = true): void {
     if (this.over) return;
+    if (!withOutput) {
+      this.#open = [];
+      this.#response.output = [];
+    }
     this.#response.error = error;
     this.#response.errorMessage = message;
     this.#finish(ResponseStatus.FAILED, out);
@@ -105,6 +126,7 @@ export class LifeCycle {
 
   #add(event: StreamEvent['event'], out: ResponseEvent[]): void {
     if (this.over) return;
+    if (event.case !== 'choiceFinished' && event.case !== 'finished') this.#closeWaiting(out);
     switch (event.case) {
       case 'started': {
         const { model, serviceTier, callReport } = event.value;
@@ -127,6 +149,7 @@ export class LifeCycle {
       case 'choiceFinished':
         if (event.value.choice === 0) {
           this.#response.incompleteReason = outcomes[event.value.finishReason] ?? '';
+          if (this.#response.incompleteReason === '') this.#closeWaiting(out);
         }
         return;
       case 'opaque': {
@@ -162,10 +185,10 @@ export class LifeCycle {
     }
     this.#owners.set(number, owner);
     if (kind.case === 'toolCall' || isItem(kind)) {
-      owner.open(number, content, kindOf(content));
+      owner.open(number, content, kindOf(content, owner.item));
       return;
     }
-    const part = owner.open(number, withoutItem(content), kindOf(content));
+    const part = owner.open(number, withoutItem(content), kindOf(content, owner.item));
     // Reasoning may turn out to be nothing that can be read.
     if (kind.case !== 'reasoning' || kind.value.text !== '') this.#push(out, owner.started(part));
   }
@@ -202,9 +225,16 @@ export class LifeCycle {
           value: { ...content.value },
         });
       case 'reasoning':
-        return buildItem(content.value.id || id('rs'), { case: 'reasoning', value: reasoningItem([]) });
+        return buildItem(content.value.id || id('rs'), {
+          case: 'reasoning',
+          value: reasoningItem([], '', this.#showsAsSummary(content.value)),
+        });
       case 'opaque':
-        if (isItem(content)) return buildItem(id('it'), { case: 'opaque', value: content.value });
+        if (isItem(content))
+          return buildItem(id(isCompaction(content.value) ? 'cmp' : 'it'), {
+            case: 'opaque',
+            value: content.value,
+          });
         break;
       default:
     }
@@ -214,11 +244,20 @@ export class LifeCycle {
     });
   }
 
+  /** Clients that ask for summaries look nowhere else, and only providers of this API make some. */
+  #showsAsSummary({ format }: ReasoningPart): boolean {
+    const { parameters } = this.#response;
+    return format !== stateFormat && (parameters?.reasoningSummary ?? '') !== '';
+  }
+
   #grow(delta: Delta, out: ResponseEvent[]): void {
     const owner = this.#owners.get(delta.part);
     const part = owner?.parts.get(delta.part);
     if (owner === undefined || part === undefined || part.ended) return;
-    if (!part.announced && !isOwn(part.kind)) this.#push(out, owner.started(part));
+    // A thought of no words is none that can be read.
+    const says =
+      delta.text !== '' || (part.kind !== ItemPartKind.REASONING && part.kind !== ItemPartKind.SUMMARY);
+    if (!part.announced && !isOwn(part.kind) && says) this.#push(out, owner.started(part));
     this.#push(out, ...owner.grown(part, delta));
   }
 
@@ -235,11 +274,14 @@ export class LifeCycle {
       return;
     }
     this.#push(out, ...owner.ended(part));
-    settle(owner.item, part);
-    if (owner.item.kind.case === 'toolCall') this.#close(owner, ResponseStatus.COMPLETED, out);
     // Reasoning that has no id is of a provider that does not number its items.
-    else if (content.case === 'reasoning' && content.value.id === '')
-      this.#close(owner, ResponseStatus.COMPLETED, out);
+    const isWhole =
+      owner.item.kind.case === 'toolCall' || (content.case === 'reasoning' && content.value.id === '');
+    if (isWhole) this.#settled = owner;
+  }
+
+  #closeWaiting(out: ResponseEvent[]): void {
+    if (this.#settled !== null) this.#close(this.#settled, ResponseStatus.COMPLETED, out);
   }
 
   #runTool(
@@ -267,10 +309,10 @@ export class LifeCycle {
 
   #complete({ usage, callReport }: StreamFinished, out: ResponseEvent[]): void {
     const cut = this.#response.incompleteReason !== '';
-    // The last thing said is what was cut.
-    const last = this.#open.at(-1);
     for (const open of [...this.#open]) {
-      this.#close(open, cut && open === last ? ResponseStatus.INCOMPLETE : ResponseStatus.COMPLETED, out);
+      // What was cut is the last item, and no other: an incomplete one is followed by none.
+      const isLast = open.outputIndex === this.#itemCount - 1;
+      this.#close(open, cut && isLast ? ResponseStatus.INCOMPLETE : ResponseStatus.COMPLETED, out);
     }
     if (usage !== undefined) this.#response.usage = usage;
     this.#report(callReport);
@@ -282,12 +324,16 @@ export class LifeCycle {
   }
 
   #finish(status: ResponseStatus, out: ResponseEvent[]): void {
-    for (const { item, parts } of this.#open) {
-      for (const part of parts.values()) if (!part.ended) settle(item, part);
-      item.status = ResponseStatus.INCOMPLETE;
-      this.#response.output.push(item);
+    this.#closeWaiting(out);
+    for (const open of this.#open) {
+      fill(open);
+      open.item.status = ResponseStatus.INCOMPLETE;
+      breakOff(open.item);
+      this.#response.output[open.outputIndex] = open.item;
     }
     this.#open = [];
+    // One that was begun anew has no items in the first places.
+    this.#response.output = this.#response.output.filter((item) => item !== undefined);
     this.#response.status = status;
     if (status === ResponseStatus.COMPLETED) this.#response.completedAt = this.#now();
     this.announce(out);
@@ -302,10 +348,10 @@ export class LifeCycle {
 
   #close(open: OpenItem, status: ResponseStatus, out: ResponseEvent[]): void {
     for (const part of open.parts.values()) {
-      if (part.ended) continue;
-      this.#push(out, ...open.ended(part));
-      settle(open.item, part);
+      if (!part.ended) this.#push(out, ...open.ended(part));
     }
+    fill(open);
+    if (this.#settled === open) this.#settled = null;
     this.#open = this.#open.filter((other) => other !== open);
     const { item } = open;
     item.status = status;
@@ -362,9 +408,15 @@ function continues({ item }: OpenItem, { content, itemId = '' }: Part): boolean 
 function complete({ part }: OpenPart, final: Part): void {
   const { content } = part;
   if (content.case === 'reasoning' && final.content.case === 'reasoning') {
-    const { text } = content.value;
-    const { id } = content.value;
-    content.value = { ...content.value, ...final.content.value, text, id: final.content.value.id || id };
+    // It has been told as what it began as.
+    const { text, id, summary } = content.value;
+    content.value = {
+      ...content.value,
+      ...final.content.value,
+      text,
+      summary,
+      id: final.content.value.id || id,
+    };
   } else if (content.case === 'toolCall' && final.content.case === 'toolCall') {
     content.value = { ...content.value, signature: final.content.value.signature || content.value.signature };
   } else if (content.case === 'opaque' && final.content.case === 'opaque') {
@@ -376,21 +428,16 @@ function complete({ part }: OpenPart, final: Part): void {
   if (final.extras !== undefined && part.extras === undefined) part.extras = final.extras;
 }
 
-/** Puts a part that does not grow any more into its item. */
-function settle(item: Item, { part }: OpenPart): void {
-  const { kind } = item;
-  const { content } = part;
-  if (kind.case === 'message') kind.value.parts.push(part);
-  else if (kind.case === 'toolCall' && content.case === 'toolCall') {
-    const { extras } = part;
-    item.kind = { case: 'toolCall', value: content.value };
-    if (extras !== undefined && item.extras === undefined) item.extras = extras;
-  } else if (kind.case === 'reasoning' && content.case === 'reasoning') {
-    const { encrypted, format, text, signature } = content.value;
-    const isOwn = format === 'openai-responses-v1';
-    if (isOwn && encrypted !== '') kind.value.encryptedContent = encrypted;
-    if (text !== '' || signature !== '' || (!isOwn && encrypted !== '')) {
-      kind.value.parts.push(isOwn ? { ...content.value, encrypted: '' } : content.value);
-    }
-  }
+/** Puts what has been said into the item. */
+function fill({ item, contents }: OpenItem): void {
+  for (const part of contents) settle(item, part);
+}
+
+/** What a provider was doing by itself when the response ended is not done any more. */
+function breakOff(item: Item): void {
+  if (item.kind.case !== 'opaque' || item.kind.value.dialect !== dialectName) return;
+  const { value } = item.kind;
+  const json = JSON.parse(value.json) as Record<string, unknown>;
+  if (json['status'] === undefined || json['status'] === 'completed') return;
+  item.kind = { case: 'opaque', value: { ...value, json: JSON.stringify({ ...json, status: 'failed' }) } };
 }

@@ -10,8 +10,8 @@ export type EventKind = ResponseEvent['event'];
 /** A part of an output item while it grows. */
 export interface OpenPart {
   readonly kind: ItemPartKind;
-  /** Number within the item. */
-  readonly index: number;
+  /** Number within the item, from its announcement on: what is never announced takes no place. */
+  index: number;
   /** As far as it came. */
   readonly part: Part;
   readonly logprobs: TokenLogprob[];
@@ -27,6 +27,8 @@ export class OpenItem {
   readonly outputIndex: number;
   /** By their number in the answer. */
   readonly parts = new Map<number, OpenPart>();
+  /** In the order in which they were announced, or ended without. */
+  readonly #told: OpenPart[] = [];
   #texts = 0;
   #summaries = 0;
 
@@ -41,12 +43,17 @@ export class OpenItem {
     return true;
   }
 
+  /** What it has to say, in the order of its parts' numbers. */
+  get contents(): OpenPart[] {
+    const untold = [...this.parts.values()].filter((part) => !this.#told.includes(part));
+    return [...this.#told, ...untold];
+  }
+
   /** A part of it begins. @param number its number in the answer */
   open(number: number, content: Part, kind: ItemPartKind): OpenPart {
-    const index = kind === ItemPartKind.SUMMARY ? this.#summaries++ : this.#texts++;
     const part: OpenPart = {
       kind,
-      index,
+      index: 0,
       part: copyOf(content),
       logprobs: [],
       annotations: 0,
@@ -59,6 +66,8 @@ export class OpenItem {
 
   started(open: OpenPart): EventKind {
     open.announced = true;
+    open.index = open.kind === ItemPartKind.SUMMARY ? this.#summaries++ : this.#texts++;
+    this.#told.push(open);
     return {
       case: 'partStarted',
       value: {
@@ -77,7 +86,7 @@ export class OpenItem {
     const { text, transcript, annotations, logprobs } = delta;
     const events: EventKind[] = [];
     if (text !== '' || transcript !== '' || logprobs !== undefined) {
-      events.push(this.#delta(open, { ...delta, annotations: [] }));
+      events.push(this.#delta(open, annotations.length === 0 ? delta : { ...delta, annotations: [] }));
     }
     for (const annotation of annotations) {
       const { logprobs: _, ...rest } = delta;
@@ -91,6 +100,7 @@ export class OpenItem {
   /** The part does not grow any more. */
   ended(open: OpenPart): EventKind[] {
     open.ended = true;
+    if (!open.announced) this.#told.push(open);
     if (open.logprobs.length > 0) {
       open.part.extras = toExtras(`"logprobs":${encodeLogprobs(open.logprobs)}`);
     }
@@ -129,14 +139,16 @@ export const isOwn = (kind: ItemPartKind): boolean =>
   kind === ItemPartKind.ARGUMENTS || kind === ItemPartKind.INPUT;
 
 /** What a part of an answer is in an item. */
-export function kindOf({ content }: Part): ItemPartKind {
+export function kindOf({ content }: Part, { kind: item }: Item): ItemPartKind {
   switch (content.case) {
     case 'text':
       return ItemPartKind.TEXT;
     case 'refusal':
       return ItemPartKind.REFUSAL;
     case 'reasoning':
-      return content.value.summary ? ItemPartKind.SUMMARY : ItemPartKind.REASONING;
+      return content.value.summary || (item.case === 'reasoning' && item.value.shownAsSummary)
+        ? ItemPartKind.SUMMARY
+        : ItemPartKind.REASONING;
     case 'toolCall':
       return content.value.custom ? ItemPartKind.INPUT : ItemPartKind.ARGUMENTS;
     case 'audio':
@@ -183,3 +195,22 @@ function grow({ part: { content }, logprobs: known }: OpenPart, delta: PartDelta
 
 const tokensOf = ({ content, refusal }: Logprobs): readonly TokenLogprob[] =>
   content.length > 0 ? content : refusal;
+
+/** Puts a part that does not grow any more into its item. */
+export function settle(item: Item, { part }: OpenPart): void {
+  const { kind } = item;
+  const { content } = part;
+  if (kind.case === 'message') kind.value.parts.push(part);
+  else if (kind.case === 'toolCall' && content.case === 'toolCall') {
+    const { extras } = part;
+    item.kind = { case: 'toolCall', value: content.value };
+    if (extras !== undefined && item.extras === undefined) item.extras = extras;
+  } else if (kind.case === 'reasoning' && content.case === 'reasoning') {
+    const { encrypted, format, text, signature } = content.value;
+    const isOwn = format === 'openai-responses-v1';
+    if (isOwn && encrypted !== '') kind.value.encryptedContent = encrypted;
+    if (text !== '' || signature !== '' || (!isOwn && encrypted !== '')) {
+      kind.value.parts.push(isOwn ? { ...content.value, encrypted: '' } : content.value);
+    }
+  }
+}

@@ -7,6 +7,7 @@ import {
 } from '../../gen/llmgateway/v1/responses_service_pb.js';
 import { readInteger } from '../codec/fields.ts';
 import { decodeResponseRequest } from '../codec/openai-responses/decode-request.ts';
+import { encodeCompacted } from '../codec/openai-responses/encode-compacted.ts';
 import { encodeStreamFailure } from '../codec/openai-responses/encode-error.ts';
 import { encodeEvent } from '../codec/openai-responses/encode-event.ts';
 import { encodeItems, encodeResponse } from '../codec/openai-responses/encode-response.ts';
@@ -31,6 +32,8 @@ const fields = {
   conversation: 'conversation',
   input: 'input',
   store: 'store',
+  stream: 'stream',
+  after: 'starting_after',
 } as const;
 
 const face = 'openai.responses';
@@ -71,6 +74,18 @@ export const countInputTokens =
     const { parameters } = decodeResponseRequest(await readJson(exchange, maxBodyBytes));
     const { tokens } = await routes.api.countInputTokens(parameters, contextOf(exchange));
     sendJson(exchange, 200, `{"object":"response.input_tokens","input_tokens":${tokens}}`);
+  };
+
+/** POST /v1/responses/compact. */
+export const compactResponse =
+  (routes: ResponseRoutes): RestHandler =>
+  async (exchange) => {
+    const { maxBodyBytes } = routes.options();
+    const { parameters } = decodeResponseRequest(await readJson(exchange, maxBodyBytes));
+    const asked = { ...parameters };
+    applyHeaders(exchange, asked, headerOptions(exchange));
+    const compacted = await routes.api.compactResponse(asked, contextOf(exchange));
+    sendJson(exchange, 200, encodeCompacted(compacted), reportHeaders(compacted.callReport));
   };
 
 /** GET, POST and DELETE below /v1/responses/. */

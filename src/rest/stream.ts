@@ -82,7 +82,9 @@ async function pump<E>(
         if (drained !== undefined) await drained;
       }
     }
-    writer?.end();
+    // A stream may have nothing to say: all has been read already. It still has a head and an end.
+    writer ??= open(reportHeaders(form.report));
+    writer.end();
   } catch (error) {
     await events.return();
     if (writer === null) throw error;

@@ -13,8 +13,13 @@ const maxBreakpoints = 4;
  * @throws GatewayError INVALID_REQUEST that names the field
  */
 export function checkChatRequest(request: CreateChatCompletionRequest): void {
-  const { messages, tools, parameters } = request;
   checkMessages(request);
+  checkTogether(request);
+}
+
+/** The same for a request that need not say anything by itself. @throws GatewayError INVALID_REQUEST that names the field */
+export function checkTogether(request: CreateChatCompletionRequest): void {
+  const { messages, tools, parameters } = request;
   const seed = parameters?.seed;
   if (seed !== undefined && !Number.isSafeInteger(seed)) {
     throw wrong('parameters.seed', 'a whole number that a double holds exactly');

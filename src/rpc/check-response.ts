@@ -3,7 +3,7 @@ import { isObject } from '../codec/json.ts';
 import { validateJsonTexts } from '../codec/openai-chat/json-texts.ts';
 import { type GatewayError, invalidRequest, toGatewayError } from '../errors/gateway-error.ts';
 import { chatRequestOf } from '../responses/chat-request.ts';
-import { checkChatRequest } from './check-request.ts';
+import { checkTogether } from './check-request.ts';
 
 /**
  * Checks what the rules of the proto files cannot say: texts that have to be JSON, and how fields go together.
@@ -25,7 +25,7 @@ export function checkResponseParameters(asked: ResponseParameters): void {
     const request = chatRequestOf({ ...asked, input: known }, []);
     validateJsonTexts(request);
     // Results may answer calls of the history, and choices may name its tools.
-    checkChatRequest({ ...request, messages: [] });
+    checkTogether({ ...request, messages: [] });
   } catch (error) {
     throw renamed(toGatewayError(error));
   }
@@ -39,6 +39,19 @@ export function checkItems(items: readonly Item[], at: string): void {
       throw invalidRequest(`${at}[${i}]`, `Invalid '${at}[${i}]': a conversation takes items themselves.`);
     }
   });
+}
+
+/** What clients may write on a conversation, as in OpenAI's API. @throws GatewayError INVALID_REQUEST */
+export function checkMetadata(metadata: Readonly<Record<string, string>>): void {
+  for (const [key, value] of Object.entries(metadata)) {
+    if (key.length > 64) {
+      throw invalidRequest('metadata', "Invalid 'metadata': a key has more than 64 characters.");
+    }
+    const field = `metadata.${key}`;
+    if (value.length > 512) {
+      throw invalidRequest(field, `Invalid '${field}': it has more than 512 characters.`);
+    }
+  }
 }
 
 function checkItem({ kind, extras }: Item, at: string): void {

@@ -1,15 +1,15 @@
-import {
-  type Item,
-  type Response,
-  type ResponseEvent,
-  type ResponseParameters,
-  ResponseStatus,
+import type {
+  Item,
+  Response,
+  ResponseEvent,
+  ResponseParameters,
 } from '../../gen/llmgateway/v1/responses_service_pb.js';
 import { encodePrincipal } from '../auth/principal.ts';
 import { type GatewayError, invalidRequest, toGatewayError } from '../errors/gateway-error.ts';
 import { completionEvents } from '../model/completion-events.ts';
 import type { EventStream } from '../model/events.ts';
-import type { CallSignal, ClientWatch } from '../pipeline/call-signal.ts';
+import type { ChatCall, Reply } from '../pipeline/call.ts';
+import { type CallSignal, type ClientWatch, watchSignal } from '../pipeline/call-signal.ts';
 import { chatRequestOf } from '../responses/chat-request.ts';
 import { addToConversation } from '../responses/conversations.ts';
 import { tooLarge } from '../responses/errors.ts';
@@ -19,6 +19,9 @@ import { encodeBody, encodeItems } from '../responses/items.ts';
 import { Keeper } from '../responses/keeper.ts';
 import { LifeCycle } from '../responses/life-cycle.ts';
 import { newResponse } from '../responses/new-response.ts';
+import { inOwnWords } from '../responses/own-words.ts';
+import { patienceMs, persist } from '../responses/persist.ts';
+import type { Rebuilt } from '../responses/rebuild.ts';
 import { ResponseRun } from '../responses/run.ts';
 import type { NewResponse, ResponseFacts, ResponseStore } from '../responses/store.ts';
 import { roundEvents } from '../responses/tool-rounds.ts';
@@ -54,8 +57,12 @@ export class ResponseMaker {
   readonly #watchers: Watchers;
   /** Those under way in this process that are stored. */
   readonly #running = new Map<string, ResponseRun>();
+  readonly #onOver: () => void;
+  #wakeIdle: () => void = () => {};
 
-  constructor(parts: ResponsesApiParts, holder: string, watchers: Watchers) {
+  /** @param onOver called whenever one is over */
+  constructor(parts: ResponsesApiParts, holder: string, watchers: Watchers, onOver: () => void) {
+    this.#onOver = onOver;
     this.#parts = parts;
     this.#holder = holder;
     this.#watchers = watchers;
@@ -93,10 +100,11 @@ export class ResponseMaker {
   /** Makes a response and hands it out when it is done. */
   async unary(asked: ResponseParameters, context: ResponseCallContext): Promise<Response> {
     const making = await this.prepare(asked, context);
+    if (asked.store !== false) await this.#reach(making);
     const { release, ...time } = beginCall(this.#watched(asked, context), this.#parts.limits);
     try {
       const request = this.#request(asked, making);
-      const reply = await this.#parts.handle(newResponseCall(request, context, false, time));
+      const reply = await this.#handle(newResponseCall(request, context, false, time), context);
       if (reply.kind !== 'unary') throw new Error('a unary call was not answered with a completion');
       const { response } = making;
       const lifeCycle = new LifeCycle({ response, newId: making.newId, now: nowSeconds });
@@ -110,7 +118,9 @@ export class ResponseMaker {
       }
       if (reply.response.callReport !== undefined) response.callReport = reply.response.callReport;
       await this.#beforeEnd(making, response);
-      if (asked.store !== false) await this.#create(making, 'over');
+      // The answer is there: it is worth waiting for the store.
+      if (asked.store !== false)
+        await persist(() => this.#create(making, 'over'), this.#patienceMs, time.signal);
       return response;
     } finally {
       release();
@@ -120,11 +130,12 @@ export class ResponseMaker {
   /** Makes a response whose events its client pulls. Resolves at the first output. */
   async stream(asked: ResponseParameters, context: ResponseCallContext): Promise<ResponseRun> {
     const making = await this.prepare(asked, context);
+    const keeps = asked.store !== false;
+    if (keeps) await this.#reach(making);
     const { release, ...time } = beginCall(this.#watched(asked, context), this.#parts.limits);
     try {
       const answer = await this.#answer(asked, making, context, time);
-      const keeps = asked.store !== false;
-      if (keeps) await this.#create(making, { holder: this.#holder, leaseMs: this.#terms.leaseMs });
+      if (keeps) await this.#createFor(answer, making);
       return this.#run(making, answer, context, { keeps, logged: 0, release, survives: survives(asked) });
     } catch (error) {
       release();
@@ -145,14 +156,34 @@ export class ResponseMaker {
   /**
    * Makes a stored response that this process holds, without a client. Never rejects.
    * @param logged how many events it has already
+   * @param before what was found out about those
    */
-  async alone(making: Making, context: ResponseCallContext, logged: number): Promise<void> {
+  async alone(making: Making, context: ResponseCallContext, logged: number, before?: Rebuilt): Promise<void> {
     const asked = { ...(making.response.parameters as ResponseParameters), input: [] };
-    const { release, ...time } = beginCall({ ...context, client: nobody }, this.#parts.limits);
-    // The signal's reasons are its own: a run that is stopped stops the answer.
-    const options = { keeps: true, logged, release, survives: true };
+    const stopping = new AbortController();
+    const client = watchSignal(stopping.signal);
+    const { release, ...time } = beginCall({ ...context, client }, this.#parts.limits);
+    const options = { keeps: true, logged, release, survives: true, before };
     const opening = this.#answer(asked, making, context, time);
-    await this.#run(making, openLater(opening), context, options).finish();
+    const answer = openLater(opening, () => stopping.abort());
+    await this.#run(making, answer, context, options).finish();
+  }
+
+  /** Waits until none is under way. @returns whether that was so within `ms` */
+  async idle(ms: number): Promise<boolean> {
+    const until = performance.now() + ms;
+    while (this.#running.size > 0) {
+      const left = until - performance.now();
+      if (left <= 0) return false;
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, left);
+        this.#wakeIdle = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    return true;
   }
 
   /** Stops one of this process. */
@@ -162,6 +193,10 @@ export class ResponseMaker {
 
   get #terms(): ResponseTerms {
     return this.#parts.terms();
+  }
+
+  get #patienceMs(): number {
+    return Math.min(this.#terms.leaseMs, patienceMs);
   }
 
   #watched(asked: ResponseParameters, context: ResponseCallContext): ResponseCallContext {
@@ -175,6 +210,14 @@ export class ResponseMaker {
     return request;
   }
 
+  async #handle(call: ChatCall, { fields }: ResponseCallContext): Promise<Reply> {
+    try {
+      return await this.#parts.handle(call);
+    } catch (error) {
+      throw inOwnWords(error, fields);
+    }
+  }
+
   async #answer(
     asked: ResponseParameters,
     making: Making,
@@ -182,7 +225,7 @@ export class ResponseMaker {
     time: Omit<CallSignal, 'release'>,
   ): Promise<EventStream> {
     const call = newResponseCall(this.#request(asked, making), context, true, time);
-    const reply = await this.#parts.handle(call);
+    const reply = await this.#handle(call, context);
     if (reply.kind !== 'stream') throw new Error('a streaming call was answered without a stream');
     return reply.events;
   }
@@ -196,26 +239,30 @@ export class ResponseMaker {
       readonly logged: number;
       readonly release: () => void;
       readonly survives: boolean;
+      readonly before?: Rebuilt | undefined;
     },
   ): ResponseRun {
     const { response, newId, tenant, facts } = making;
     const { id } = facts;
-    const lifeCycle = new LifeCycle({ response, newId, now: nowSeconds, from: options.logged });
+    const { logged, before } = options;
+    const fromItem = before?.itemCount ?? 0;
+    const lifeCycle = new LifeCycle({ response, newId, now: nowSeconds, from: logged, fromItem });
     const begun: ResponseEvent[] = [];
-    if (options.logged === 0) {
-      lifeCycle.announce(begun);
-      if (response.status === ResponseStatus.QUEUED) lifeCycle.announce(begun);
-    }
+    if (logged === 0) lifeCycle.open(begun);
+    lifeCycle.tell(before?.endings ?? [], begun);
     lifeCycle.begin(begun);
+    const terms = this.#terms;
+    const cancellable = response.parameters?.background === true;
     const keeper = options.keeps
       ? new Keeper({
           store: this.store,
           tenant,
           id,
           holder: this.#holder,
-          logged: options.logged,
-          terms: this.#terms,
-          onStop: () => void run.cancel(),
+          logged,
+          terms,
+          cancellable,
+          onStop: (error) => void (error === null ? run.cancel() : run.abandon(error)),
           onEvents: () => this.#watchers.notify(id),
         })
       : null;
@@ -225,12 +272,15 @@ export class ResponseMaker {
       requestId,
       keeper,
       begun,
-      survives: options.survives && options.keeps,
+      survives: options.survives,
+      movesOn: cancellable && terms.resume === 'restart',
       beforeEnd: (whole) => this.#beforeEnd(making, whole),
       onOver: () => {
         options.release();
         if (this.#running.get(id) === run) this.#running.delete(id);
         this.#watchers.notify(id);
+        this.#onOver();
+        this.#wakeIdle();
       },
     });
     if (keeper !== null) this.#running.set(id, run);
@@ -241,11 +291,32 @@ export class ResponseMaker {
   async #beforeEnd({ tenant, added, facts }: Making, { parameters, output }: Response): Promise<void> {
     const conversation = parameters?.conversationId ?? '';
     if (conversation !== '') {
-      await addToConversation(this.store, tenant, conversation, [...added, ...output], this.#terms.maxBytes);
+      const { maxBytes } = this.#terms;
+      const turn = [...added, ...output];
+      await persist(
+        () => addToConversation(this.store, tenant, conversation, turn, maxBytes),
+        this.#patienceMs,
+      );
     }
     if (parameters?.store === false) return;
     const others = output.map(({ id }) => id).filter((id) => id !== '' && responseOfItem(id) === null);
-    if (others.length > 0) await this.store.indexItems(tenant, facts, others);
+    if (others.length > 0) {
+      await persist(() => this.store.indexItems(tenant, facts, others), this.#patienceMs);
+    }
+  }
+
+  /** Finds out whether the store can be reached, before a model is asked for what would be lost. */
+  async #reach({ tenant, facts }: Making): Promise<void> {
+    await this.store.events(tenant, facts.id, 0, 0);
+  }
+
+  async #createFor(answer: EventStream, making: Making): Promise<void> {
+    try {
+      await this.begin(making);
+    } catch (error) {
+      await answer.return().catch(() => {});
+      throw error;
+    }
   }
 
   async #create({ tenant, maker, response, items, facts }: Making, open: NewResponse['open']): Promise<void> {
@@ -259,15 +330,20 @@ export class ResponseMaker {
   }
 }
 
-const survives = ({ options, background, store }: ResponseParameters): boolean =>
-  background || (options?.finishWhenAbandoned === true && store !== false);
+const survives = ({ options, background }: ResponseParameters): boolean =>
+  background || options?.finishWhenAbandoned === true;
 
-/** An answer that begins with its first pull, so that a failure to begin is one of the answer. */
-function openLater(opening: Promise<EventStream>): EventStream {
+/**
+ * An answer that begins with its first pull, so that a failure to begin is one of the answer.
+ * @param stop ends it, or the wait for it
+ */
+function openLater(opening: Promise<EventStream>, stop: () => void): EventStream {
   opening.catch(() => {});
   return {
     next: async () => (await opening).next(),
     return: async () => {
+      // It may not have begun: then nobody else would end the wait for it.
+      stop();
       const stream = await opening.catch((error: unknown): GatewayError => toGatewayError(error));
       return 'next' in stream ? stream.return() : { done: true, value: undefined };
     },

@@ -1,4 +1,5 @@
 import {
+  type CompactResponseResponse,
   type Item,
   type Response,
   type ResponseParameters,
@@ -9,18 +10,19 @@ import { invalidRequest } from '../errors/gateway-error.ts';
 import type { Logger } from '../observability/log.ts';
 import type { Handler, TokenCount } from '../pipeline/call.ts';
 import { chatRequestOf } from '../responses/chat-request.ts';
-import { responseNotFound } from '../responses/errors.ts';
+import { noSuchEvent, notStreamed, responseNotFound } from '../responses/errors.ts';
 import type { ResponseEventStream } from '../responses/event-stream.ts';
 import { follow } from '../responses/follow.ts';
 import { type FieldNames, resolveContext } from '../responses/history.ts';
 import { isResponseId } from '../responses/ids.ts';
-import { decodeBody, decodeItems, encodeBody, encodeEvents } from '../responses/items.ts';
+import { decodeBody, decodeItems } from '../responses/items.ts';
 import { newHolder } from '../responses/keeper.ts';
-import { LifeCycle } from '../responses/life-cycle.ts';
+import { inOwnWords } from '../responses/own-words.ts';
 import type { ResponseStore, StoredResponse } from '../responses/store.ts';
 import { Watchers } from '../responses/watchers.ts';
 import { BackgroundResponses } from './background-responses.ts';
 import { beginCall, type CallContext, type CallLimits } from './call-context.ts';
+import { compactionOf } from './compaction-of.ts';
 import { newResponseCall } from './response-call.ts';
 import { ResponseMaker } from './response-maker.ts';
 
@@ -50,7 +52,12 @@ export interface ResponsesApi {
   cancelResponse(id: string, context: ResponseCallContext): Promise<Response>;
   listInputItems(tenant: string, id: string): Promise<Item[]>;
   countInputTokens(asked: ResponseParameters, context: ResponseCallContext): Promise<TokenCount>;
-  close(): void;
+  /** Items that stand for a conversation. They are not kept. */
+  compactResponse(asked: ResponseParameters, context: ResponseCallContext): Promise<CompactResponseResponse>;
+  /** Takes on no response that waits or was left by another gateway any more. */
+  retire(): void;
+  /** Waits until none is being made here. @returns whether that was so within `ms` */
+  idle(ms: number): Promise<boolean>;
 }
 
 /** Who asks for a response, and where the client wrote what. */
@@ -78,13 +85,15 @@ const rpcFields: FieldNames = {
   conversation: 'parameters.conversation_id',
   input: 'parameters.input',
   store: 'parameters.store',
+  stream: 'id',
+  after: 'starting_after',
 };
 
 export function responsesApi(parts: ResponsesApiParts): ResponsesApi {
-  const { store, count, limits, terms, log } = parts;
+  const { store, handle, count, limits, terms, log } = parts;
   const holder = newHolder();
   const watchers = new Watchers();
-  const maker = new ResponseMaker(parts, holder, watchers);
+  const maker = new ResponseMaker(parts, holder, watchers, () => background.onOver());
   const background = new BackgroundResponses({
     maker,
     holder,
@@ -121,24 +130,7 @@ export function responsesApi(parts: ResponsesApiParts): ResponsesApi {
   /** Ends a response at which nobody works. */
   async function endUnheld(tenant: string, id: string): Promise<void> {
     const claimed = await store.take(tenant, id, holder, terms().leaseMs);
-    if (claimed === null) return;
-    const { response: stored } = claimed;
-    const lifeCycle = new LifeCycle({
-      response: decodeBody(stored.body),
-      newId: () => '',
-      now: () => 0,
-      from: stored.eventCount,
-    });
-    const out: Parameters<LifeCycle['cancel']>[0] = [];
-    lifeCycle.cancel(out);
-    await store.end(tenant, id, {
-      holder,
-      after: stored.eventCount,
-      events: encodeEvents(out),
-      body: encodeBody(lifeCycle.response),
-      maxBytes: Number.MAX_SAFE_INTEGER,
-    });
-    watchers.notify(id);
+    if (claimed !== null) await background.endUnheld(claimed, (lifeCycle, out) => lifeCycle.cancel(out));
   }
 
   return {
@@ -159,7 +151,10 @@ export function responsesApi(parts: ResponsesApiParts): ResponsesApi {
       return asItStands(await read(tenant, id));
     },
     async resumeResponse(id, from, context) {
-      await read(context.tenant, id);
+      const { open, eventCount } = await read(context.tenant, id);
+      if (!open && eventCount === 0) throw notStreamed(context.fields.stream);
+      // Events of one under way may have been told before they are seen here.
+      if (!open && from > eventCount) throw noSuchEvent(from - 1, eventCount - 1, context.fields.after);
       return following(id, from, context);
     },
     async deleteResponse(tenant, id) {
@@ -201,11 +196,33 @@ export function responsesApi(parts: ResponsesApiParts): ResponsesApi {
         const reply = await count(newResponseCall(request, context, false, time));
         if (reply.kind !== 'count') throw new Error('a call for a count was not answered with one');
         return reply.count;
+      } catch (error) {
+        throw inOwnWords(error, context.fields);
       } finally {
         release();
       }
     },
-    close: () => background.close(),
+    async compactResponse(asked, context) {
+      const { release, ...time } = beginCall(context, limits);
+      try {
+        const { history, input } = await resolveContext(store, context.tenant, asked, context.fields);
+        const items = [...history, ...input];
+        if (items.length === 0) {
+          const { input: field } = context.fields;
+          throw invalidRequest(field, `Invalid '${field}': there is nothing to compact.`);
+        }
+        const call = newResponseCall(chatRequestOf({ ...asked, input: [] }, items), context, false, time);
+        call.compacts = true;
+        const reply = await handle(call);
+        if (reply.kind === 'compaction') return reply.response;
+        if (reply.kind !== 'unary') throw new Error('a call for a compaction was not answered with one');
+        return compactionOf(items, reply.response);
+      } finally {
+        release();
+      }
+    },
+    retire: () => background.close(),
+    idle: (ms) => maker.idle(ms),
   };
 }
 

@@ -3,6 +3,7 @@ import type { HandlerContext, ServiceImpl } from '@connectrpc/connect';
 import {
   CancelResponseRequestSchema,
   CancelResponseResponseSchema,
+  CompactResponseRequestSchema,
   CountInputTokensRequestSchema,
   CountInputTokensResponseSchema,
   CreateResponseRequestSchema,
@@ -41,6 +42,7 @@ export type ResponseMethods = Pick<
   | 'cancelResponse'
   | 'listInputItems'
   | 'countInputTokens'
+  | 'compactResponse'
 >;
 
 const fields: FieldNames = {
@@ -48,6 +50,8 @@ const fields: FieldNames = {
   conversation: 'parameters.conversation_id',
   input: 'parameters.input',
   store: 'parameters.store',
+  stream: 'id',
+  after: 'starting_after',
 };
 
 /** ResponsesService for Connect, gRPC and gRPC-Web. */
@@ -130,6 +134,12 @@ export function responseMethods(api: ResponsesApi, onFailure: OnFailure): Respon
         checkResponseParameters(asked);
         const { tokens: inputTokens, estimated } = await api.countInputTokens(asked, call);
         return create(CountInputTokensResponseSchema, { inputTokens, estimated });
+      }),
+    compactResponse: (request, context) =>
+      answer(context, CompactResponseRequestSchema, request, (call) => {
+        const asked = request.parameters as ResponseParameters;
+        checkResponseParameters(asked);
+        return api.compactResponse(asked, call);
       }),
   };
 }

@@ -116,7 +116,8 @@ function byName(tools: readonly Tool[]): ReadonlyMap<string, Tool> {
   return index;
 }
 
-const definitionOf = ({ name, description, parametersJson }: Tool): ModelTool =>
+/** A tool of the gateway as models are told of it. */
+export const definitionOf = ({ name, description, parametersJson }: Tool): ModelTool =>
   build.tool({ case: 'function', value: build.functionTool(name, { description, parametersJson }) });
 
 /** A client's definition with what it leaves out. */

@@ -11,6 +11,7 @@ import {
   list,
   oneOf,
   origins,
+  pairs,
   percentages,
   shownTime,
   text,
@@ -37,6 +38,8 @@ test.each<[string, ValueReader<unknown>, unknown, unknown]>([
   ['another word for it', word, 'Warning', 'WARN'],
   ['a list', list, ['a', ' b '], ['a', 'b']],
   ['a list in text', list, 'a, b,,c', ['a', 'b', 'c']],
+  ['pairs', pairs, 'web_search=find, a = b', new Map(Object.entries({ web_search: 'find', a: 'b' }))],
+  ['a map of pairs', pairs, { web_search: 'find' }, new Map([['web_search', 'find']])],
   ['percentages', percentages(3), '25, 50,75', [25, 50, 75]],
   ['a list of percentages', percentages(2), [1, 100], [1, 100]],
   ['seconds', second, 10, 10_000],
@@ -65,6 +68,7 @@ test.each<[string, ValueReader<unknown>, unknown, unknown]>([
 });
 
 test.each<[string, ValueReader<unknown>, unknown[]]>([
+  ['pairs', pairs, ['web_search', 'a=b=c', '=b', 'a=', { a: 1 }, { a: '' }, ['a'], 7, { 'a b': 'c' }]],
   ['text', text, ['', ' ', 'a\nb', 'a\u0000', true, null, {}, 'x'.repeat(5_000)]],
   ['a flag', flag, ['', 'maybe', 2, null, []]],
   ['a number', wholeNumber(0, 9), ['', ' ', '0x1', '1e0', '1.0', '-1', 10, 1.5, Number.NaN, true, null, [1]]],

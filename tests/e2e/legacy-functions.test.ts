@@ -27,6 +27,7 @@ type Json = Record<string, unknown>;
 const question = { role: 'user' as const, content: 'Is it raining in Ghent?' };
 const parameters = { type: 'object', properties: { city: { type: 'string' } } };
 const functions = [{ name: 'get_weather', description: 'Weather', parameters }];
+const tools = [{ type: 'function' as const, function: functions[0] }];
 const call = { name: 'get_weather', arguments: '{"city":"Ghent"}' };
 const called = { role: 'assistant' as const, content: null, function_call: call };
 const result = { role: 'function' as const, name: 'get_weather', content: 'It pours.' };
@@ -259,7 +260,7 @@ describe('histories that mix the forms', () => {
 });
 
 test.each<[string, string, object]>([
-  ['tools besides', 'functions', { functions, tools: [{ type: 'function', function: functions[0] }] }],
+  ['tools besides', 'functions', { functions, tools }],
   ['a tool choice', 'functions', { functions, tool_choice: 'auto' }],
   ['tools of the gateway', 'functions', { functions, gateway_tools: ['t'] }],
   ['a function without a name', 'functions[0].name', { functions: [{}] }],
@@ -267,8 +268,34 @@ test.each<[string, string, object]>([
   ['no list', 'functions', { functions: {} }],
   ['a call of another function', 'function_call.name', { functions, function_call: { name: 'x' } }],
   ['another word', 'function_call', { functions, function_call: 'required' }],
+  ['a call without functions', 'function_call', { function_call: { name: 'get_weather' } }],
+  ['a call of tools', 'function_call', { tools, function_call: { name: 'get_weather' } }],
+  ['another word without functions', 'function_call', { function_call: 'required' }],
+  ['no choice without functions', 'function_call', { function_call: 1 }],
 ])('%s: refused by name', async (_what, param, more) => {
-  const response = await post({ model: playedModels.openai, messages: [question], ...more });
-  expect(response.status).toBe(400);
-  expect(await response.json()).toMatchObject({ error: { param, type: 'invalid_request_error' } });
+  for (const model of Object.values(playedModels)) {
+    const response = await post({ model, messages: [question], ...more });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ error: { param, type: 'invalid_request_error' } });
+  }
+});
+
+test.each(['none', 'auto', null])('a choice %s without functions asks for nothing', async (choice) => {
+  for (const model of Object.values(playedModels)) {
+    const response = await post({ model, messages: [question], function_call: choice });
+    expect([response.status, response.headers.get('x-warnings')]).toEqual([200, null]);
+  }
+});
+
+test('what a provider cannot take has its name in the older form', async () => {
+  const forced = { functions, function_call: { name: 'get_weather' } };
+  const refused = async (model: string, more: object) => {
+    const response = await post({ model, messages: [question], ...more });
+    expect(response.status).toBe(400);
+    return ((await response.json()) as { error: { param: string; message: string } }).error;
+  };
+  const error = await refused(playedModels.ollama, forced);
+  expect(error.param).toBe('function_call');
+  expect(error.message).toMatch(/'function_call'/);
+  expect(error.message).not.toMatch(/tool_choice/);
 });

@@ -117,6 +117,15 @@ test("the gateway's tools are tools: a model without any is not asked, unless th
   expect(asked).not.toHaveProperty('tools');
 });
 
+test('tools in the older form have their older name', async () => {
+  const body = { model: 'toolless/m', functions: [{ name: 'f' }] };
+  const response = await post(body);
+  expect([response.status, (await json(response)).error.param]).toEqual([400, 'functions']);
+  const without = await post(body, { 'x-drop-params': 'true' });
+  expect([without.status, without.headers.get('x-dropped-params')]).toEqual([200, 'functions']);
+  expect(asked).not.toHaveProperty('functions');
+});
+
 describe('what this version does not serve', () => {
   test.each([['finish_when_abandoned', { finish_when_abandoned: true }]])(
     '%s is refused by name, not ignored',

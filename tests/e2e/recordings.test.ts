@@ -1,23 +1,13 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FinishReason, type Usage } from '../../gen/llmgateway/v1/completion_pb.js';
 import type { Part } from '../../gen/llmgateway/v1/message_pb.js';
 import { decodeChatRequest } from '../../src/codec/openai-chat/decode-request.ts';
-import { type ScriptedUpstream, startUpstream } from '../http/support/upstream.ts';
-import { chatClient, openaiClient, type RunningGateway, startGateway } from '../support/gateway.ts';
-import {
-  expectedOf,
-  pieces,
-  type Recording,
-  recordings,
-  type Seen,
-  type SeenUsage,
-} from '../support/recordings.ts';
+import { chatClient, openaiClient } from '../support/gateway.ts';
+import { expectedOf, type Recording, recordings, type Seen, type SeenUsage } from '../support/recordings.ts';
 import { embeddingsReplays, isOfEmbeddings, replayEmbeddings } from '../support/replayed-embeddings.ts';
+import { modelOf, type ReplayedGateway, startReplayedGateway } from '../support/replayed-gateway.ts';
 
 // Every recorded answer of every provider, replayed to a gateway and read by clients of every face.
 
@@ -25,20 +15,10 @@ const all = recordings();
 
 /** Why recordings of an API are not replayed here. */
 const elsewhere: Readonly<Record<string, string>> = {
-  responses: 'not chat: the Responses API',
+  responses: 'not chat: replayed in responses-recordings.test.ts',
   completions: 'text completions, which the gateway does not serve',
   api_generate: 'text completions, which the gateway does not serve',
   models: 'not chat: a list of models',
-};
-
-/** The provider of the gateway that plays a recording: another's wire form is a few lines of configuration. */
-const playedBy = ({ provider, endpoint }: Recording): string => names[`${provider}/${endpoint}`] ?? provider;
-const names: Readonly<Record<string, string>> = {
-  'gemini/generateContent': 'google',
-  'vertex/generateContent': 'vertex-google',
-  'gemini/embed': 'google',
-  'vertex/messages': 'vertex-anthropic',
-  'bedrock/invoke': 'bedrock-claude',
 };
 
 const replayed = all.filter((one) => elsewhere[one.endpoint] === undefined && !isOfEmbeddings(one));
@@ -46,70 +26,11 @@ const embedded = all.filter(isOfEmbeddings);
 const good = replayed.filter(({ derived }) => derived.error === undefined);
 const bad = replayed.filter(({ derived }) => derived.error !== undefined);
 
-let upstream: ScriptedUpstream;
-let gateway: RunningGateway;
-let folder: string;
-/** What the upstream answers next, and what it was asked. */
-let playing: Recording;
-let asked: Record<string, unknown>;
-
+let gateway: ReplayedGateway;
 beforeAll(async () => {
-  upstream = await startUpstream();
-  upstream.answerAll(async ({ socket, body }) => {
-    if (body === '') return void socket.end('HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n');
-    asked = JSON.parse(body);
-    const { status, headers, bytes } = playing.response;
-    const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-    socket.write(`HTTP/1.1 ${status} Replayed\r\n${head.join('')}content-length: ${bytes.length}\r\n\r\n`);
-    for (const piece of pieces(bytes)) {
-      socket.write(piece);
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-  });
-  folder = mkdtempSync(path.join(tmpdir(), 'replay-'));
-  const file = path.join(folder, 'gateway.yaml');
-  const { origin } = upstream;
-  writeFileSync(
-    file,
-    `providers:
-  ${['openai', 'azure', 'deepseek', 'openrouter', 'xai']
-    .map((name) => `${name}: { base_url: "${origin}/v1", api_key: k }`)
-    .join('\n  ')}
-  groq: { base_url: "${origin}/v1", api_key: k, dialect: { history_annotations: drop, developer_role: system } }
-  llamacpp: { base_url: "${origin}/v1" }
-  anthropic: { base_url: "${origin}", api_key: k }
-  vertex-anthropic: { form: anthropic, base_url: "${origin}", headers: { authorization: Bearer k } }
-  google: { base_url: "${origin}/v1beta", api_key: k }
-  vertex-google: { form: google, base_url: "${origin}/v1", headers: { authorization: Bearer k } }
-  ollama: { base_url: "${origin}" }
-  bedrock: { base_url: "${origin}" }
-  bedrock-claude: { form: bedrock, claude_api: invoke, base_url: "${origin}" }
-`,
-  );
-  gateway = await startGateway({
-    LLM_GATEWAY_CONFIG: file,
-    LLM_GATEWAY_LLAMACPP_BASE_URL: `${origin}/v1`,
-    LLM_GATEWAY_OLLAMA_BASE_URL: origin,
-    AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
-    AWS_SECRET_ACCESS_KEY: 'k',
-    AWS_REGION: 'us-east-1',
-    // What is sent is compared with what was recorded, where nothing had been added to the client's words.
-    LLM_GATEWAY_REASONING_STATE_MAX_BYTES: '0',
-  });
+  gateway = await startReplayedGateway(false);
 });
-afterAll(async () => {
-  await gateway?.stop();
-  upstream?.close();
-  rmSync(folder, { recursive: true, force: true });
-});
-
-/** Model by which the gateway sends a recorded request to its provider. */
-function modelOf(recording: Recording): string {
-  const { url, json } = recording.request;
-  const inPath = /\/models?\/([^/:]+(?:%3A[^/:]+)?)/.exec(url)?.[1];
-  const model = json?.['model'] ?? (inPath === undefined ? 'recorded-model' : decodeURIComponent(inPath));
-  return `${playedBy(recording)}/${model}`;
-}
+afterAll(() => gateway?.stop());
 
 const tools = [
   { type: 'function' as const, function: { name: 'f', parameters: { type: 'object', properties: {} } } },
@@ -358,7 +279,7 @@ describe.skipIf(all.length === 0)('recorded answers', () => {
       '%s',
       async (_title, recording) => {
         const row = tally(face, recording);
-        playing = recording;
+        gateway.play(recording);
         const expected = expectedOf(recording);
         if (call === overMessages && expected.usage !== null) {
           // What was not reported is 0 there; reasoning is only told by those who have a name for it.
@@ -366,8 +287,8 @@ describe.skipIf(all.length === 0)('recorded answers', () => {
         }
         expect(asRecorded(await call(recording), expected)).toEqual(expected);
         if (recording.endpoint === 'chat' && recording.request.json !== null && call !== overMessages) {
-          expect(adjusted(asked)).toEqual(adjusted(recording.request.json));
-          expect(asked['model']).toBe(recording.request.json['model']);
+          expect(adjusted(gateway.asked())).toEqual(adjusted(recording.request.json));
+          expect(gateway.asked()['model']).toBe(recording.request.json['model']);
         }
         row.passed++;
       },
@@ -379,8 +300,8 @@ describe.skipIf(all.length === 0)('recorded answers', () => {
       '%s',
       async (_title, recording) => {
         const row = tally(face, recording);
-        playing = recording;
-        await replayEmbeddings(recording, replay, gateway.url, modelOf(recording), () => asked);
+        gateway.play(recording);
+        await replayEmbeddings(recording, replay, gateway.url, modelOf(recording), gateway.asked);
         row.passed++;
       },
     );
@@ -390,7 +311,7 @@ describe.skipIf(all.length === 0)('recorded answers', () => {
     'error: %s',
     async (_title, recording) => {
       const row = tally('errors', recording);
-      playing = recording;
+      gateway.play(recording);
       const error = await overRest(recording).catch((cause: unknown) => cause);
       expect(error).toBeInstanceOf(OpenAI.APIError);
       const { status, message } = error as InstanceType<typeof OpenAI.APIError>;

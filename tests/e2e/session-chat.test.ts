@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { Role } from '../../gen/llmgateway/v1/message_pb.js';
 import {
   answered,
   chunked,
@@ -8,7 +9,7 @@ import {
   startUpstream,
 } from '../http/support/upstream.ts';
 import { type ChatFace, chatFaces } from '../support/faces.ts';
-import { openaiClient, type RunningGateway, startGateway } from '../support/gateway.ts';
+import { chatClient, openaiClient, type RunningGateway, startGateway } from '../support/gateway.ts';
 import { until } from '../support/redis.ts';
 import { type RestError, say, sessionsAt, user } from '../support/sessions.ts';
 
@@ -89,6 +90,31 @@ const chat = async (body: Json): Promise<Json> => {
 };
 const lastAsked = () => asked[asked.length - 1]?.['messages'];
 
+/** Codes of the warnings of a call in a session. */
+async function warningsOf(
+  face: ChatFace,
+  { sessionId, model, stream }: { sessionId: string; model: string; stream: boolean },
+): Promise<string[]> {
+  if (face === 'REST') {
+    const response = await sessions.chat({ model, session_id: sessionId, stream, messages: [user('x')] });
+    await response.text();
+    return response.headers.get('x-warnings')?.split(', ') ?? [];
+  }
+  const client = chatClient(face, gateway.url);
+  const parts = [{ content: { case: 'text' as const, value: { text: 'x' } } }];
+  const request = { model, options: { sessionId }, messages: [{ role: Role.USER, parts }] };
+  if (!stream) {
+    const { callReport } = await client.createChatCompletion(request);
+    return callReport?.warnings.map(({ code }) => code) ?? [];
+  }
+  const codes: string[] = [];
+  for await (const { event } of client.streamChatCompletion(request)) {
+    if (event.case === 'finished')
+      codes.push(...(event.value.callReport?.warnings ?? []).map(({ code }) => code));
+  }
+  return codes;
+}
+
 describe.each(chatFaces)('a session on %s', (face: ChatFace) => {
   test.each([false, true])(
     'goes before the new messages and takes them and the answer; streamed: %s',
@@ -134,6 +160,29 @@ describe.each(chatFaces)('a session on %s', (face: ChatFace) => {
     expect(lastAsked()).toEqual([user('three')]);
     expect(await sessions.said(id)).toEqual(['user: three', `assistant: ${text}`]);
   });
+
+  test.each([false, true])(
+    'keeps nothing of a call whose answer a content filter stopped, and says so; streamed: %s',
+    async (stream) => {
+      const { id } = await sessions.make();
+      const filtered = 'fake/echo?finish=content_filter';
+      const { text, failure } = await say(face, gateway.url, {
+        sessionId: id,
+        text: 'bad',
+        model: filtered,
+        stream,
+      });
+      expect([text, failure]).toEqual(['bad', '']);
+      expect(await sessions.said(id)).toEqual([]);
+      expect((await say(face, gateway.url, { sessionId: id, text: 'good', stream })).failure).toBe('');
+      expect(await sessions.said(id)).toEqual(['user: good', 'assistant: good']);
+      expect(await warningsOf(face, { sessionId: id, model: filtered, stream })).toEqual(
+        // The head of a stream has gone by then; its end says why the answer ended.
+        face === 'REST' && stream ? [] : ['session_not_saved'],
+      );
+      expect(await warningsOf(face, { sessionId: id, model: 'fake/echo', stream })).toEqual([]);
+    },
+  );
 
   test.each([false, true])(
     'keeps nothing of a call that is left, and is free at once; streamed: %s',
@@ -312,6 +361,38 @@ describe('what a session keeps', () => {
     await chat({ session_id: id, messages: [user('three')] });
     expect(lastAsked()).toEqual([user('one'), user('two'), user('three')]);
   });
+
+  test.each([false, true])(
+    'nothing of rounds of tools whose last answer was filtered; streamed: %s',
+    async (stream) => {
+      const { id } = await sessions.make();
+      const calls = [
+        {
+          index: 0,
+          id: 'call_1',
+          type: 'function',
+          function: { name: 'echo', arguments: '{"message":"m"}' },
+        },
+      ];
+      const answer = (message: Json, finish: string) =>
+        reply(
+          stream
+            ? STREAM_HEAD + chunk({ role: 'assistant', ...message }, finish) + streamEnd
+            : completion(message, finish),
+        );
+      answers = [
+        answer({ content: null, tool_calls: calls }, 'tool_calls'),
+        answer({ content: 'Bad' }, 'content_filter'),
+      ];
+      const body = { model: 'openai/m', session_id: id, stream, gateway_tools: ['echo'] };
+      const response = await sessions.chat({ ...body, messages: [user('one')] });
+      expect(await response.text()).toContain('content_filter');
+      expect(asked).toHaveLength(2);
+      expect(await sessions.said(id)).toEqual([]);
+      await chat({ session_id: id, messages: [user('two')] });
+      expect(lastAsked()).toEqual([user('two')]);
+    },
+  );
 
   test('what the official SDK says with session_id', async () => {
     const { id } = await sessions.make();

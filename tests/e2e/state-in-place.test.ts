@@ -383,6 +383,16 @@ describe.each(ways)('thought signatures of Gemini, %s', (_way, stream) => {
     expect(partsSent()).toEqual(parts);
     await chatAgain(model, { ...whole, content: 'a', images: undefined }, []);
     expect(partsSent()).toEqual([{ text: 'a' }]);
+    const { images } = whole as { images: unknown[] };
+    for (const [kept, left] of [
+      [images.slice(2), parts.slice(2)],
+      [images.slice(1), parts.slice(1)],
+      [images.slice(0, 1), parts.slice(0, 1)],
+      [images.toReversed(), parts.toReversed()],
+    ]) {
+      await chatAgain(model, { ...whole, images: kept }, []);
+      expect(partsSent()).toEqual(left);
+    }
   });
 });
 

@@ -156,3 +156,73 @@ describe.each(cells)('$what, of $name', ({ asked, name, field }) => {
     }
   });
 });
+
+const strict = build.tool({ case: 'function', value: build.functionTool('get_weather', { strict: true }) });
+
+/** Hints of which a value is not taken. Field that is named where the client wants all that to be refused; '' where it is taken. */
+const hints: readonly (readonly [what: string, asked: Asked, fields: readonly string[]])[] = [
+  [
+    'a tier',
+    { parameters: { serviceTier: 'flex' } },
+    ['service_tier', '', 'service_tier', '', '', 'service_tier'],
+  ],
+  [
+    'a tier of nobody',
+    { parameters: { serviceTier: 'x' } },
+    [...four('service_tier'), 'service_tier', 'service_tier'],
+  ],
+  ['a high temperature', { parameters: { temperature: 2 } }, [...four('temperature'), '', '']],
+  ['a seed of 40 bits', { parameters: { seed: 2 ** 40 } }, [...four('seed'), 'seed', '']],
+  [
+    'a budget for nothing',
+    { parameters: { reasoningBudgetTokens: 10 } },
+    [...four('reasoning_budget_tokens'), '', 'reasoning_budget_tokens'],
+  ],
+  [
+    'an endless budget',
+    { parameters: { reasoningBudgetTokens: 900_000 } },
+    [
+      'reasoning_budget_tokens',
+      'reasoning_budget_tokens',
+      'reasoning_budget_tokens',
+      'reasoning_budget_tokens',
+      'reasoning_budget_tokens',
+      'reasoning_budget_tokens',
+    ],
+  ],
+  [
+    'sampling beside thoughts',
+    { parameters: { reasoningEffort: 'high', topK: 3 } },
+    ['top_k', 'top_k', 'top_k', 'reasoning_effort', '', ''],
+  ],
+  [
+    'an effort beside a tool that has to be called',
+    { parameters: { reasoningEffort: 'high' }, tools: [tool], choice: choice(REQUIRED) },
+    ['reasoning_effort', 'reasoning_effort', 'reasoning_effort', 'reasoning_effort', '', 'tool_choice'],
+  ],
+  ['a strict tool', { tools: [strict] }, ['', '', '', '', 'tools[0]', 'tools[0]']],
+  [
+    "another provider's tool beside one",
+    { tools: [tool, hosted] },
+    [...four('tools[1]'), 'tools[1]', 'tools[1]'],
+  ],
+];
+
+const hintCells = hints.flatMap(([what, asked, fields]) =>
+  columns.map((name, i) => ({ what, asked, name, field: fields[i] ?? '' })),
+);
+
+describe.each(hintCells)('$what, of $name, where all is to be refused', ({ asked, name, field }) => {
+  test(field === '' ? 'is taken' : 'is refused by name and with a code', async () => {
+    const outcome = await ask(name, asked, false);
+    if (field !== '') expect(outcome).toMatchObject({ refused: { reason: 'UNSUPPORTED_PARAMETER', field } });
+    else expect(outcome).toMatchObject({ asked: { dropped: [], warnings: [] } });
+  });
+
+  if (field !== '' && field !== 'tool_choice')
+    test('is otherwise left out or changed, and reported', async () => {
+      const outcome = await ask(name, asked);
+      if (!('asked' in outcome)) throw new Error(`refused: ${outcome.refused.message}`);
+      expect([...outcome.asked.dropped, ...outcome.asked.warnings]).not.toEqual([]);
+    });
+});

@@ -35,6 +35,7 @@ const provider = (name: string, missing: string | null = null): Provider =>
       discovery: true,
       embeddings: 'none',
       responses: false,
+      compaction: false,
     },
     client,
   );

@@ -74,12 +74,29 @@ describe('the order of an answer', () => {
     }
   });
 
-  test('has pictures in their places, or none of them', () => {
+  test('has pictures in their places, also where some of them are missing', () => {
     const pictures = [image('https://a'), thought('s'), image('https://b'), thought('t'), call('1')];
     const order = known(...pictures);
     expect(inOrder([image('https://a'), image('https://b'), call('1')], order)).toEqual(pictures);
     expect(inOrder([call('1')], order)).toEqual([thought('s'), thought('t'), call('1')]);
-    expect(inOrder([image('https://a'), call('1')], order)).toBeNull();
+    expect(inOrder([image('https://a'), call('1')], order)).toEqual([
+      image('https://a'),
+      thought('s'),
+      thought('t'),
+      call('1'),
+    ]);
+    expect(inOrder([image('https://b'), call('1')], order)).toEqual(pictures.slice(1));
+    expect(inOrder([image('https://b'), image('https://a'), call('1')], order)).toEqual(pictures);
+  });
+
+  test('has pictures that were changed where it had as many', () => {
+    const pictures = [image('https://a'), thought('s'), image('https://b'), thought('t'), call('1')];
+    const order = known(...pictures);
+    const given = [image('https://c'), image('https://b'), call('1')];
+    expect(inOrder(given, order)).toEqual([given[0], ...pictures.slice(1)]);
+    expect(inOrder([image('https://c'), call('1')], order)).toBeNull();
+    expect(inOrder([...given, image('https://a')], order)).toBeNull();
+    expect(inOrder([...given, image('https://b')], order)).toBeNull();
   });
 
   test('leaves a text that is not cut as the client sent it', () => {

@@ -169,6 +169,13 @@ export declare type ReasoningItem = Message<"llmgateway.v1.ReasoningItem"> & {
    * @generated from field: string encrypted_content = 2;
    */
   encryptedContent: string;
+
+  /**
+   * A summary was asked for, and the provider makes none: what it thought is shown as one.
+   *
+   * @generated from field: bool shown_as_summary = 3;
+   */
+  shownAsSummary: boolean;
 };
 
 /**
@@ -1156,6 +1163,27 @@ export declare type CompactResponseResponse = Message<"llmgateway.v1.CompactResp
    * @generated from field: llmgateway.v1.Usage usage = 3;
    */
   usage?: Usage | undefined;
+
+  /**
+   * When it was made, in Unix seconds.
+   *
+   * @generated from field: uint32 created_at = 4;
+   */
+  createdAt: number;
+
+  /**
+   * What the gateway did.
+   *
+   * @generated from field: llmgateway.v1.CallReport call_report = 5;
+   */
+  callReport?: CallReport | undefined;
+
+  /**
+   * Keys that the dialect has and this message does not.
+   *
+   * @generated from field: llmgateway.v1.Extras extras = 15;
+   */
+  extras?: Extras | undefined;
 };
 
 /**

@@ -1,5 +1,4 @@
 import type { Annotation, Part, ReasoningPart, ToolResult } from '../../../gen/llmgateway/v1/message_pb.js';
-import { invalidRequest } from '../../errors/gateway-error.ts';
 import { quote, rest } from '../json.ts';
 import { encodeArguments } from '../tool-arguments.ts';
 import { encodeCitations } from './citations.ts';
@@ -17,13 +16,21 @@ export const isPlainText = ({ content, cacheBreakpoint, extras }: Part): boolean
 
 export const textOf = ({ content }: Part): string => (content.case === 'text' ? content.value.text : '');
 
-/** Content blocks as items of a JSON list, without brackets. Blank texts among others, which Anthropic refuses, are left out. */
-export function encodeBlocks(parts: readonly Part[], context: EncodeContext, at: string): string {
+/**
+ * Content blocks as items of a JSON list, without brackets. Blank texts among others, which Anthropic refuses, are left out.
+ * @param answered see encodeBlock
+ */
+export function encodeBlocks(
+  parts: readonly Part[],
+  context: EncodeContext,
+  at: string,
+  answered = false,
+): string {
   let items = '';
   for (let i = 0; i < parts.length; i++) {
     const part = parts[i] as Part;
     if (parts.length > 1 && isPlainText(part) && textOf(part).trim() === '') continue;
-    const item = encodeBlock(part, context, `${at}[${i}]`);
+    const item = encodeBlock(part, context, `${at}[${i}]`, answered);
     if (item !== '') items += items === '' ? item : `,${item}`;
   }
   return items;
@@ -42,9 +49,10 @@ export function encodeHeard(parts: readonly Part[], context: EncodeContext, at: 
 /**
  * A part of a request as a content block; '' when this form has no place for it, which is reported.
  * @param at place in the request, such as `messages[0].content[1]`
+ * @param answered it is of an earlier answer: what cannot be said again of those is left out
  * @throws GatewayError INVALID_REQUEST for what the request would mean nothing without
  */
-export function encodeBlock(given: Part, context: EncodeContext, at: string): string {
+export function encodeBlock(given: Part, context: EncodeContext, at: string, answered = false): string {
   const part = context.simplified(given, at);
   const { content } = part;
   if (content.case === 'opaque') {
@@ -71,9 +79,11 @@ export function encodeBlock(given: Part, context: EncodeContext, at: string): st
     case 'refusal':
       return `{"type":"text","text":${quote(content.value.text)}${marker}${rest(members)}}`;
     case 'image':
-      return encodeImage(content.value, marker, members, context, at);
+      return (
+        context.spared(answered, at, () => encodeImage(content.value, marker, members, context, at)) ?? ''
+      );
     case 'file':
-      return encodeDocument(content.value, marker, members, at);
+      return context.spared(answered, at, () => encodeDocument(content.value, marker, members, at)) ?? '';
     case 'toolCall': {
       const { id, name, signature } = content.value;
       if (signature !== '') {
@@ -91,11 +101,8 @@ export function encodeBlock(given: Part, context: EncodeContext, at: string): st
     case 'toolResult':
       return encodeToolResult(content.value, marker, members, context, at);
     case 'audio': {
-      // What was said in an earlier answer is known as text.
-      const { transcript } = content.value;
-      if (transcript === '') throw invalidRequest(at, `Invalid '${at}': Anthropic takes no sound.`);
-      context.warn('dropped_part', at, 'Anthropic takes no sound; its transcript is sent');
-      return `{"type":"text","text":${quote(transcript)}${marker}}`;
+      const transcript = context.transcribed(content.value, at, answered, 'Anthropic takes no sound');
+      return transcript === '' ? '' : `{"type":"text","text":${quote(transcript)}${marker}}`;
     }
     default:
       context.warn('dropped_part', at, 'a part without content');

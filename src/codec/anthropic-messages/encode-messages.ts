@@ -81,8 +81,9 @@ function encodeContent(message: Message, at: string, context: EncodeContext): st
   const [only] = parts;
   if (!multipart && only === undefined) return '""';
   if (!multipart && only !== undefined && parts.length === 1 && isPlainText(only)) return quote(textOf(only));
-  const encode = message.role === Role.USER ? encodeHeard : encodeBlocks;
-  return `[${encode(parts, context, `${at}.content`)}]`;
+  const place = `${at}.content`;
+  if (message.role === Role.USER) return `[${encodeHeard(parts, context, place)}]`;
+  return `[${encodeBlocks(parts, context, place, message.role === Role.ASSISTANT)}]`;
 }
 
 function reportName({ name }: Message, at: string, context: EncodeContext): void {

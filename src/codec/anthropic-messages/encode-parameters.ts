@@ -57,7 +57,7 @@ export function encodeSettings(
   const word = tiers.get(tier);
   if (word !== undefined) json += `,"service_tier":${quote(word)}`;
   else if (tier !== '')
-    context.warn('dropped_service_tier', 'service_tier', 'Anthropic takes auto and standard_only');
+    context.hint('dropped_service_tier', 'service_tier', 'Anthropic takes auto and standard_only');
   return json;
 }
 

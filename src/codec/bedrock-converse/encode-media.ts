@@ -65,9 +65,9 @@ export function encodeDocument(file: FilePart, inner: string, context: EncodeCon
   return `{"format":"${format}","name":${quote(context.documentName(filename))},"source":${media.source}${rest(inner)}}`;
 }
 
-/** Sound as a block's inside; '' for a spoken answer that another provider keeps. */
+/** Sound as a block's inside; '' for a spoken answer that another provider keeps, and for sound whose format is not known. */
 export function encodeAudio({ source, format }: AudioPart, inner: string): string {
-  if (source.case !== 'base64' && source.case !== 'data') return '';
+  if ((source.case !== 'base64' && source.case !== 'data') || format === '') return '';
   const bytes = source.case === 'data' ? base64(source.value) : source.value;
   const name = audioFormats.get(format) ?? format;
   return `{"format":${quote(name)},"source":${bytesSource(bytes)}${rest(inner)}}`;

@@ -80,16 +80,14 @@ class MessagesEncoder {
     // Members of the message have no place: the blocks of all instructions are one list.
     if (message.extras !== undefined)
       this.#context.warn('dropped_extras', at, 'instructions are no message here');
-    this.#system = this.#add(this.#system, message.parts, at, (part) => part);
+    this.#system = this.#add(this.#system, message, at, (part) => part);
   }
 
   #say(message: Message, index: number, at: string): void {
     const role: ConverseRole = message.role === Role.ASSISTANT ? 'assistant' : 'user';
     const members = this.#context.extraMembers(message.extras, at, ['role', 'content']);
     const before = role === this.#role ? this.#blocks : '';
-    const blocks = this.#add(before, message.parts, at, (part, i) =>
-      this.#identified(part, message, index, i),
-    );
+    const blocks = this.#add(before, message, at, (part, i) => this.#identified(part, message, index, i));
     if (blocks === before) {
       // An assistant that said nothing is left out; a user's words cannot be.
       if (role === 'assistant') return;
@@ -105,12 +103,12 @@ class MessagesEncoder {
   }
 
   /** @param change what becomes of a part before it is written */
-  #add(list: string, parts: readonly Part[], at: string, change: (part: Part, i: number) => Part): string {
+  #add(list: string, { parts, role }: Message, at: string, change: (part: Part, i: number) => Part): string {
     let blocks = list;
     for (let i = 0; i < parts.length; i++) {
       const part = change(parts[i] as Part, i);
       const place = `${at}.content[${i}]`;
-      const item = encodePart(part, this.#context, place);
+      const item = encodePart(part, this.#context, place, role === Role.ASSISTANT);
       if (item !== '') blocks += blocks === '' ? item : `,${item}`;
       // A cache point marks what is before it.
       if (blocks === '') continue;

@@ -90,7 +90,7 @@ function encodeTopK(topK: number | undefined, context: EncodeContext): string {
   if (topK === undefined) return '';
   const [name = '', inner] = context.traits.topK.split('.');
   if (name === '') {
-    context.warn('dropped_top_k', 'top_k', 'the model takes none');
+    context.hint('dropped_top_k', 'top_k', 'the model takes none');
     return '';
   }
   return inner === undefined ? `"${name}":${number(topK)}` : `"${name}":{"${inner}":${number(topK)}}`;
@@ -130,7 +130,7 @@ function encodeSettings(p: GenerationParameters, context: EncodeContext): string
   }
   if (tiers.has(p.serviceTier)) json += `,"serviceTier":{"type":"${p.serviceTier}"}`;
   else if (p.serviceTier !== '' && p.serviceTier !== 'auto') {
-    context.warn('dropped_service_tier', 'service_tier', 'the provider does not have this tier');
+    context.hint('dropped_service_tier', 'service_tier', 'the provider does not have this tier');
   }
   return json;
 }

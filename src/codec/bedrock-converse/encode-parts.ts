@@ -13,9 +13,10 @@ const blockKinds = ['text', 'toolResult', 'cachePoint'];
 /**
  * One part as a block, or several with `,` between; '' when nothing is left of it, which is reported unless it said nothing.
  * @param at place in the request, such as `messages[0].content[1]`
+ * @param answered it is of an earlier answer: what cannot be said again of those is left out
  * @throws GatewayError INVALID_REQUEST for what the request would be meaningless without
  */
-export function encodePart(given: Part, context: EncodeContext, at: string): string {
+export function encodePart(given: Part, context: EncodeContext, at: string, answered: boolean): string {
   const part = context.simplified(given, at);
   const { content } = part;
   switch (content.case) {
@@ -29,18 +30,20 @@ export function encodePart(given: Part, context: EncodeContext, at: string): str
     case 'file': {
       const kind = content.case === 'image' ? 'image' : 'document';
       const { inner, outer } = splitMembers(context.extraMembers(part.extras, at, blockKinds), kind);
-      const json =
+      const json = context.spared(answered, at, () =>
         content.case === 'image'
           ? encodeImage(content.value, inner, context, at)
-          : encodeDocument(content.value, inner, context, at);
-      return `{"${kind}":${json}${rest(outer)}}`;
+          : encodeDocument(content.value, inner, context, at),
+      );
+      return json === undefined ? '' : `{"${kind}":${json}${rest(outer)}}`;
     }
     case 'audio': {
       const { inner, outer } = splitMembers(context.extraMembers(part.extras, at, blockKinds), 'audio');
       const json = encodeAudio(content.value, inner);
       if (json !== '') return `{"audio":${json}${rest(outer)}}`;
-      context.warn('dropped_part', at, 'sound by id has no place in aws.converse');
-      return '';
+      const why = 'the provider takes sound only by value and with its format';
+      const transcript = context.transcribed(content.value, at, answered, why);
+      return transcript.trim() === '' ? '' : `{"text":${quote(transcript)}}`;
     }
     case 'reasoning':
       return encodeReasoning(content.value, part.extras, context, at);
@@ -98,7 +101,7 @@ function encodeToolResult(result: ToolResult, part: Part, context: EncodeContext
   let list = '';
   let markers = '';
   result.parts.forEach((inner, i) => {
-    const item = encodePart(inner, context, `${at}.content[${i}]`);
+    const item = encodePart(inner, context, `${at}.content[${i}]`, false);
     if (item !== '') list += list === '' ? item : `,${item}`;
     // A cache point cannot stand inside of a result.
     const marker = context.cachePoint(inner.cacheBreakpoint, at);

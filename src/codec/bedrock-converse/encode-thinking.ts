@@ -51,7 +51,7 @@ function encodeEffort(
   const canBeOff = budget === 0 && member === 'reasoningConfig';
   if (budget !== undefined && !canBeOff) {
     const field = 'parameters.reasoning_budget_tokens';
-    context.warn('dropped_reasoning_budget', field, 'the model takes no reasoning budget');
+    context.hint('dropped_reasoning_budget', field, 'the model takes no reasoning budget');
   }
   const effort = canBeOff ? 'none' : reasoningEffort;
   if (effort === '') return nothing;
@@ -59,7 +59,7 @@ function encodeEffort(
     const level = `{"type":"enabled","maxReasoningEffort":"${lowMediumHigh(effort)}"}`;
     return { ...nothing, fields: `"reasoningConfig":${effort === 'none' ? '{"type":"disabled"}' : level}` };
   }
-  const drop = (why: string) => context.warn('dropped_reasoning_effort', 'reasoning_effort', why);
+  const drop = (why: string) => context.hint('dropped_reasoning_effort', 'reasoning_effort', why);
   if (member === 'reasoning_effort') {
     if (effort === 'none') drop('the model always reasons: its effort is low instead');
     return { ...nothing, fields: `"reasoning_effort":"${lowMediumHigh(effort)}"` };

@@ -54,7 +54,7 @@ export function encodeToolConfig(
   }
   if (list === '') return nothing;
   if (none) {
-    context.warn(
+    context.hint(
       'tool_choice_not_enforced',
       'tool_choice',
       'the provider cannot be told to call no tool: it may call one',

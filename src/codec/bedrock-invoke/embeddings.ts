@@ -48,7 +48,7 @@ const titan: EmbeddingForm = {
   batch: 1,
   encode([text = ''], request, warnings) {
     if (request.taskType !== '') {
-      warnings.warn('dropped_task_type', 'task_type', 'the model does not take what the vectors are for');
+      warnings.hint('dropped_task_type', 'task_type', 'the model does not take what the vectors are for');
     }
     const { dimensions } = request;
     const size = dimensions === undefined ? '' : `,"dimensions":${number(dimensions)}`;

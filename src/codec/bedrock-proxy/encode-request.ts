@@ -24,7 +24,7 @@ export function encodeProxyRequest(
   model: string,
   region: string,
 ): EncodedProxyRequest {
-  const context = new EncodeWarnings(dialectName);
+  const context = new EncodeWarnings(dialectName, request.options?.dropParams);
   context.members(request.extras, 'request');
   const system: string[] = [];
   const turns: { readonly speaker: string; readonly text: string }[] = [];
@@ -44,6 +44,10 @@ export function encodeProxyRequest(
   let body = `{"prompt":${quote(prompt)},"model":${quote(model)},"max_tokens":${number(limit)}`;
   if (system.length > 0) body += `,"system":${quote(system.join('\n\n'))}`;
   if (region !== '') body += `,"region":${quote(region)}`;
+  if (request.parameters?.reasoningBudgetTokens !== undefined) {
+    const field = 'parameters.reasoning_budget_tokens';
+    context.hint('dropped_reasoning_budget', field, 'the provider takes no reasoning budget');
+  }
   return { body: `${body}}`, warnings: context.warnings };
 }
 

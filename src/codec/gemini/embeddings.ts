@@ -30,8 +30,8 @@ export interface EncodedEmbeddings {
  */
 export function encodeEmbeddings(request: CreateEmbeddingsRequest, resource: string): EncodedEmbeddings {
   const { inputs, dimensions, taskType, user, extras } = request;
-  const context = new EncodeWarnings(dialectName);
-  if (user !== '') context.warn('dropped_user', 'user', 'Gemini takes no id of the end user');
+  const context = new EncodeWarnings(dialectName, request.dropParams);
+  if (user !== '') context.hint('dropped_user', 'user', 'Gemini takes no id of the end user');
   let settings = '';
   if (taskType !== '') settings += `,"taskType":${quote(taskType)}`;
   if (dimensions !== undefined) settings += `,"outputDimensionality":${number(dimensions)}`;

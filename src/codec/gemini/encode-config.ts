@@ -44,7 +44,7 @@ function encodeSampling(p: GenerationParameters, context: EncodeContext, config:
   if (p.frequencyPenalty !== undefined) config.set('frequencyPenalty', number(p.frequencyPenalty));
   if (p.seed !== undefined) {
     if (Number.isInteger(p.seed) && Math.abs(p.seed) <= maxInt32) config.set('seed', number(p.seed));
-    else context.warn('dropped_seed', 'parameters.seed', 'Gemini takes seeds of 32 bits only');
+    else context.hint('dropped_seed', 'parameters.seed', 'Gemini takes seeds of 32 bits only');
   }
   if (p.logprobs !== undefined) config.set('responseLogprobs', String(p.logprobs));
   if (p.topLogprobs !== undefined) config.set('logprobs', number(p.topLogprobs));

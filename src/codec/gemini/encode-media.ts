@@ -49,16 +49,19 @@ export function encodeFile({ source, mediaType }: FilePart, context: EncodeConte
   }
 }
 
+/** Why sound is none that Gemini can be sent. */
+export const unsentSound = 'Gemini takes sound only by value and with its format';
+
 /** MIME types of the formats that the model names, where they are not `audio/` and the format. */
 const audioTypes: ReadonlyMap<string, string> = new Map([
   ['pcm16', 'audio/l16;rate=24000'],
   ['opus', 'audio/ogg'],
 ]);
 
-/** @returns undefined for sound that another provider keeps */
+/** @returns undefined for sound that another provider keeps, or whose format is not known */
 export function encodeAudio({ source, format }: AudioPart): Media | undefined {
-  if (source.case !== 'base64' && source.case !== 'data') return undefined;
-  const name = format === '' ? 'wav' : format.toLowerCase();
+  if ((source.case !== 'base64' && source.case !== 'data') || format === '') return undefined;
+  const name = format.toLowerCase();
   const type = audioTypes.get(name) ?? (name.includes('/') ? name : `audio/${name}`);
   const data = source.case === 'data' ? base64(source.value) : source.value;
   if (!isBase64(data)) return inline(type, base64(Buffer.from(data, 'base64')));

@@ -3,7 +3,7 @@ import { quote, rest, splitMembers } from '../json.ts';
 import { encodeArguments } from '../tool-arguments.ts';
 import { dialectName, signatureFormat } from './dialect.ts';
 import type { EncodeContext } from './encode-context.ts';
-import { encodeAudio, encodeFile, encodeImage, type Media } from './encode-media.ts';
+import { encodeAudio, encodeFile, encodeImage, type Media, unsentSound } from './encode-media.ts';
 
 /**
  * Stands for a signature on a call that another model made, or whose signature is lost: Gemini 3 refuses the history
@@ -20,7 +20,7 @@ interface Written {
 /**
  * Writes the parts of one message. Signatures go back to where they were: that of a call stands on the call; that of a thought
  * with its text goes on an empty text, since the text of thoughts, a summary for people, is not sent back; one right after a
- * text or a picture is that part's; any other goes on the text or picture that follows, and where none does, on an empty text, as
+ * text or a picture is that part's; any other goes on the text that follows, and where none does, on an empty text, as
  * streams bring it.
  */
 export class PartsWriter {
@@ -28,7 +28,7 @@ export class PartsWriter {
   readonly #at: string;
   readonly #model: boolean;
   readonly #parts: Written[] = [];
-  /** A signature that waits for the next part. */
+  /** A signature that waits for a text. */
   #pending = '';
   /** The last part written can take the signature that follows it. */
   #takes = false;
@@ -62,17 +62,16 @@ export class PartsWriter {
         if (content.value.detail !== '' && content.value.detail !== 'auto') {
           context.warn('dropped_detail', at, 'Gemini takes no detail of a picture');
         }
-        return void this.#media(encodeImage(content.value, context, at), members);
+        return void this.#media(() => encodeImage(content.value, context, at), members);
       case 'file':
         if (content.value.filename !== '') {
           context.warn('dropped_filename', at, 'Gemini takes no names of files');
         }
-        return void this.#media(encodeFile(content.value, context, at), members);
+        return void this.#media(() => encodeFile(content.value, context, at), members);
       case 'audio': {
         const media = encodeAudio(content.value);
-        if (media !== undefined) return void this.#media(media, members);
-        context.warn('dropped_part', at, 'sound by id has no place in google.gemini');
-        return void this.#text(content.value.transcript, members);
+        if (media !== undefined) return void this.#media(() => media, members);
+        return void this.#text(context.transcribed(content.value, at, this.#model, unsentSound), '');
       }
       case 'toolCall':
         return void this.#call(content.value, members);
@@ -115,8 +114,13 @@ export class PartsWriter {
     this.#push(`"text":${quote(text)}${rest(members)}`, true);
   }
 
-  #media({ key, members: own }: Media, members: string): void {
+  #media(encode: () => Media, members: string): void {
+    const media = this.#context.spared(this.#model, this.#at, encode);
+    if (media === undefined) return;
+    const { key, members: own } = media;
     const { inner, outer } = splitMembers(members, key);
+    // A picture's own signature comes right after it: what waits is not of the picture.
+    this.#placePending();
     this.#push(`"${key}":{${own}${rest(inner)}}${rest(outer)}`, true);
   }
 

@@ -108,7 +108,7 @@ function tierOf(tier: string, context: EncodeContext): string {
     case 'standard':
       return tier;
     default:
-      context.warn('dropped_service_tier', 'parameters.service_tier', 'Gemini has no such tier');
+      context.hint('dropped_service_tier', 'parameters.service_tier', 'Gemini has no such tier');
       return '';
   }
 }

@@ -2,7 +2,7 @@ import type { Part, ToolResult } from '../../../gen/llmgateway/v1/message_pb.js'
 import { invalidRequest } from '../../errors/gateway-error.ts';
 import { isObject, quote, rest } from '../json.ts';
 import type { EncodeContext } from './encode-context.ts';
-import { encodeAudio, encodeFile, encodeImage, type Media } from './encode-media.ts';
+import { encodeAudio, encodeFile, encodeImage, type Media, unsentSound } from './encode-media.ts';
 
 /** A result of a tool that is written, and the pictures and files of it that have to follow as parts of the user's. */
 export interface EncodedResult {
@@ -37,7 +37,9 @@ export function encodeResult(
     const { content } = part;
     if (content.case === 'text') texts.push(content.value.text);
     else if (content.case === 'refusal') texts.push(content.value.text);
-    else if (isMedia(part)) media.push(part);
+    else if (content.case === 'audio' && encodeAudio(content.value) === undefined) {
+      texts.push(context.transcribed(content.value, at, false, unsentSound));
+    } else if (isMedia(part)) media.push(part);
     else {
       const kind = content.case ?? 'unknown';
       context.warn('dropped_part', at, `a part of kind ${kind} has no place in a result`);
@@ -58,11 +60,8 @@ export function encodeResult(
   };
 }
 
-/** Pictures, files, and sound that is at hand. */
 const isMedia = ({ content }: Part): boolean =>
-  content.case === 'image' ||
-  content.case === 'file' ||
-  (content.case === 'audio' && content.value.source.case !== 'id');
+  content.case === 'image' || content.case === 'file' || content.case === 'audio';
 
 /** A JSON object stays as it is; anything else becomes the member `result`, or `error` of a tool that failed. */
 function responseText(text: string, isError: boolean): string {

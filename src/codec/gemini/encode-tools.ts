@@ -38,7 +38,7 @@ function encodeFunction({ kind, extras }: Tool, context: EncodeContext, at: stri
   if (kind.case !== 'function') return '';
   const { name, description, parametersJson, strict } = kind.value;
   if (strict === true) {
-    context.warn('dropped_strict', at, 'Gemini follows schemas as far as it can, and takes no strict');
+    context.hint('dropped_strict', at, 'Gemini follows schemas as far as it can, and takes no strict');
   }
   let json = `{"name":${quote(name)}`;
   if (description !== '') json += `,"description":${quote(description)}`;

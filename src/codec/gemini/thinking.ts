@@ -36,8 +36,8 @@ export function encodeThinking(p: GenerationParameters, context: EncodeContext, 
   if (budget === undefined && effort === '') return;
   if (family.thinking === 'none') {
     if (budget !== undefined)
-      context.warn('dropped_reasoning_budget', budgetField, 'the model does not think');
-    if (effort !== '') context.warn('dropped_reasoning_effort', effortField, 'the model does not think');
+      context.hint('dropped_reasoning_budget', budgetField, 'the model does not think');
+    if (effort !== '') context.hint('dropped_reasoning_effort', effortField, 'the model does not think');
     return;
   }
   if (budget !== undefined) return void setBudget(possible(budget, context), budgetField, context, into);
@@ -55,7 +55,7 @@ function possible(budget: number, context: EncodeContext): number {
   const taken = budget === 0 ? 0 : Math.min(Math.max(budget, leastBudget), mostBudget);
   if (taken !== budget) {
     const why = `the model takes ${leastBudget} to ${mostBudget} tokens; ${taken} is sent`;
-    context.warn('changed_reasoning_budget', budgetField, why);
+    context.hint('changed_reasoning_budget', budgetField, why);
   }
   return taken;
 }
@@ -63,7 +63,7 @@ function possible(budget: number, context: EncodeContext): number {
 function setBudget(budget: number, field: string, context: EncodeContext, into: Members): void {
   const { thinkingOff, leastBudget } = context.family;
   if (budget === 0 && !thinkingOff) {
-    context.warn(
+    context.hint(
       'reasoning_not_off',
       field,
       'the model cannot but think: it is asked for as little as it can',
@@ -78,7 +78,7 @@ function setBudget(budget: number, field: string, context: EncodeContext, into: 
 function setLevel(effort: string, context: EncodeContext, into: Members): void {
   const { leastLevel, mediumLevel } = context.family;
   if (effort === 'none') {
-    context.warn(
+    context.hint(
       'reasoning_not_off',
       effortField,
       'the model cannot but think: it is asked for as little as it can',
@@ -93,7 +93,7 @@ function setLevel(effort: string, context: EncodeContext, into: Members): void {
 }
 
 const unknownEffort = (effort: string, context: EncodeContext): void =>
-  context.warn(
+  context.hint(
     'dropped_reasoning_effort',
     effortField,
     `Gemini knows no effort ${JSON.stringify(effort.slice(0, 32))}`,

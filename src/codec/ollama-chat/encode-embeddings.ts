@@ -14,7 +14,7 @@ export function encodeEmbeddingsRequest(
   request: CreateEmbeddingsRequest,
   model: string,
 ): { readonly body: string; readonly warnings: Warning[] } {
-  const context = new EncodeContext();
+  const context = new EncodeContext(request.dropParams);
   const texts = request.inputs.map(({ content }, i) => {
     if (content.case === 'text') return quote(content.value);
     throw invalidRequest(
@@ -23,9 +23,9 @@ export function encodeEmbeddingsRequest(
     );
   });
   if (request.taskType !== '') {
-    context.warn('dropped_task_type', 'task_type', 'Ollama does not ask what embeddings are for');
+    context.hint('dropped_task_type', 'task_type', 'Ollama does not ask what embeddings are for');
   }
-  if (request.user !== '') context.warn('dropped_user', 'user', 'Ollama knows no end users');
+  if (request.user !== '') context.hint('dropped_user', 'user', 'Ollama knows no end users');
   const { options: given, members } = requestMembers(request.extras, context);
   let body = `{"model":${quote(model)},"input":[${texts.join(',')}]`;
   if (request.dimensions !== undefined) body += `,"dimensions":${number(request.dimensions)}`;

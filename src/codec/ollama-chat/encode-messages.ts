@@ -67,7 +67,7 @@ function encodeAssistant(message: Message, context: EncodeContext, at: string): 
         said.push(part);
     }
   }
-  let json = `{"role":"assistant",${encodeSaid(encodeContent(said, '', context, at))}`;
+  let json = `{"role":"assistant",${encodeSaid(encodeContent(said, true, context, at))}`;
   if (thought !== '') json += `,"thinking":${quote(thought)}`;
   if (calls !== '') json += `,"tool_calls":[${calls}]`;
   return `${json}${rest(context.members(message.extras, at))}}`;

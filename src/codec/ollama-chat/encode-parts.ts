@@ -14,13 +14,13 @@ export interface Content {
 
 /**
  * The content of a message. Ollama knows one text and a list of pictures for each; several texts become one.
- * @param glue what stands between two texts
+ * @param answered it is of an earlier answer: what cannot be said again of those is left out, and texts go on without a break
  * @param at place of the message in the request
  * @throws GatewayError INVALID_REQUEST when there is something in it that Ollama cannot take and the answer hangs on
  */
 export function encodeContent(
   parts: readonly Part[],
-  glue: string,
+  answered: boolean,
   context: EncodeContext,
   at: string,
 ): Content {
@@ -47,29 +47,25 @@ export function encodeContent(
       case 'refusal':
         texts.push(content.value.text);
         break;
-      case 'image':
-        images += `${images === '' ? '' : ','}${encodeImage(content.value, context, at)}`;
+      case 'image': {
+        const image = context.spared(answered, at, () => encodeImage(content.value, context, at)) ?? '';
+        images += images === '' || image === '' ? image : `,${image}`;
         break;
+      }
       case 'file':
         if (content.value.filename !== '') {
           context.warn('dropped_filename', at, 'Ollama takes the text of a file, not its name');
         }
-        texts.push(textOfFile(content.value, at));
+        texts.push(context.spared(answered, at, () => textOfFile(content.value, at)) ?? '');
         break;
-      case 'audio': {
-        const { transcript } = content.value;
-        if (transcript === '') {
-          throw invalidRequest(`${at}.content`, `Invalid '${at}.content': Ollama takes no sound.`);
-        }
-        context.warn('dropped_part', at, 'Ollama takes no sound; it gets the transcript');
-        texts.push(transcript);
+      case 'audio':
+        texts.push(context.transcribed(content.value, `${at}.content`, answered, 'Ollama takes no sound'));
         break;
-      }
       default:
         context.warn('dropped_part', at, `a part of kind ${content.case ?? 'unknown'} has no place here`);
     }
   }
-  return { text: texts.join(glue), images, said: texts.length > 0 || images !== '' };
+  return { text: texts.join(answered ? '' : '\n'), images, said: texts.length > 0 || images !== '' };
 }
 
 /**
@@ -77,7 +73,7 @@ export function encodeContent(
  * @throws GatewayError INVALID_REQUEST when nothing of it is left, too
  */
 export function encodeHeard(parts: readonly Part[], context: EncodeContext, at: string): Content {
-  const content = encodeContent(parts, '\n', context, at);
+  const content = encodeContent(parts, false, context, at);
   if (!content.said && parts.length > 0) throw context.emptied(`${at}.content`);
   return content;
 }

@@ -18,7 +18,7 @@ export function thinkFor(
   context: EncodeContext,
 ): ThinkValue | undefined {
   if (budget !== undefined && budget > 0) {
-    context.warn(
+    context.hint(
       'dropped_reasoning_budget',
       'reasoning_budget_tokens',
       'Ollama has no budgets for reasoning',
@@ -32,13 +32,13 @@ export function thinkFor(
   const level = closest(values, off ? 'minimal' : wanted);
   if (off) {
     if (level !== undefined) {
-      context.warn('changed_reasoning_effort', 'reasoning_effort', 'the model cannot be kept from reasoning');
+      context.hint('changed_reasoning_effort', 'reasoning_effort', 'the model cannot be kept from reasoning');
     }
     return level;
   }
   if (level !== undefined) return level;
   if (values.includes(true)) return true;
-  context.warn('dropped_reasoning_effort', 'reasoning_effort', 'the model does not reason');
+  context.hint('dropped_reasoning_effort', 'reasoning_effort', 'the model does not reason');
   return undefined;
 }
 

@@ -36,7 +36,7 @@ function encodeTool(tool: Tool, context: EncodeContext, at: string): string {
   switch (kind.case) {
     case 'function': {
       const { name, description, parametersJson, strict } = kind.value;
-      if (strict === true) context.warn('dropped_strict', at, 'Ollama does not hold arguments to the schema');
+      if (strict === true) context.hint('dropped_strict', at, 'Ollama does not hold arguments to the schema');
       const { inner, outer } = splitMembers(context.members(tool.extras, at), 'function');
       const described = description === '' ? '' : `,"description":${quote(description)}`;
       // Templates of models read the members of the schema: none at all would be null there.

@@ -1,6 +1,7 @@
 import { type Tool, type ToolChoice, ToolChoice_Mode } from '../../../gen/llmgateway/v1/generation_pb.js';
 import type { Part } from '../../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../model/build.ts';
+import { isPictureId } from '../../model/picture-signatures.ts';
 import { invalid, keepMember, readArray, readName, readObject, readString } from '../fields.ts';
 import { callId } from '../ids.ts';
 import { addNested, type Json } from '../json.ts';
@@ -27,7 +28,11 @@ export const functionKeys = ['functions', 'function_call'];
  */
 export function decodeFunctions(body: Json): DecodedFunctions | null {
   const given = body['functions'] ?? null;
-  if (given === null) return null;
+  const choice = body['function_call'] ?? null;
+  if (given === null) {
+    checkLoneChoice(choice);
+    return null;
+  }
   for (const key of ['tools', 'tool_choice', 'gateway_tools']) {
     const other = body[key] ?? null;
     if (other === null || (Array.isArray(other) && other.length === 0)) continue;
@@ -42,10 +47,16 @@ export function decodeFunctions(body: Json): DecodedFunctions | null {
     if (unknown !== '') tool.extras = toExtras(addNested('', 'function', unknown));
     return tool;
   });
-  return { tools, choice: decodeChoice(body['function_call'] ?? null, tools) };
+  return { tools, choice: decodeChoice(choice, tools) };
 }
 
 const choiceField = 'function_call';
+
+/** A choice among no functions: as with `tool_choice`, one that asks for nothing is taken. */
+function checkLoneChoice(value: unknown): void {
+  if (typeof value !== 'object') decodeChoice(value, []);
+  else if (value !== null) throw invalid(choiceField, "'functions' beside it", undefined, 'no functions');
+}
 
 function decodeChoice(value: unknown, tools: readonly Tool[]): ToolChoice | undefined {
   if (value === null) return undefined;
@@ -88,7 +99,8 @@ export function adoptSignedId(calls: readonly Part[], details: readonly Part[]):
     if (content.case !== 'toolCall' || !content.value.legacy) continue;
     for (const { content: detail } of details) {
       if (detail.case !== 'reasoning' || detail.value.format !== callSignatureFormat) continue;
-      if (detail.value.encrypted !== '' && detail.value.id !== '') content.value.id = detail.value.id;
+      const { id, encrypted } = detail.value;
+      if (encrypted !== '' && id !== '' && !isPictureId(id)) content.value.id = id;
     }
   }
 }

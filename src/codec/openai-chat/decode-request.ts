@@ -90,7 +90,8 @@ export function decodeChatRequest(json: unknown, headers: HeaderOptions = noHead
     request.parameters = parameters;
   }
   if (options !== undefined) request.options = options;
-  if (unknown !== '') request.extras = toExtras(unknown, functions === null ? [] : functionKeys);
+  const older = functionKeys.some((key) => Object.hasOwn(body, key));
+  if (unknown !== '') request.extras = toExtras(unknown, older ? functionKeys : []);
   const stream =
     body['stream'] === undefined || body['stream'] === null ? false : readBoolean(body['stream'], 'stream');
   return { request, stream, includeUsage: readStreamOptions(body['stream_options'] ?? null, stream) };

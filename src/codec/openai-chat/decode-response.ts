@@ -5,8 +5,9 @@ import * as build from '../../model/build.ts';
 import type { StreamEvent } from '../../model/events.ts';
 import { callId, completionId } from '../ids.ts';
 import { addMember, addNested, isObject, type Json, rest } from '../json.ts';
-import { notUnderstood, type Upstream } from '../upstream-error.ts';
+import { notUnderstood } from '../upstream-error.ts';
 import { decodeAnnotations } from './annotations.ts';
+import { type AnsweredRequest, decodeAnswerAudio } from './answer-audio.ts';
 import { decodeAnswerImage } from './answer-images.ts';
 import { errorIn, upstreamError } from './decode-error.ts';
 import { dialectName } from './dialect.ts';
@@ -24,7 +25,10 @@ const uint32Or = (value: unknown, fallback: number): number =>
  * A completion as a provider sent it. What is left out is unset; members that are not known are kept as extras.
  * @throws GatewayError when it is an error, although the status said otherwise, or makes no sense
  */
-export function decodeChatResponse(json: unknown, { provider }: Upstream): CreateChatCompletionResponse {
+export function decodeChatResponse(
+  json: unknown,
+  { provider, audioFormat = '' }: AnsweredRequest,
+): CreateChatCompletionResponse {
   if (!isObject(json)) throw notUnderstood(provider, 'it is not an object');
   const error = errorIn(json);
   if (error !== undefined) throw upstreamError(provider, error, 200);
@@ -35,7 +39,7 @@ export function decodeChatResponse(json: unknown, { provider }: Upstream): Creat
     id,
     textOr(json['model'], ''),
     uint32Or(json['created'], 0),
-    choices.map((choice, index) => decodeChoice(choice, index, id, provider)),
+    choices.map((choice, index) => decodeChoice(choice, index, { id, provider, audioFormat })),
   );
   let unknown = '';
   for (const key in json) {
@@ -68,12 +72,19 @@ export function decodeChatResponse(json: unknown, { provider }: Upstream): Creat
   return response;
 }
 
-function decodeChoice(json: unknown, position: number, id: string, provider: string): Choice {
+/** What a choice has to know of the completion. */
+interface Context {
+  readonly id: string;
+  readonly provider: string;
+  readonly audioFormat: string;
+}
+
+function decodeChoice(json: unknown, position: number, { id, provider, audioFormat }: Context): Choice {
   if (!isObject(json) || !isObject(json['message'])) throw notUnderstood(provider, 'a choice has no message');
   const word = json['finish_reason'];
   if (isFailure(word) || isObject(json['error']))
     throw upstreamError(provider, json['error'] ?? { message: `finish_reason ${word}`, code: word }, 200);
-  const message = decodeMessage(json['message'], (call) => callId(id, position, call));
+  const message = decodeMessage(json['message'], (call) => callId(id, position, call), audioFormat);
   const called = message.parts.some(({ content }) => content.case === 'toolCall');
   const { reason, native } =
     typeof word === 'string' && word !== ''
@@ -114,7 +125,7 @@ export function unknownOfChoice({ index, message, extras }: Choice): StreamEvent
   );
 }
 
-function decodeMessage(json: Json, idOf: (call: number) => string): Message {
+function decodeMessage(json: Json, idOf: (call: number) => string, audioFormat: string): Message {
   const said: Part[] = [];
   const calls: Part[] = [];
   let thought = '';
@@ -157,7 +168,7 @@ function decodeMessage(json: Json, idOf: (call: number) => string): Message {
         else unknown = addMember(unknown, key, value);
         break;
       case 'audio':
-        if (isObject(value)) said.push(decodeAudio(value));
+        if (isObject(value)) said.push(decodeAnswerAudio(value, audioFormat));
         break;
       case 'images':
         if (Array.isArray(value)) for (const item of value) said.push(decodeAnswerImage(item));
@@ -251,21 +262,4 @@ export function argumentsOf(given: unknown, custom: boolean): string {
   if (typeof given === 'string') return given === '' && !custom ? '{}' : given;
   if (isObject(given)) return JSON.stringify(given);
   return custom ? '' : '{}';
-}
-
-const audioKeys: ReadonlySet<string> = new Set(['id', 'data', 'transcript', 'expires_at']);
-
-/** A spoken answer. */
-function decodeAudio(json: Json): Part {
-  const audio = build.audio({ case: 'base64', value: textOr(json['data'], '') });
-  audio.transcript = textOr(json['transcript'], '');
-  audio.answerId = textOr(json['id'], '');
-  if (typeof json['expires_at'] === 'number') audio.expiresAt = uint32Or(json['expires_at'], 0);
-  const part = build.part({ case: 'audio', value: audio });
-  let unknown = '';
-  for (const key in json) {
-    if (!audioKeys.has(key)) unknown = addMember(unknown, key, json[key]);
-  }
-  if (unknown !== '') part.extras = toExtras(unknown);
-  return part;
 }

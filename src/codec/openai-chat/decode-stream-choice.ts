@@ -14,11 +14,18 @@ import { decodeLogprobs } from './logprobs.ts';
 /** Kinds of parts that grow one at a time; a part of another kind ends them. */
 type Flow = 'text' | 'reasoning' | 'refusal' | 'audio';
 
-const seeds: Readonly<Record<Flow, () => Part>> = {
+/** What a part may begin with. */
+interface Seed {
+  readonly audioFormat: string;
+  readonly summary: boolean;
+}
+
+const seeds: Readonly<Record<Flow, (seed: Seed) => Part>> = {
   text: () => build.textPart(''),
-  reasoning: () => build.part({ case: 'reasoning', value: build.reasoning('') }),
+  reasoning: ({ summary }) => build.part({ case: 'reasoning', value: build.reasoning('', { summary }) }),
   refusal: () => build.part({ case: 'refusal', value: build.refusal('') }),
-  audio: () => build.part({ case: 'audio', value: build.audio({ case: 'base64', value: '' }) }),
+  audio: ({ audioFormat: format }) =>
+    build.part({ case: 'audio', value: build.audio({ case: 'base64', value: '' }, { format }) }),
 };
 
 /** The parts of one choice of a stream. */
@@ -37,15 +44,20 @@ export class ChoiceDecoder {
   /** Readable reasoning of the part that grows. */
   #thought = '';
   readonly #completion: string;
+  readonly #audioFormat: string;
   /** The finish reason and the provider's own, once they are there. */
   #word = '';
   #nativeWord: unknown = null;
   #ended = false;
 
-  /** @param completion id of the completion */
-  constructor(completion: string, index: number) {
+  /**
+   * @param completion id of the completion
+   * @param audioFormat see AnsweredRequest
+   */
+  constructor(completion: string, index: number, audioFormat: string) {
     this.#completion = completion;
     this.#index = index;
+    this.#audioFormat = audioFormat;
   }
 
   /** Whether there is a finish reason. More may come in spite of it. */
@@ -209,7 +221,8 @@ export class ChoiceDecoder {
     this.#tellOpaque(out);
     this.#flow = flow;
     this.#part = this.#next++;
-    out.push(build.partStarted(this.#index, this.#part, seeds[flow]()));
+    const seed = { audioFormat: this.#audioFormat, summary: this.#reasoning.isSummary };
+    out.push(build.partStarted(this.#index, this.#part, seeds[flow](seed)));
   }
 
   /** Opaque reasoning keeps its place among what is readable, and before what is said because of it. */

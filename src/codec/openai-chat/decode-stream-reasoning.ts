@@ -76,6 +76,13 @@ export class ReasoningState {
     return content?.case === 'reasoning' && content.value.signature !== '';
   }
 
+  /** Whether the readable reasoning that grows is a summary, as far as its state says. */
+  get isSummary(): boolean {
+    const index = this.#readable();
+    const content = index === undefined ? undefined : this.#details.get(index)?.content;
+    return content?.case === 'reasoning' && content.value.summary;
+  }
+
   /** Index of the readable reasoning that grows; undefined where it has no state yet. */
   #readable(): number | undefined {
     for (const [index, { content }] of this.#details) {

@@ -3,7 +3,8 @@ import * as build from '../../model/build.ts';
 import type { StreamEvent } from '../../model/events.ts';
 import { completionId } from '../ids.ts';
 import { addMember, addText, isObject, type Json } from '../json.ts';
-import { interrupted, notUnderstood, type Upstream } from '../upstream-error.ts';
+import { interrupted, notUnderstood } from '../upstream-error.ts';
+import type { AnsweredRequest } from './answer-audio.ts';
 import { errorIn, upstreamError } from './decode-error.ts';
 import { ChoiceDecoder } from './decode-stream-choice.ts';
 import { dialectName } from './dialect.ts';
@@ -23,6 +24,7 @@ const maxTold = 64;
  */
 export class ChatStreamDecoder {
   readonly #provider: string;
+  readonly #audioFormat: string;
   readonly #choices: ChoiceDecoder[] = [];
   #started = false;
   #finished = false;
@@ -33,8 +35,9 @@ export class ChatStreamDecoder {
   /** Members that have been told of and are the same in most chunks: they are told again when they change. */
   readonly #told = new Map<string, unknown>();
 
-  constructor({ provider }: Upstream) {
+  constructor({ provider, audioFormat = '' }: AnsweredRequest) {
     this.#provider = provider;
+    this.#audioFormat = audioFormat;
   }
 
   /**
@@ -177,7 +180,7 @@ export class ChatStreamDecoder {
     const given = json['index'];
     const index =
       typeof given === 'number' && Number.isInteger(given) && given >= 0 && given < 128 ? given : position;
-    const choice = (this.#choices[index] ??= new ChoiceDecoder(this.#id, index));
+    const choice = (this.#choices[index] ??= new ChoiceDecoder(this.#id, index, this.#audioFormat));
     return choice.push(json, out);
   }
 }

@@ -14,10 +14,7 @@ export class EncodeContext extends EncodeWarnings {
   /** What cannot be said is left out, wherever it stands: nobody is asked anything by what is written. */
   readonly lenient: boolean;
 
-  constructor(
-    dialect: OpenAIChatDialect,
-    { lenient = false, dropParams = false }: EncodeContextOptions = {},
-  ) {
+  constructor(dialect: OpenAIChatDialect, { lenient = false, dropParams }: EncodeContextOptions = {}) {
     super(dialectName, dropParams);
     this.dialect = dialect;
     this.lenient = lenient;

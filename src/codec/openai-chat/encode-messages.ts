@@ -1,4 +1,5 @@
 import { type Message, type Part, Role, type ToolResult } from '../../../gen/llmgateway/v1/message_pb.js';
+import * as build from '../../model/build.ts';
 import { quote, rest, splitMembers } from '../json.ts';
 import { encodeAnnotations, isForeign } from './annotations.ts';
 import { encodeAnswerImage } from './answer-images.ts';
@@ -168,8 +169,8 @@ function encodeAssistant(message: Message, context: EncodeContext, at: string): 
       case 'toolResult':
         break;
       case 'audio':
-        audio = encodeSpoken(part);
-        if (audio === '') said.push(part);
+        if (encodeSpoken(part) !== '') audio = encodeSpoken(part);
+        else said.push(...sayable(part, message, context, at));
         break;
       case 'image':
         if (context.dialect.historyImages === 'send')
@@ -256,6 +257,13 @@ function encodeSpoken(part: Part): string {
   const { source, answerId } = part.content.value;
   const id = source.case === 'id' ? source.value : answerId;
   return id === '' ? '' : `{"id":${quote(id)}}`;
+}
+
+/** Sound of an earlier answer that has no id: its transcript, unless the client wrote it among others in a list. */
+function sayable(part: Part, { multipart }: Message, context: EncodeContext, at: string): Part[] {
+  if (multipart || part.content.case !== 'audio') return [part];
+  const transcript = context.transcribed(part.content.value, at, true, 'a spoken answer goes back by its id');
+  return transcript === '' ? [] : [build.textPart(transcript)];
 }
 
 /** One of `tool_calls`. */

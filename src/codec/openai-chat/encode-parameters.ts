@@ -64,7 +64,7 @@ function encodeEffort(p: GenerationParameters, context: EncodeContext): string {
   if (budget !== undefined) {
     if (context.dialect.reasoningBudget !== 'none') return `,"reasoning":{"max_tokens":${number(budget)}}`;
     const field = 'parameters.reasoning_budget_tokens';
-    context.warn('dropped_reasoning_budget', field, 'the provider takes no reasoning budget');
+    context.hint('dropped_reasoning_budget', field, 'the provider takes no reasoning budget');
   }
   return p.reasoningEffort === '' ? '' : `,"reasoning_effort":${quote(p.reasoningEffort)}`;
 }
@@ -86,8 +86,8 @@ function encodeFormat({ kind }: ResponseFormat, context: EncodeContext, members:
     }
     case 'opaque':
       if (kind.value.dialect === dialectName) return `,"response_format":${kind.value.json}`;
-      context.warn(
-        'dropped_response_format',
+      context.refuse(
+        'response_format',
         'response_format',
         `a form of ${kind.value.dialect} has no place in openai.chat`,
       );

@@ -79,7 +79,9 @@ export function encodePart(part: Part, context: EncodeContext, at: string, answe
       const { inner, outer } = splitMembers(members, 'input_audio');
       const audio = encodeAudio(content.value, inner);
       if (audio !== '') return `{"type":"input_audio","input_audio":${audio}${marker}${rest(outer)}}`;
-      return lost(context, at, answered, 'sound by id has no place in a message of this role');
+      const why = 'sound has a place here only by value and with its format';
+      const transcript = context.transcribed(content.value, at, answered || context.lenient, why);
+      return transcript === '' ? '' : `{"type":"text","text":${quote(transcript)}${marker}}`;
     }
     case 'file': {
       const { inner, outer } = splitMembers(members, 'file');
@@ -129,10 +131,9 @@ function encodeImage(image: ImagePart, inner: string): string {
 }
 
 function encodeAudio({ source, format }: AudioPart, inner: string): string {
-  if (source.case !== 'base64' && source.case !== 'data') return '';
+  if ((source.case !== 'base64' && source.case !== 'data') || format === '') return '';
   const data = source.case === 'data' ? base64(source.value) : source.value;
-  const form = format === '' ? '' : `,"format":${quote(format)}`;
-  return `{"data":${quote(data)}${form}${rest(inner)}}`;
+  return `{"data":${quote(data)},"format":${quote(format)}${rest(inner)}}`;
 }
 
 function encodeFile({ source, mediaType, filename }: FilePart, inner: string): string {

@@ -8,6 +8,7 @@ import type {
 } from '../../../gen/llmgateway/v1/completion_pb.js';
 import type { Part, ReasoningPart } from '../../../gen/llmgateway/v1/message_pb.js';
 import type { StreamEvent } from '../../model/events.ts';
+import { isPicture, isPictureSignature, pictureId } from '../../model/picture-signatures.ts';
 import { addMember, addText, isObject, type Json, quote, rest } from '../json.ts';
 import { encodeAnnotations } from './annotations.ts';
 import { encodeAnswerImage } from './answer-images.ts';
@@ -15,14 +16,7 @@ import { dialectName } from './dialect.ts';
 import { ownMembers } from './extras.ts';
 import { encodeFinish } from './finish.ts';
 import { encodeLogprobs } from './logprobs.ts';
-import {
-  encodeDetail,
-  encodeSignature,
-  isListedPicture,
-  isOpaqueDetail,
-  isPictureSignature,
-  pictureId,
-} from './reasoning.ts';
+import { encodeDetail, encodeSignature, isOpaqueDetail } from './reasoning.ts';
 import { encodeUsage } from './usage.ts';
 
 export interface StreamEncoderOptions {
@@ -30,13 +24,19 @@ export interface StreamEncoderOptions {
   readonly includeUsage: boolean;
 }
 
+/** One of `images`. */
+interface Picture {
+  readonly place: number;
+  readonly part: Part;
+}
+
 /** What is remembered of a part until it ends. */
 interface OpenPart {
   readonly content: Part['content'];
   /** Number among the choice's tool calls. */
   readonly toolIndex: number;
-  /** Place among `images` of the picture right before it; -1 where there is none. */
-  readonly picture: number;
+  /** The picture right before it. */
+  readonly picture: Picture | null;
   /** Readable reasoning so far: its state, when it comes, is told together with the whole of it. */
   reasoning: string;
   /** Characters of the answer's text before it. */
@@ -51,7 +51,8 @@ class ChoiceState {
   tools = 0;
   details = 0;
   pictures = 0;
-  afterPicture = false;
+  /** The last part, where that is a picture. */
+  picture: Picture | null = null;
 }
 
 /** Writes the events of a stream as OpenAI's chunks, as text of an SSE stream: one string for each batch. */
@@ -134,10 +135,10 @@ export class ChatStreamEncoder {
     const choice = this.#choice(index);
     const content = started?.content ?? { case: undefined };
     const toolIndex = content.case === 'toolCall' ? choice.tools++ : 0;
-    const picture = choice.afterPicture ? choice.pictures - 1 : -1;
+    const { picture } = choice;
     choice.parts[part] = { content, toolIndex, picture, reasoning: '', said: choice.said };
-    choice.afterPicture = started !== undefined && isListedPicture(started);
-    if (choice.afterPicture) choice.pictures++;
+    const shown = started !== undefined && isPicture(started);
+    choice.picture = shown ? { place: choice.pictures++, part: started } : null;
     if (started === undefined) return '';
     switch (content.case) {
       case 'toolCall': {
@@ -171,7 +172,7 @@ export class ChatStreamEncoder {
     }
   }
 
-  #reasoningStarted(index: number, value: ReasoningPart, part: Part, picture: number): string {
+  #reasoningStarted(index: number, value: ReasoningPart, part: Part, picture: Picture | null): string {
     const { text, signature, encrypted } = value;
     const frames = text === '' ? '' : this.#chunk(index, `"reasoning_content":${quote(text)}`);
     return signature === '' && encrypted === ''
@@ -179,11 +180,12 @@ export class ChatStreamEncoder {
       : frames + this.#state(index, value, part.extras, picture);
   }
 
-  /** @param picture place among `images` of the picture right before the part; -1 where there is none */
-  #state(index: number, value: ReasoningPart, extras: Part['extras'], picture: number): string {
+  /** @param picture the one right before the part */
+  #state(index: number, value: ReasoningPart, extras: Part['extras'], picture: Picture | null): string {
     const { details } = this.#choice(index);
-    if (picture >= 0 && isPictureSignature(value)) {
-      return this.#details(index, encodeSignature(pictureId(picture), value.signature, details), 1);
+    if (picture !== null && isPictureSignature(value)) {
+      const id = pictureId(picture.place, picture.part);
+      return this.#details(index, encodeSignature(id, value.signature, details), 1);
     }
     const { json, count } = encodeDetail(value, details, ownMembers(extras));
     return this.#details(index, json, count);
@@ -236,7 +238,7 @@ export class ChatStreamEncoder {
     switch (content?.case) {
       case 'reasoning': {
         const whole = { ...content.value, text: open?.reasoning ?? '' };
-        return this.#state(index, whole, final?.extras, open?.picture ?? -1);
+        return this.#state(index, whole, final?.extras, open?.picture ?? null);
       }
       case 'toolCall': {
         const { id, signature } = content.value;

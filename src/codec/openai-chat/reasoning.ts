@@ -1,5 +1,12 @@
 import type { Part, ReasoningPart } from '../../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../model/build.ts';
+import {
+  attachPictureSignatures,
+  isPicture,
+  isPictureSignature,
+  pictureId,
+  thoughtSignatureFormat,
+} from '../../model/picture-signatures.ts';
 import { addMember, addText, isObject, type Json, number, quote, rest } from '../json.ts';
 import { dialectName } from './dialect.ts';
 import { ownMembers, toExtras } from './extras.ts';
@@ -9,11 +16,7 @@ import { ownMembers, toExtras } from './extras.ts';
 // format, index}.
 
 /** Format of the details that are signatures of tool calls or pictures; their `id` says of which. */
-export const callSignatureFormat = 'google-gemini-v1';
-
-/** Stands for the id of a picture, which has none: its place among `images`. */
-export const pictureId = (position: number): string => `image:${position}`;
-const pictureIds = /^image:(\d{1,4})$/;
+export const callSignatureFormat = thoughtSignatureFormat;
 
 /** Where a detail of each type has its content. */
 const contentKeys: ReadonlyMap<unknown, 'text' | 'summary' | 'data'> = new Map([
@@ -122,40 +125,18 @@ export const isSignatureById = ({ content }: Part): boolean =>
  */
 export function attachSignatures(parts: Part[]): Part[] {
   if (!parts.some(isSignatureById)) return parts;
-  const pictures = parts.filter(({ content }) => content.case === 'image');
-  const signatures = new Map<Part, Part>();
   const attached = (part: Part): boolean => {
     if (part.content.case !== 'reasoning' || !isSignatureById(part)) return false;
-    const { id, encrypted: signature, format } = part.content.value;
+    const { id, encrypted: signature } = part.content.value;
     for (const { content: other } of parts) {
       if (other.case !== 'toolCall' || other.value.id !== id) continue;
       other.value.signature = signature;
       return true;
     }
-    const position = pictureIds.exec(id)?.[1];
-    // Clients whose SDKs overwrite lists that come in pieces have the last picture and the last signature.
-    const picture =
-      position === undefined ? undefined : (pictures[Number(position)] ?? pictures[pictures.length - 1]);
-    if (picture === undefined || signatures.has(picture)) return false;
-    const value = build.reasoning('', { signature, format });
-    signatures.set(picture, build.part({ case: 'reasoning', value }));
-    return true;
+    return false;
   };
-  const rest = parts.filter((part) => !attached(part));
-  if (signatures.size === 0) return rest;
-  return rest.flatMap((part) => {
-    const signature = signatures.get(part);
-    return signature === undefined ? [part] : [part, signature];
-  });
+  return attachPictureSignatures(parts.filter((part) => !attached(part)));
 }
-
-/** Whether a part is one of a message's `images`. */
-export const isListedPicture = ({ content }: Part): boolean =>
-  content.case === 'image' && content.value.source.case !== 'fileId';
-
-/** Whether reasoning, where it follows a picture, is the picture's signature. */
-export const isPictureSignature = ({ text, signature, format }: ReasoningPart): boolean =>
-  text === '' && signature !== '' && format === callSignatureFormat;
 
 const hasState = (part: Part): boolean => {
   if (part.content.case !== 'reasoning') return false;
@@ -181,17 +162,17 @@ export function encodeDetails(parts: readonly Part[]): string {
   let details = '';
   let position = 0;
   let pictures = 0;
-  let afterPicture = false;
+  /** The picture right before. */
+  let picture: Part | null = null;
   for (const part of parts) {
     const { content } = part;
-    const signs =
-      afterPicture && content.case === 'reasoning' && isPictureSignature(content.value)
-        ? content.value.signature
-        : '';
-    afterPicture = isListedPicture(part);
-    if (afterPicture) pictures++;
-    else if (signs !== '') {
-      details += `${position === 0 ? '' : ','}${encodeSignature(pictureId(pictures - 1), signs, position)}`;
+    const signed: Part | null =
+      content.case === 'reasoning' && isPictureSignature(content.value) ? picture : null;
+    picture = isPicture(part) ? part : null;
+    if (picture !== null) pictures++;
+    else if (signed !== null && content.case === 'reasoning') {
+      const id = pictureId(pictures - 1, signed);
+      details += `${position === 0 ? '' : ','}${encodeSignature(id, content.value.signature, position)}`;
       position++;
     } else if (content.case === 'opaque' && isOpaqueDetail(part)) {
       details += `${position++ === 0 ? '' : ','}${content.value.json}`;

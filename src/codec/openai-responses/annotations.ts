@@ -2,7 +2,7 @@ import type { Annotation } from '../../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../model/build.ts';
 import { isObject, type Json, quote } from '../json.ts';
 import { dialectName } from './dialect.ts';
-import { encodeForeign } from './foreign.ts';
+import { decodeForeignAnnotation, encodeForeignAnnotation } from './foreign.ts';
 
 const index = (value: unknown): number =>
   typeof value === 'number' && value >= 0 && value <= 0xffff_ffff ? Math.floor(value) : 0;
@@ -18,6 +18,8 @@ const isPlain = (json: Json): boolean =>
 /** One source that a text cites; undefined for what is no object. */
 export function decodeAnnotation(json: unknown): Annotation | undefined {
   if (!isObject(json)) return undefined;
+  const foreign = decodeForeignAnnotation(json);
+  if (foreign !== null) return build.annotation({ case: 'opaque', value: foreign });
   if (!isPlain(json)) {
     const type = typeof json['type'] === 'string' ? json['type'] : '';
     return build.annotation({
@@ -44,7 +46,7 @@ export function decodeAnnotations(list: unknown): Annotation[] {
 /** One citation as JSON text. */
 export function encodeAnnotation({ kind }: Annotation): string {
   if (kind.case === 'opaque') {
-    return kind.value.dialect === dialectName ? kind.value.json : encodeForeign(kind.value);
+    return kind.value.dialect === dialectName ? kind.value.json : encodeForeignAnnotation(kind.value);
   }
   if (kind.case !== 'urlCitation') return '{}';
   const { url, title, startIndex, endIndex } = kind.value;

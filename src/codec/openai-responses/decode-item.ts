@@ -13,10 +13,11 @@ import {
   writeJson,
 } from '../fields.ts';
 import type { Json } from '../json.ts';
+import { decodeCompaction } from './compaction.ts';
 import { decodeContent } from './decode-content.ts';
 import { dialectName, gatewayLabel, stateFormat } from './dialect.ts';
 import { toExtras } from './extras.ts';
-import { decodeForeign } from './foreign.ts';
+import { decodeForeignItem, foreignItemKeys } from './foreign.ts';
 import { unwrapState } from './foreign-state.ts';
 import { decodeStatus } from './status.ts';
 
@@ -89,14 +90,21 @@ function decodeKind(item: Item, type: string, json: Json, at: string): readonly 
         value: itemReference(readName(json['id'], `${at}.id`, maxId)),
       };
       return [];
-    case 'mcp_call':
-      return json['server_label'] === gatewayLabel ? decodeGatewayCall(item, json, at) : null;
-    default: {
-      const value = decodeForeign(type, json);
+    case 'compaction': {
+      const value = decodeCompaction(json);
       if (value === null) return null;
       item.kind = { case: 'opaque', value };
-      return ['value'];
+      return Object.keys(json);
     }
+    case 'mcp_call': {
+      if (json['server_label'] === gatewayLabel) return decodeGatewayCall(item, json, at);
+      const value = decodeForeignItem(json);
+      if (value === null) return null;
+      item.kind = { case: 'opaque', value };
+      return foreignItemKeys;
+    }
+    default:
+      return null;
   }
 }
 
@@ -155,8 +163,7 @@ function decodeReasoning(item: Item, json: Json, at: string): readonly string[] 
   const contents = texts('content').map((text) => build.reasoning(text, known));
   const encrypted = readOptionalString(json['encrypted_content'] ?? null, `${at}.encrypted_content`);
   const foreign = unwrapState(encrypted);
-  const value =
-    foreign === null ? reasoningItem([...summaries, ...contents], encrypted) : reasoningItem(foreign);
+  const value = foreign ?? reasoningItem([...summaries, ...contents], encrypted);
   item.kind = { case: 'reasoning', value };
   return ['summary', 'content', 'encrypted_content'];
 }

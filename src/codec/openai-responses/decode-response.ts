@@ -1,13 +1,14 @@
 import type { CreateChatCompletionResponse } from '../../../gen/llmgateway/v1/chat_service_pb.js';
-import { Role } from '../../../gen/llmgateway/v1/message_pb.js';
+import { type Part, Role } from '../../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../model/build.ts';
 import { messagesOf } from '../../model/items.ts';
 import { isObject } from '../json.ts';
 import { notUnderstood, type Upstream } from '../upstream-error.ts';
+import { ofProvider } from './compaction.ts';
 import { errorIn, upstreamError } from './decode-error.ts';
 import { decodeItem } from './decode-item.ts';
 import { decodeUsage } from './decode-usage.ts';
-import { dialectName } from './dialect.ts';
+import { dialectName, stateFormat, stateFormatOf } from './dialect.ts';
 import { decodeFinish, otherMembers } from './finish.ts';
 
 /**
@@ -20,7 +21,9 @@ export function decodeResponse(json: unknown, { provider }: Upstream): CreateCha
   if (error !== undefined) throw upstreamError(provider, error, 200);
   const { output } = json;
   if (!Array.isArray(output)) throw notUnderstood(provider, 'it has no output');
-  const parts = messagesOf(decodeOutput(output, provider)).flatMap((message) => message.parts);
+  const parts = messagesOf(decodeOutput(output, provider)).flatMap((message) =>
+    message.parts.map((part) => ofOrigin(part, provider)),
+  );
   const { reason, native } = decodeFinish(
     json,
     parts.some(({ content }) => content.case === 'toolCall'),
@@ -40,8 +43,18 @@ export function decodeResponse(json: unknown, { provider }: Upstream): CreateCha
   return response;
 }
 
+/** What only its provider can read says whose it is. */
+function ofOrigin(part: Part, provider: string): Part {
+  const { content } = part;
+  if (content.case === 'opaque')
+    return { ...part, content: { case: 'opaque', value: ofProvider(content.value, provider) } };
+  if (content.case !== 'reasoning' || content.value.format !== stateFormat) return part;
+  const value = { ...content.value, format: stateFormatOf(provider) };
+  return { ...part, content: { case: 'reasoning', value } };
+}
+
 /** @throws GatewayError UPSTREAM_INVALID */
-function decodeOutput(output: readonly unknown[], provider: string) {
+export function decodeOutput(output: readonly unknown[], provider: string) {
   return output.map((item, i) => {
     try {
       return decodeItem(item, `output[${i}]`);

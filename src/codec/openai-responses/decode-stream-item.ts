@@ -4,7 +4,8 @@ import type { StreamEvent } from '../../model/events.ts';
 import { itemKey } from '../../model/items.ts';
 import { isObject, type Json } from '../json.ts';
 import { decodeAnnotation } from './annotations.ts';
-import { dialectName, stateFormat } from './dialect.ts';
+import { ofProvider } from './compaction.ts';
+import { dialectName, stateFormatOf } from './dialect.ts';
 import { toExtras } from './extras.ts';
 import { decodeLogprobs } from './logprobs.ts';
 
@@ -38,6 +39,7 @@ const knownKeys: ReadonlySet<string> = new Set([
 
 /** Makes the events of one output item; of an item that is only told when it is done, too. */
 export class ItemDecoder {
+  readonly #provider: string;
   readonly #takeNumber: () => number;
   readonly #parts = new Map<string, OpenPart>();
   /** The piece of reasoning whose end waits for the item's: what only the provider can read comes last. */
@@ -45,9 +47,13 @@ export class ItemDecoder {
   #item: Json;
   #done = false;
 
-  /** @param takeNumber gives the next number of a part in the answer */
-  constructor(item: Json, takeNumber: () => number) {
+  /**
+   * @param provider whose item it is
+   * @param takeNumber gives the next number of a part in the answer
+   */
+  constructor(item: Json, provider: string, takeNumber: () => number) {
     this.#item = item;
+    this.#provider = provider;
     this.#takeNumber = takeNumber;
   }
 
@@ -206,7 +212,7 @@ export class ItemDecoder {
         const encrypted = stringOf(item['encrypted_content']);
         const state = {
           id,
-          format: stateFormat,
+          format: stateFormatOf(this.#provider),
           summary: kind === 'summary',
           encrypted: this.#done ? encrypted : '',
         };
@@ -220,11 +226,10 @@ export class ItemDecoder {
           rest,
         );
       }
-      default:
-        return build.part(
-          { case: 'opaque', value: build.opaque(dialectName, stringOf(item['type']), JSON.stringify(item)) },
-          rest,
-        );
+      default: {
+        const whole = build.opaque(dialectName, stringOf(item['type']), JSON.stringify(item));
+        return build.part({ case: 'opaque', value: ofProvider(whole, this.#provider) }, rest);
+      }
     }
   }
 

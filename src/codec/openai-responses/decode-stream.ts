@@ -24,6 +24,11 @@ const growth: ReadonlyMap<string, readonly [kind: Growing, index: string, whole:
   ['response.custom_tool_call_input', ['call', '', 'input']],
 ]);
 
+/** The same by the names of the deltas, which are most of a stream. */
+const deltas: ReadonlyMap<string, readonly [kind: Growing, index: string]> = new Map(
+  [...growth].map(([subject, [kind, index]]) => [`${subject}.delta`, [kind, index]]),
+);
+
 /** Parts of messages that can grow. */
 const partKinds: ReadonlyMap<unknown, Growing> = new Map([
   ['output_text', 'text'],
@@ -140,7 +145,7 @@ export class ResponseStreamDecoder {
     if (!this.#started) this.#start({}, out);
     let decoder = this.#items.get(index);
     if (decoder === undefined) {
-      decoder = new ItemDecoder(item, () => this.#parts++);
+      decoder = new ItemDecoder(item, this.#provider, () => this.#parts++);
       this.#items.set(index, decoder);
       decoder.begin(out);
     }
@@ -149,6 +154,15 @@ export class ResponseStreamDecoder {
 
   /** @returns false for an event that is about nothing that grows */
   #grow(type: string, json: Json, out: StreamEvent[]): boolean {
+    const growing = deltas.get(type);
+    if (growing !== undefined) {
+      const [kind, place] = growing;
+      const { delta } = json;
+      const index = place === '' ? 0 : countOf(json[place]);
+      const item = this.#items.get(countOf(json['output_index'])) ?? this.#unannounced(kind, json, out);
+      item.grow(kind, index, typeof delta === 'string' ? delta : '', json['logprobs'], out);
+      return true;
+    }
     const cut = type.lastIndexOf('.');
     const subject = type.slice(0, cut);
     const verb = type.slice(cut + 1);
@@ -157,11 +171,7 @@ export class ResponseStreamDecoder {
     if (grown !== undefined) {
       const [kind, place, whole] = grown;
       const item = known ?? this.#unannounced(kind, json, out);
-      const index = place === '' ? 0 : countOf(json[place]);
-      if (verb === 'delta') {
-        const { delta } = json;
-        item.grow(kind, index, typeof delta === 'string' ? delta : '', json['logprobs'], out);
-      } else if (verb === 'done') item.settle(kind, index, json[whole], out);
+      if (verb === 'done') item.settle(kind, place === '' ? 0 : countOf(json[place]), json[whole], out);
       return true;
     }
     if (type === 'response.output_text.annotation.added') {

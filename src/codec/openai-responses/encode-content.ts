@@ -1,11 +1,11 @@
 import { Buffer } from 'node:buffer';
 import type { AudioPart, FilePart, ImagePart, Part } from '../../../gen/llmgateway/v1/message_pb.js';
+import * as build from '../../model/build.ts';
 import { quote, rest, splitMembers } from '../json.ts';
 import { encodeAnnotations } from './annotations.ts';
 import { encodeCacheMarker } from './cache-markers.ts';
 import { dialectName } from './dialect.ts';
 import { ownMembers } from './extras.ts';
-import { encodeForeign } from './foreign.ts';
 
 /** On which side of the conversation a part stands: texts have another name on each. */
 export type Side = 'input' | 'output';
@@ -42,7 +42,12 @@ export function encodeContentPart(part: Part, side: Side): string {
     case 'audio':
       return encodeAudio(content.value, outer, side);
     case 'opaque':
-      return content.value.dialect === dialectName ? content.value.json : encodeForeign(content.value);
+      // Others' are items by themselves, or what they say in plain text.
+      if (content.value.dialect === dialectName) return content.value.json;
+      return encodeContentPart(
+        { ...part, content: { case: 'text', value: build.text(content.value.text) } },
+        side,
+      );
     default:
       return `{"type":"${side}_text","text":""}`;
   }

@@ -75,8 +75,13 @@ interface Place {
   readonly outputIndex: number;
 }
 
-const place = ({ itemId, outputIndex }: Place): string =>
-  `"item_id":${quote(itemId)},"output_index":${outputIndex}`;
+/** The same for all deltas of an item, which come one after another. */
+let latest = { itemId: '', quoted: '""' };
+
+function place({ itemId, outputIndex }: Place): string {
+  if (latest.itemId !== itemId) latest = { itemId, quoted: quote(itemId) };
+  return `"item_id":${latest.quoted},"output_index":${outputIndex}`;
+}
 
 function started(value: ItemPartStarted): Untyped {
   const { kind, contentIndex, part } = value;
@@ -135,8 +140,8 @@ function grown(value: ItemPartDelta): Untyped {
       return ['response.custom_tool_call_input.delta', `${place(value)},${text}`];
     case ItemPartKind.AUDIO:
       return delta?.text === ''
-        ? ['response.output_audio_transcript.delta', `${at},"delta":${quote(delta.transcript)}`]
-        : ['response.output_audio.delta', `${at},${text}`];
+        ? ['response.audio.transcript.delta', `${at},"delta":${quote(delta.transcript)}`]
+        : ['response.audio.delta', `${at},${text}`];
     default:
       return ['response.function_call_arguments.delta', `${place(value)},${text}`];
   }
@@ -160,7 +165,7 @@ function textEnded(value: ItemPartEnded): Untyped {
     case ItemPartKind.INPUT:
       return ['response.custom_tool_call_input.done', `${place(value)},"input":${text}`];
     case ItemPartKind.AUDIO:
-      return ['response.output_audio.done', `${at},"transcript":${text}`];
+      return ['response.audio.done', `${at},"transcript":${text}`];
     default: {
       const name = part?.content.case === 'toolCall' ? part.content.value.name : '';
       const members = `${place(value)},"name":${quote(name)},"arguments":${text}`;

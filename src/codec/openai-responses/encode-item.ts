@@ -5,11 +5,13 @@ import {
   type ReasoningItem,
   ResponseStatus,
 } from '../../../gen/llmgateway/v1/responses_service_pb.js';
+import { isCompaction } from '../../model/compaction.ts';
 import { quote, rest } from '../json.ts';
+import { encodeCompaction } from './compaction.ts';
 import { dialectName, gatewayLabel } from './dialect.ts';
 import { encodeContentPart, type Side } from './encode-content.ts';
 import { ownMembers } from './extras.ts';
-import { encodeForeign } from './foreign.ts';
+import { encodeForeignItem } from './foreign.ts';
 import { wrapState } from './foreign-state.ts';
 import { encodeStatus } from './status.ts';
 
@@ -52,14 +54,22 @@ export function encodeItem(item: Item, { complete, withState }: ItemForm): strin
     case 'reference':
       return `{"type":"item_reference","id":${quote(kind.value.id)}}`;
     case 'opaque':
+      if (isCompaction(kind.value)) return `{${id}${encodeCompaction(kind.value)}}`;
       return kind.value.dialect === dialectName
-        ? kind.value.json
-        : encodeForeign(kind.value, `${id}"status":"${encodeStatus(known(item.status))}"`);
+        ? withId(kind.value.json, complete ? item.id : '')
+        : encodeForeignItem(kind.value, id, encodeStatus(known(item.status)));
     case 'gatewayCall':
       return encodeGatewayCall(item.id, kind.value, known(item.status));
     default:
       return '{}';
   }
+}
+
+/** What is stored has an id, though its client gave it none. */
+function withId(json: string, id: string): string {
+  if (id === '' || !json.startsWith('{"')) return json;
+  const { id: given = null, ...others } = JSON.parse(json) as Record<string, unknown>;
+  return given === null ? JSON.stringify({ id, ...others }) : json;
 }
 
 /** A call that the gateway answered looks as one that OpenAI had answered by an MCP server. */
@@ -110,7 +120,7 @@ const isPlainText = (part: Part): boolean =>
 function encodeReasoning(item: ReasoningItem, withState: boolean): string {
   const texts = (type: string, summary: boolean): string =>
     item.parts
-      .filter((part) => part.summary === summary && part.text !== '')
+      .filter((part) => (part.summary || item.shownAsSummary) === summary && part.text !== '')
       .map(({ text }) => `{"type":"${type}","text":${quote(text)}}`)
       .join(',');
   const content = texts('reasoning_text', false);

@@ -2,11 +2,12 @@ import type { CreateChatCompletionRequest } from '../../../gen/llmgateway/v1/cha
 import type { Warning } from '../../../gen/llmgateway/v1/completion_pb.js';
 import type { GenerationParameters } from '../../../gen/llmgateway/v1/generation_pb.js';
 import type { Message } from '../../../gen/llmgateway/v1/message_pb.js';
+import type { Item } from '../../../gen/llmgateway/v1/responses_service_pb.js';
 import { invalidRequest } from '../../errors/gateway-error.ts';
 import { itemsOf } from '../../model/items.ts';
 import { EncodeWarnings } from '../encode-warnings.ts';
 import { addText, number, quote, rest, splitMembers } from '../json.ts';
-import { dialectName } from './dialect.ts';
+import { dialectName, isGatewayItemId } from './dialect.ts';
 import { encodeFormat } from './encode-format.ts';
 import { encodeItem } from './encode-item.ts';
 import { encodeTool, encodeToolChoice } from './encode-tools.ts';
@@ -16,6 +17,13 @@ export interface EncodeRequestOptions {
   /** The model's name at the provider. */
   readonly model: string;
   readonly stream: boolean;
+  /** Its name: what only it can read goes back to it alone. Default: OpenAI. */
+  readonly provider?: string;
+  /**
+   * It is to keep nothing: the gateway does. What only it can read is asked for, so that it can be given back. Default: it keeps what the
+   * request says.
+   */
+  readonly stateless?: boolean;
 }
 
 export interface EncodedResponseRequest {
@@ -43,25 +51,31 @@ export const unsupportedParameters: readonly string[] = [
 /** Writes the body of POST /responses. What is asked of the gateway itself is not in it. */
 export function encodeResponseRequest(
   request: CreateChatCompletionRequest,
-  { model, stream }: EncodeRequestOptions,
+  { model, stream, provider = 'openai', stateless = false }: EncodeRequestOptions,
 ): EncodedResponseRequest {
-  const warnings = new EncodeWarnings(dialectName);
+  const warnings = new EncodeWarnings(dialectName, request.options?.dropParams ?? false);
   const members = warnings.members(request.extras, 'extras');
   const { inner: reasoning, outer: withoutReasoning } = splitMembers(members, 'reasoning');
   const { inner: text, outer } = splitMembers(withoutReasoning, 'text');
   const { instructions, others } = splitInstructions(request.messages);
-  const items = itemsOf(fitMessages(others, warnings));
-  const input = items.map((item) => encodeItem(item, { complete: false, withState: true }));
+  const items = itemsOf(fitMessages(others, warnings, { provider, stateless }));
+  const input = items.map((item) => encodeItem(asGiven(item), { complete: false, withState: true }));
   let body = `{"model":${quote(model)},"input":[${input.join(',')}]`;
   if (instructions !== '') body += `,"instructions":${quote(instructions)}`;
   const tools = encodeTools(request, warnings);
   if (tools !== '') body += `,"tools":[${tools}]`;
   if (request.toolChoice !== undefined) body += `,"tool_choice":${encodeToolChoice(request.toolChoice)}`;
+  const kept = stateless ? false : request.parameters?.store;
   body += encodeParameters(request.parameters, { reasoning, text, members: outer }, warnings);
+  if (kept !== undefined) body += `,"store":${kept}`;
   if (stream) body += ',"stream":true';
-  const more = withLogprobs(outer, request.parameters);
+  let more = request.parameters?.logprobs === true ? including(outer, logprobsKey) : outer;
+  if (stateless && hasState(model)) more = including(more, stateKey);
   return { body: `${body}${rest(more)}}`, warnings: warnings.warnings };
 }
+
+/** An item without an id that its provider does not know. */
+const asGiven = (item: Item): Item => (isGatewayItemId(item.id) ? { ...item, id: '' } : item);
 
 /** The request's own instructions have a place of their own. */
 function splitInstructions(messages: readonly Message[]): {
@@ -140,7 +154,6 @@ function encodeSettings(p: GenerationParameters, warnings: EncodeWarnings): stri
   if (p.topLogprobs !== undefined) json += `,"top_logprobs":${number(p.topLogprobs)}`;
   if (p.parallelToolCalls !== undefined) json += `,"parallel_tool_calls":${p.parallelToolCalls}`;
   if (p.serviceTier !== '') json += `,"service_tier":${quote(p.serviceTier)}`;
-  if (p.store !== undefined) json += `,"store":${p.store}`;
   if (Object.keys(p.metadata).length > 0) json += `,"metadata":${JSON.stringify(p.metadata)}`;
   if (p.promptCacheKey !== '') json += `,"prompt_cache_key":${quote(p.promptCacheKey)}`;
   if (p.promptCacheRetention !== '') json += `,"prompt_cache_retention":${quote(p.promptCacheRetention)}`;
@@ -152,13 +165,19 @@ function encodeSettings(p: GenerationParameters, warnings: EncodeWarnings): stri
 }
 
 const logprobsKey = 'message.output_text.logprobs';
+const stateKey = 'reasoning.encrypted_content';
 
-/** Log probabilities are asked for among what is to be included. */
-function withLogprobs(members: string, p: GenerationParameters | undefined): string {
-  if (p?.logprobs !== true || members.includes(`"${logprobsKey}"`)) return members;
-  if (!members.includes('"include"')) return addText(members, 'include', `["${logprobsKey}"]`);
+/** OpenAI refuses to be asked for the state of reasoning by models that do not reason: "Encrypted content is not supported with this model". */
+const hasState = (model: string): boolean =>
+  !/^(?:gpt-3|gpt-4|chatgpt-|gpt-5(?:\.\d+)?-chat|gpt-audio)/.test(model.replace(/^ft:/, ''));
+
+/** Members that ask for more to be included. */
+function including(members: string, key: string): string {
+  if (!members.includes('"include"')) return addText(members, 'include', `["${key}"]`);
   const json = JSON.parse(`{${members}}`) as Record<string, unknown>;
   const { include } = json;
-  json['include'] = [...(Array.isArray(include) ? include : []), logprobsKey];
+  const list: readonly unknown[] = Array.isArray(include) ? include : [];
+  if (list.includes(key)) return members;
+  json['include'] = [...list, key];
   return JSON.stringify(json).slice(1, -1);
 }

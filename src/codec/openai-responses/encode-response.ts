@@ -76,10 +76,18 @@ export function encodeFailure(error: ErrorDetail | undefined, message: string): 
 
 const orNull = (text: string): string => (text === '' ? 'null' : quote(text));
 
+/** What was asked, once it was written: a stream says it several times. */
+const tables = new WeakMap<ResponseParameters, readonly (readonly [key: string, json: string])[]>();
+
 /** What was asked, as members; the provider's word on one of them wins. */
 function encodeAsked(asked: ResponseParameters, said: Readonly<Record<string, unknown>>): string {
+  let table = tables.get(asked);
+  if (table === undefined) {
+    table = Object.entries(askedMembers(asked));
+    tables.set(asked, table);
+  }
   let members = '';
-  for (const [key, json] of Object.entries(askedMembers(asked))) {
+  for (const [key, json] of table) {
     const value = said[key];
     members = addText(members, key, value === undefined || value === null ? json : JSON.stringify(value));
   }
@@ -100,7 +108,12 @@ function askedMembers(asked: ResponseParameters): Readonly<Record<string, string
   const p: Partial<GenerationParameters> = asked.parameters ?? {};
   const own = ownMembers(asked.extras);
   const { inner: reasoning } = splitMembers(own, 'reasoning');
-  const choice = asked.toolChoice === undefined ? '"auto"' : encodeToolChoice(asked.toolChoice);
+  // A choice of a hosted tool is among the keys without a field.
+  const known = own === '' ? {} : (JSON.parse(`{${own}}`) as Record<string, unknown>);
+  const choice =
+    asked.toolChoice === undefined
+      ? JSON.stringify(known['tool_choice'] ?? 'auto')
+      : encodeToolChoice(asked.toolChoice);
   const tools = asked.tools.map((tool) => encodeTool(tool, true)).filter((json) => json !== '');
   return {
     instructions: orNull(asked.instructions),
@@ -127,6 +140,9 @@ function askedMembers(asked: ResponseParameters): Readonly<Record<string, string
     frequency_penalty: `${p.frequencyPenalty ?? 0}`,
     truncation: quote(asked.truncation || 'disabled'),
     user: orNull(p.user ?? ''),
+    access_programs: JSON.stringify(known['access_programs'] ?? null),
+    // What was found, not what was asked for.
+    moderation: 'null',
   };
 }
 

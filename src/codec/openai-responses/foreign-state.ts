@@ -14,17 +14,18 @@ const isForeign = ({ format, signature, encrypted }: ReasoningPart): boolean =>
   format !== stateFormat && (signature !== '' || encrypted !== '');
 
 /** What stands in `encrypted_content` for an item: OpenAI's own, or another provider's state, wrapped; '' for none. */
-export function wrapState({ parts, encryptedContent }: ReasoningItem): string {
+export function wrapState(item: ReasoningItem): string {
+  const { parts, encryptedContent, shownAsSummary } = item;
   if (encryptedContent !== '' || !parts.some(isForeign)) return encryptedContent;
-  return prefix + Buffer.from(toBinary(ReasoningItemSchema, reasoningItem(parts))).toString('base64');
+  const whole = reasoningItem(parts, '', shownAsSummary);
+  return prefix + Buffer.from(toBinary(ReasoningItemSchema, whole)).toString('base64');
 }
 
-/** The parts of another provider that were wrapped; null for what is OpenAI's own or was changed on the way. */
-export function unwrapState(encryptedContent: string): ReasoningPart[] | null {
+/** What another provider thought, as it was wrapped; null for what is OpenAI's own or was changed on the way. */
+export function unwrapState(encryptedContent: string): ReasoningItem | null {
   if (!encryptedContent.startsWith(prefix)) return null;
   try {
-    return fromBinary(ReasoningItemSchema, Buffer.from(encryptedContent.slice(prefix.length), 'base64'))
-      .parts;
+    return fromBinary(ReasoningItemSchema, Buffer.from(encryptedContent.slice(prefix.length), 'base64'));
   } catch {
     return null;
   }

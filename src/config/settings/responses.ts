@@ -1,5 +1,5 @@
 import { hour, setting, time } from '../setting.ts';
-import { bytes, oneOf, wholeNumber } from '../values.ts';
+import { bytes, oneOf, pairs, wholeNumber } from '../values.ts';
 
 /** Stored responses and conversations. */
 export const responseSettings = {
@@ -38,5 +38,13 @@ export const responseSettings = {
     oneOf(['fail', 'restart']),
     'fail',
     'What becomes of a background response whose gateway died: it fails, or is begun anew',
+  ),
+  responseHostedTools: setting(
+    'responses.hosted_tools',
+    'RESPONSE_HOSTED_TOOLS',
+    pairs,
+    new Map<string, string>() as ReadonlyMap<string, string>,
+    "The gateway's tools that stand for hosted ones with providers that do not have these: `web_search: search_corpus`",
+    '',
   ),
 } as const;

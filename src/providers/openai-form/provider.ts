@@ -1,3 +1,4 @@
+import { type AnsweredRequest, askedAudioFormat } from '../../codec/openai-chat/answer-audio.ts';
 import { decodeChatError } from '../../codec/openai-chat/decode-error.ts';
 import { decodeChatResponse, unknownOfChoice } from '../../codec/openai-chat/decode-response.ts';
 import { ChatStreamDecoder } from '../../codec/openai-chat/decode-stream.ts';
@@ -9,7 +10,7 @@ import { SseFraming } from '../framed-event-stream.ts';
 import { backgroundTimeouts, HttpApi } from '../http-api.ts';
 import { httpChat } from '../http-chat.ts';
 import type { KeyPool } from '../key-pool.ts';
-import type { Provider } from '../provider.ts';
+import type { Provider, ProviderCall } from '../provider.ts';
 import { createEmbeddings } from './embeddings.ts';
 import { decodeModelList } from './model-list.ts';
 import { responsesWay } from './responses.ts';
@@ -30,6 +31,8 @@ export interface OpenAIFormOptions {
   readonly embeddings: EmbeddingEncoding | 'none';
   /** Whether it has the Responses API. */
   readonly responses: boolean;
+  /** Whether it compacts conversations: that API's `/responses/compact`. */
+  readonly compaction: boolean;
   /** Whether the provider is asked for its models. */
   readonly discovery: boolean;
 }
@@ -44,6 +47,10 @@ export function openAIFormProvider(options: OpenAIFormOptions, client: UpstreamC
     { name, baseUrl, headers, keys: options.keys, decodeError: decodeChatError },
     client,
   );
+  const answered = ({ request }: ProviderCall): AnsweredRequest => ({
+    provider: name,
+    audioFormat: askedAudioFormat(request),
+  });
   const provider: Provider = {
     name,
     missing,
@@ -54,12 +61,12 @@ export function openAIFormProvider(options: OpenAIFormOptions, client: UpstreamC
         path: '/chat/completions',
         ...encodeChatRequest(request, { model, stream, dialect }),
       }),
-      decode: (json) => decodeChatResponse(json, { provider: name }),
+      decode: (json, call) => decodeChatResponse(json, answered(call)),
       unknownOf: unknownOfChoice,
       framing: () => new SseFraming(),
-      decoder: () => new ChatStreamDecoder({ provider: name }),
+      decoder: (call) => new ChatStreamDecoder(answered(call)),
     }),
-    ...(options.responses ? { responses: responsesWay(api) } : {}),
+    ...(options.responses ? { responses: responsesWay(api, options.compaction) } : {}),
   };
   if (options.embeddings !== 'none') {
     provider.createEmbeddings = createEmbeddings(api, options.embeddings);

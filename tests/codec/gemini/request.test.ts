@@ -423,6 +423,15 @@ describe('thought signatures', () => {
     ]);
   });
 
+  test('that wait for a text do not go on a picture', () => {
+    const picture = image('data:image/png;base64,QUJD');
+    const inlineData = { mimeType: 'image/png', data: 'QUJD' };
+    expect(parts(flash, reasoning('', 's'), picture, reasoning('', 't'))).toEqual([
+      { text: '', thoughtSignature: 's' },
+      { inlineData, thoughtSignature: 't' },
+    ]);
+  });
+
   test('that wait for a text do not go on a call or on code', () => {
     const code = { executableCode: { language: 'PYTHON', code: '1' } };
     const ran = build.part({

@@ -60,7 +60,7 @@ async function through(recording: Recording): Promise<{ events: Json[]; response
   lifeCycle.announce(out);
   lifeCycle.begin(out);
   if (recording.stream) {
-    const decoder = new ResponseStreamDecoder({ provider: 'test' });
+    const decoder = new ResponseStreamDecoder({ provider: 'openai' });
     for (const frame of frames(recording)) {
       const events: StreamEvent[] = [];
       decoder.push(frame, events);
@@ -68,7 +68,7 @@ async function through(recording: Recording): Promise<{ events: Json[]; response
     }
     decoder.end([]);
   } else {
-    const stream = completionEvents(decodeResponse(whole(recording), { provider: 'test' }));
+    const stream = completionEvents(decodeResponse(whole(recording), { provider: 'openai' }));
     for (;;) {
       const result = await stream.next();
       if (result.done) break;

@@ -52,6 +52,7 @@ const config = (): ProviderConfig => ({
   unsupported: [],
   embeddings: 'none',
   responses: false,
+  compaction: false,
   claudeApi: 'converse',
 });
 

@@ -1,0 +1,26 @@
+import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
+import { GatewayError } from '../errors/gateway-error.ts';
+import type { FieldNames } from './history.ts';
+
+/** What the chat API calls otherwise than the Responses API does. */
+const names: ReadonlyMap<string, string> = new Map([
+  ['response_format', 'text.format'],
+  ['verbosity', 'text.verbosity'],
+  ['reasoning_effort', 'reasoning.effort'],
+  ['max_tokens', 'max_output_tokens'],
+  ['max_completion_tokens', 'max_output_tokens'],
+]);
+
+/**
+ * A refusal of the request that is made for a response, in terms of the one that the client wrote: it knows no messages, only its input.
+ * @param fields where the client wrote what
+ */
+export function inOwnWords(error: unknown, { input }: Pick<FieldNames, 'input'>): unknown {
+  if (!(error instanceof GatewayError)) return error;
+  const { reason, rawMessage, facts } = error;
+  if (reason !== ErrorReason.INVALID_REQUEST && reason !== ErrorReason.UNSUPPORTED_PARAMETER) return error;
+  const { field = '' } = facts;
+  const own = /^messages\b/.test(field) ? input : names.get(field);
+  if (own === undefined) return error;
+  return new GatewayError(reason, rawMessage.replaceAll(`'${field}'`, `'${own}'`), { ...facts, field: own });
+}
