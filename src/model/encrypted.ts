@@ -1,13 +1,11 @@
 import type { Message, Part } from '../../gen/llmgateway/v1/message_pb.js';
 
-/** Formats of state that only who made it can read: the very deployment, or the organisation that it belongs to. */
-const privateFormats: readonly string[] = ['openai-responses-v1'];
+/** Whether only who made it can read state of this format: the very deployment, or the organisation that it belongs to. */
+export const isPrivate = (format: string): boolean => format.endsWith('-responses-v1');
 
 /** The encrypted content of a part that only its maker can read; '' when there is none. */
 export const encryptedIn = ({ content }: Part): string =>
-  content.case === 'reasoning' && privateFormats.includes(content.value.format)
-    ? content.value.encrypted
-    : '';
+  content.case === 'reasoning' && isPrivate(content.value.format) ? content.value.encrypted : '';
 
 /** The text of messages, from their beginning, as far as so many characters. */
 export function contentOf(messages: readonly Message[], characters: number): string {

@@ -2,15 +2,13 @@ import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { CreateChatCompletionRequest } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import type { Part } from '../../gen/llmgateway/v1/message_pb.js';
+import { isPrivate } from '../model/encrypted.ts';
 import { type EventStream, type StreamEvent, tapEvents } from '../model/events.ts';
 import type { KeyChoice } from './key-pool.ts';
 import type { ChatWay, Provider, ProviderCall } from './provider.ts';
 
 /** States whose keys are remembered; the longest unused are forgotten first. */
 const maxStates = 50_000;
-
-/** The form of state that its account alone can read. Others' may be read by any, but are better off where they were made. */
-const pinningFormat = 'openai-responses-v1';
 
 /** Which of a provider's keys made which state: signatures and encrypted reasoning may belong to the account of a key. */
 export class KeyAffinity {
@@ -44,6 +42,7 @@ const digestOf = (state: string): string => hash('sha256', state, 'base64');
 
 interface State {
   readonly text: string;
+  /** Its account alone can read it. Other state may be read by any, but is better off where it was made. */
   readonly pins: boolean;
 }
 
@@ -55,7 +54,7 @@ function statesOf({ content }: Part): State[] {
   if (content.case !== 'reasoning') return [];
   const { encrypted, signature, format } = content.value;
   const states: State[] = [];
-  if (encrypted !== '') states.push({ text: encrypted, pins: format === pinningFormat });
+  if (encrypted !== '') states.push({ text: encrypted, pins: isPrivate(format) });
   if (signature !== '') states.push({ text: signature, pins: false });
   return states;
 }
