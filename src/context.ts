@@ -1,8 +1,9 @@
 import { ErrorReason } from '../gen/llmgateway/v1/error_pb.js';
-import { everybody } from './auth/authenticator.ts';
+import { type Authenticate, everybody } from './auth/authenticator.ts';
 import type { Config } from './config/load.ts';
 import { createCalls } from './context/calls.ts';
 import { readCertificate } from './context/certificate.ts';
+import { createLimits } from './context/limits.ts';
 import { createTargets } from './context/resilience.ts';
 import { routeTable } from './context/routes.ts';
 import { rpcHandler } from './context/rpc.ts';
@@ -19,6 +20,7 @@ import { restRouter } from './rest/router.ts';
 import { chatApi } from './rpc/chat-api.ts';
 import { embeddingsApi } from './rpc/embeddings-api.ts';
 import { Serving } from './rpc/health-service.ts';
+import { limitsApi } from './rpc/limits-api.ts';
 import { modelsApi } from './rpc/models-api.ts';
 import { responsesApi } from './rpc/responses-api.ts';
 import { sessionApi } from './rpc/session-api.ts';
@@ -52,6 +54,8 @@ export interface OwnParts {
   readonly tools?: readonly Tool[];
   /** All tools, instead of the gateway's. */
   readonly toolbox?: Toolbox;
+  /** Tells clients apart, instead of the gateway's keys. */
+  readonly authenticate?: Authenticate;
 }
 
 /** Headers that browsers may read, besides those of the RPC protocols. */
@@ -67,6 +71,12 @@ const exposedHeaders = [
   'x-dropped-params',
   'x-warnings',
   'x-cost-usd',
+  ...['', '-requests', '-tokens'].flatMap((what) =>
+    ['limit', 'remaining', 'reset'].map((name) => `x-ratelimit-${name}${what}`),
+  ),
+  ...['requests', 'tokens'].flatMap((what) =>
+    ['limit', 'remaining', 'reset'].map((name) => `anthropic-ratelimit-${what}-${name}`),
+  ),
   'x-cms-routed',
   'x-cms-tier',
   'x-token-count',
@@ -91,12 +101,23 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
   const stores = openStores(initial, log.module('store'));
   const { toolbox, ...toolParts } = createTools(initial, settled, stores.tools, log, own.toolbox);
   const usage = createUsage(initial, settled, stores, log);
+  const hasKeys = own.authenticate !== undefined;
+  const rateLimits = createLimits(initial, hasKeys, stores.limits, () => current.limits, log);
   const leases = new Leases(stores.sessions, () => {
     const { sessionLeaseMs: leaseMs, sessionWaitMs: waitMs, sessionMaxBytes: maxBytes } = current.config;
     return { leaseMs, waitMs, maxBytes };
   });
   const targets = createTargets(() => current.resilience, log.module('resilience'));
-  const { handle, count } = createCalls({ initial, settled, leases, toolbox, usage, targets, log });
+  const { handle, count } = createCalls({
+    initial,
+    settled,
+    leases,
+    toolbox,
+    usage,
+    limits: rateLimits,
+    targets,
+    log,
+  });
 
   const serving = new Serving();
   const open = new OpenCalls();
@@ -126,6 +147,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
       maxBytes: current.config.responseMaxBytes,
     })),
     sessions: sessionApi(allSessions),
+    rateLimits: limitsApi({ store: stores.limits, terms: () => current.limits }),
     usage: usageApi({ store: stores.usage, flush: async () => usage?.ledger.flush() }),
     tools: toolApi({ toolbox, registered, sessions: allSessions, withDefaults, limits }),
   };
@@ -147,7 +169,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     rpc: rpcHandler({ initial, ...apis, serving, refused }),
     cors: createCors({ origins, exposedHeaders }),
     fromAllowedOrigin: originPolicy({ origins }),
-    authenticate: everybody,
+    authenticate: own.authenticate ?? everybody,
     onRefused: refused,
   });
   const port = createPort({
@@ -166,7 +188,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     current.discovery.stop();
     apis.responses.close();
     await Promise.all([client.destroy(), toolClient.destroy(), toolParts.close()]);
-    await Promise.all([leases.settled(unlockGraceMs), usage?.close()]);
+    await Promise.all([leases.settled(unlockGraceMs), usage?.close(), rateLimits?.close(unlockGraceMs)]);
     stores.close();
   };
   return {

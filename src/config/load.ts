@@ -3,6 +3,7 @@ import path from 'node:path';
 import { type BudgetConfig, type DefaultPrice, readBudgets, readDefaultPrice } from './budgets.ts';
 import { type DeploymentGroup, type Fallbacks, readDeployments, readFallbacks } from './deployments.ts';
 import { type Environment, isMap, isSet, readYaml, valueAt, type YamlMap } from './file.ts';
+import { type LimitsConfig, readLimits } from './limits.ts';
 import { type LogLevel, logLevel } from './log-level.ts';
 import { type McpServerConfig, readMcpServers } from './mcp-servers.ts';
 import { didYouMean, Problems } from './problems.ts';
@@ -28,6 +29,7 @@ export interface Config extends SettingValues {
   readonly fallbacks: Fallbacks;
   /** Those that stand in when the prompt is too long. */
   readonly contextFallbacks: Fallbacks;
+  readonly limits: LimitsConfig;
   /** Where built-in tools ask their services. */
   readonly toolPaths: ToolPaths;
   /** Entries that are added to the catalogue or replace its own, as written in the file. */
@@ -65,6 +67,10 @@ const freeParts = [
   'services.paths',
   'budgets',
   'usage.default_price',
+  'limits.classes',
+  'limits.providers',
+  'limits.global',
+  'limits.each_key',
   'deployments',
   'fallbacks',
   'context_fallbacks',
@@ -94,6 +100,14 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
   const budgets = readBudgets(yaml['budgets'], problems);
   if (budgets.length > 0 && !values.usageEnabled)
     problems.add('budgets: need usage.enabled (LLM_GATEWAY_USAGE)');
+  const limits = readLimits(
+    yaml,
+    values,
+    providers.map(({ name }) => name),
+    problems,
+  );
+  if (limits.given && values.limitsMode !== 'off' && !values.usageEnabled)
+    problems.add('limits: need usage.enabled (LLM_GATEWAY_USAGE)');
   const defaultPrice = readDefaultPrice(valueAt(yaml, 'usage.default_price'), problems);
   const toolPaths = readToolPaths(valueAt(yaml, 'services.paths'), problems);
   const deployments = readDeployments(yaml['deployments'], problems);
@@ -113,6 +127,7 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
     providers,
     mcpServers,
     budgets,
+    limits,
     defaultPrice,
     deployments,
     fallbacks,

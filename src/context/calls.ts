@@ -1,6 +1,7 @@
 import type { Message } from '../../gen/llmgateway/v1/message_pb.js';
 import { unknownMembers } from '../codec/unknown-members.ts';
 import type { Config } from '../config/load.ts';
+import type { Limits } from '../limits/limits.ts';
 import type { Logger } from '../observability/log.ts';
 import { type Handler, pipeline } from '../pipeline/call.ts';
 import { contextStage } from '../pipeline/context.ts';
@@ -8,6 +9,7 @@ import { countTokens } from '../pipeline/count-tokens.ts';
 import { dispatch } from '../pipeline/dispatch.ts';
 import { enableToolsStage } from '../pipeline/enable-tools.ts';
 import { legacyFunctionsStage } from '../pipeline/legacy-functions.ts';
+import { admittedStage, limitsStage, providerLimitsStage } from '../pipeline/limits.ts';
 import { logStage } from '../pipeline/log.ts';
 import { optionsStage } from '../pipeline/options.ts';
 import { paramsStage } from '../pipeline/params.ts';
@@ -38,13 +40,15 @@ export interface CallParts {
   readonly toolbox: Toolbox;
   /** Null: nothing is counted. */
   readonly usage: UsageParts | null;
+  /** Null: nothing is limited. */
+  readonly limits: Limits | null;
   /** What is remembered of providers. */
   readonly targets: Targets;
   readonly log: Logger;
 }
 
 /** The row of stages that every call passes. The order matters: each stage sees the call as those before it have left it. */
-export function createCalls({ initial, settled, leases, toolbox, usage, targets, log }: CallParts): {
+export function createCalls({ initial, settled, leases, toolbox, usage, limits, targets, log }: CallParts): {
   /** Answers calls. */
   readonly handle: Handler;
   /** Answers calls that only count tokens. */
@@ -75,11 +79,13 @@ export function createCalls({ initial, settled, leases, toolbox, usage, targets,
             usualOutput: () => settled().config.budgetOutputTokens,
           }),
         ];
-  const outer = [
+  const first = [
     logStage(log.module('calls')),
     optionsStage,
     enableToolsStage({ toolbox }),
     routingStage(() => settled().router),
+  ];
+  const outer = [
     preflightStage([threadsStage, paramsStage, responsesStage]),
     sessionStage({ leases, readOpaque: unknownMembers, namedTaxonomy: taxonomyNamed }),
     legacyFunctionsStage,
@@ -89,15 +95,22 @@ export function createCalls({ initial, settled, leases, toolbox, usage, targets,
   return {
     handle: pipeline(
       [
+        ...first,
+        ...(limits === null ? [] : [limitsStage(limits)]),
         ...outer,
         contextStage(() => settled().context),
         toolsStage(toolOptions),
         resilienceStage({ targets, origins: new Origins() }),
         ...routed,
+        ...(limits === null ? [] : [providerLimitsStage(limits)]),
         ...counted,
+        ...(limits === null ? [] : [admittedStage]),
       ],
       dispatch,
     ),
-    count: pipeline([...outer, countedToolsStage(toolOptions), ...routed], countTokens(countByTokenizer)),
+    count: pipeline(
+      [...first, ...outer, countedToolsStage(toolOptions), ...routed],
+      countTokens(countByTokenizer),
+    ),
   };
 }
