@@ -1,8 +1,10 @@
 import { ErrorReason } from '../gen/llmgateway/v1/error_pb.js';
+import type { Authenticate } from './auth/authenticator.ts';
 import type { Config } from './config/load.ts';
 import { createAuth } from './context/auth.ts';
 import { createCalls } from './context/calls.ts';
 import { readCertificate } from './context/certificate.ts';
+import { createLimits } from './context/limits.ts';
 import { createTargets } from './context/resilience.ts';
 import { routeTable } from './context/routes.ts';
 import { rpcHandler } from './context/rpc.ts';
@@ -20,6 +22,7 @@ import { adminKeysApi } from './rpc/admin-keys-api.ts';
 import { chatApi } from './rpc/chat-api.ts';
 import { embeddingsApi } from './rpc/embeddings-api.ts';
 import { Serving } from './rpc/health-service.ts';
+import { limitsApi } from './rpc/limits-api.ts';
 import { modelsApi } from './rpc/models-api.ts';
 import { responsesApi } from './rpc/responses-api.ts';
 import { sessionApi } from './rpc/session-api.ts';
@@ -53,6 +56,8 @@ export interface OwnParts {
   readonly tools?: readonly Tool[];
   /** All tools, instead of the gateway's. */
   readonly toolbox?: Toolbox;
+  /** Tells clients apart, instead of the gateway's keys. */
+  readonly authenticate?: Authenticate;
 }
 
 /** Headers that browsers may read, besides those of the RPC protocols. */
@@ -69,6 +74,12 @@ const exposedHeaders = [
   'x-dropped-params',
   'x-warnings',
   'x-cost-usd',
+  ...['', '-requests', '-tokens'].flatMap((what) =>
+    ['limit', 'remaining', 'reset'].map((name) => `x-ratelimit-${name}${what}`),
+  ),
+  ...['requests', 'tokens'].flatMap((what) =>
+    ['limit', 'remaining', 'reset'].map((name) => `anthropic-ratelimit-${what}-${name}`),
+  ),
   'x-cms-routed',
   'x-cms-tier',
   'x-token-count',
@@ -96,12 +107,27 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
   const { toolbox, ...toolParts } = createTools(initial, settled, stores.tools, log, own.toolbox);
   const usage = createUsage(initial, settled, stores, log);
   const auth = createAuth(initial, stores.keys, log.module('auth'));
+  const hasKeys =
+    initial.authRequired === true ||
+    initial.keys.length > 0 ||
+    initial.tokenIssuers.length > 0 ||
+    own.authenticate !== undefined;
+  const rateLimits = createLimits(initial, hasKeys, stores.limits, () => current.limits, log);
   const leases = new Leases(stores.sessions, () => {
     const { sessionLeaseMs: leaseMs, sessionWaitMs: waitMs, sessionMaxBytes: maxBytes } = current.config;
     return { leaseMs, waitMs, maxBytes };
   });
   const targets = createTargets(() => current.resilience, log.module('resilience'));
-  const { handle, count } = createCalls({ initial, settled, leases, toolbox, usage, targets, log });
+  const { handle, count } = createCalls({
+    initial,
+    settled,
+    leases,
+    toolbox,
+    usage,
+    limits: rateLimits,
+    targets,
+    log,
+  });
 
   const serving = new Serving();
   const open = new OpenCalls();
@@ -133,6 +159,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
       maxBytes: current.config.responseMaxBytes,
     })),
     sessions: sessionApi(allSessions),
+    rateLimits: limitsApi({ store: stores.limits, terms: () => current.limits }),
     usage: usageApi({ store: stores.usage, flush: async () => usage?.ledger.flush() }),
     tools: toolApi({ toolbox, registered, sessions: allSessions, withDefaults, limits }),
   };
@@ -154,7 +181,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     rpc: rpcHandler({ initial, ...apis, serving, refused }),
     cors: createCors({ origins, exposedHeaders }),
     fromAllowedOrigin: originPolicy({ origins }),
-    authenticate: auth.authenticate,
+    authenticate: own.authenticate ?? auth.authenticate,
     onRefused: refused,
   });
   const port = createPort({
@@ -173,7 +200,12 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     current.discovery.stop();
     apis.responses.retire();
     await Promise.all([client.destroy(), toolClient.destroy(), toolParts.close()]);
-    await Promise.all([leases.settled(unlockGraceMs), usage?.close(), auth.close()]);
+    await Promise.all([
+      leases.settled(unlockGraceMs),
+      usage?.close(),
+      auth.close(),
+      rateLimits?.close(unlockGraceMs),
+    ]);
     stores.close();
   };
   return {

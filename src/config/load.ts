@@ -4,6 +4,7 @@ import { type BudgetConfig, type DefaultPrice, readBudgets, readDefaultPrice } f
 import { type DeploymentGroup, type Fallbacks, readDeployments, readFallbacks } from './deployments.ts';
 import { type Environment, isMap, isSet, readYaml, valueAt, type YamlMap } from './file.ts';
 import { type KeyConfig, keyListVariables, readKeys } from './keys.ts';
+import { type LimitsConfig, readLimits } from './limits.ts';
 import { type LogLevel, logLevel } from './log-level.ts';
 import { type McpServerConfig, readMcpServers } from './mcp-servers.ts';
 import { didYouMean, Problems } from './problems.ts';
@@ -34,6 +35,7 @@ export interface Config extends SettingValues {
   readonly keys: readonly KeyConfig[];
   /** Whose tokens are taken. */
   readonly tokenIssuers: readonly TokenIssuerConfig[];
+  readonly limits: LimitsConfig;
   /** Where built-in tools ask their services. */
   readonly toolPaths: ToolPaths;
   /** Entries that are added to the catalogue or replace its own, as written in the file. */
@@ -73,6 +75,10 @@ const freeParts = [
   'services.paths',
   'budgets',
   'usage.default_price',
+  'limits.classes',
+  'limits.providers',
+  'limits.global',
+  'limits.each_key',
   'deployments',
   'fallbacks',
   'context_fallbacks',
@@ -103,6 +109,14 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
   const budgets = readBudgets(yaml['budgets'], problems);
   if (budgets.length > 0 && !values.usageEnabled)
     problems.add('budgets: need usage.enabled (LLM_GATEWAY_USAGE)');
+  const limits = readLimits(
+    yaml,
+    values,
+    providers.map(({ name }) => name),
+    problems,
+  );
+  if (limits.given && values.limitsMode !== 'off' && !values.usageEnabled)
+    problems.add('limits: need usage.enabled (LLM_GATEWAY_USAGE)');
   const defaultPrice = readDefaultPrice(valueAt(yaml, 'usage.default_price'), problems);
   const keys = readKeys(yaml['keys'], env, problems);
   const tokenIssuers = readTokenIssuers(valueAt(yaml, 'auth.tokens'), problems);
@@ -125,6 +139,7 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
     providers,
     mcpServers,
     budgets,
+    limits,
     defaultPrice,
     deployments,
     fallbacks,

@@ -1,5 +1,6 @@
 import type { Setting } from './setting.ts';
 import { authSettings } from './settings/auth.ts';
+import { limitSettings } from './settings/limits.ts';
 import { resilienceSettings } from './settings/resilience.ts';
 import { responseSettings } from './settings/responses.ts';
 import { serverSettings } from './settings/server.ts';
@@ -20,6 +21,7 @@ export const settings = {
   ...toolSettings,
   ...serviceSettings,
   ...usageSettings,
+  ...limitSettings,
 } as const;
 
 export type SettingName = keyof typeof settings;

@@ -1,6 +1,7 @@
 import type { Message } from '../../gen/llmgateway/v1/message_pb.js';
 import { unknownMembers } from '../codec/unknown-members.ts';
 import type { Config } from '../config/load.ts';
+import type { Limits } from '../limits/limits.ts';
 import type { Logger } from '../observability/log.ts';
 import { type Handler, pipeline } from '../pipeline/call.ts';
 import { compactionStage } from '../pipeline/compaction.ts';
@@ -10,6 +11,7 @@ import { dispatch } from '../pipeline/dispatch.ts';
 import { enableToolsStage } from '../pipeline/enable-tools.ts';
 import { hostedToolsStage } from '../pipeline/hosted-tools.ts';
 import { legacyFunctionsStage } from '../pipeline/legacy-functions.ts';
+import { admittedStage, limitsStage, providerLimitsStage } from '../pipeline/limits.ts';
 import { logStage } from '../pipeline/log.ts';
 import { optionsStage } from '../pipeline/options.ts';
 import { paramsStage } from '../pipeline/params.ts';
@@ -41,13 +43,15 @@ export interface CallParts {
   readonly toolbox: Toolbox;
   /** Null: nothing is counted. */
   readonly usage: UsageParts | null;
+  /** Null: nothing is limited. */
+  readonly limits: Limits | null;
   /** What is remembered of providers. */
   readonly targets: Targets;
   readonly log: Logger;
 }
 
 /** The row of stages that every call passes. The order matters: each stage sees the call as those before it have left it. */
-export function createCalls({ initial, settled, leases, toolbox, usage, targets, log }: CallParts): {
+export function createCalls({ initial, settled, leases, toolbox, usage, limits, targets, log }: CallParts): {
   /** Answers calls. */
   readonly handle: Handler;
   /** Answers calls that only count tokens. */
@@ -78,12 +82,14 @@ export function createCalls({ initial, settled, leases, toolbox, usage, targets,
             usualOutput: () => settled().config.budgetOutputTokens,
           }),
         ];
-  const outer = [
+  const first = [
     logStage(log.module('calls')),
     optionsStage,
     enableToolsStage({ toolbox }),
     routingStage(() => settled().router),
     hostedToolsStage({ toolbox, standIns: () => settled().config.responseHostedTools }),
+  ];
+  const outer = [
     preflightStage([threadsStage, responsesStage, paramsStage]),
     sessionStage({ leases, readOpaque: unknownMembers, namedTaxonomy: taxonomyNamed }),
     legacyFunctionsStage,
@@ -97,6 +103,8 @@ export function createCalls({ initial, settled, leases, toolbox, usage, targets,
   return {
     handle: pipeline(
       [
+        ...first,
+        ...(limits === null ? [] : [limitsStage(limits)]),
         ...outer,
         contextStage(() => settled().context),
         toolsStage(toolOptions),
@@ -104,12 +112,14 @@ export function createCalls({ initial, settled, leases, toolbox, usage, targets,
         ...routed,
         ...shorter,
         ...reasoningState,
+        ...(limits === null ? [] : [providerLimitsStage(limits)]),
         ...counted,
+        ...(limits === null ? [] : [admittedStage]),
       ],
       dispatch,
     ),
     count: pipeline(
-      [...outer, countedToolsStage(toolOptions), ...routed, ...reasoningState],
+      [...first, ...outer, countedToolsStage(toolOptions), ...routed, ...reasoningState],
       countTokens(countByTokenizer),
     ),
   };

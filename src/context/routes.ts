@@ -6,6 +6,7 @@ import { chatCompletions } from '../rest/chat.ts';
 import { type ConversationRoutes, createConversation, oneConversation } from '../rest/conversations.ts';
 import { eitherEmbeddings, embeddings, openaiEmbeddings } from '../rest/embeddings.ts';
 import { type HealthFacts, health, ready, serviceInfo } from '../rest/health.ts';
+import { getRateLimits, resetRateLimits } from '../rest/limits.ts';
 import { mcpEndpoint } from '../rest/mcp.ts';
 import { countMessageTokens, createMessage } from '../rest/messages.ts';
 import { getModel, listModels, listProviders } from '../rest/models.ts';
@@ -31,6 +32,7 @@ import type { CallLimits } from '../rpc/call-context.ts';
 import type { ChatApi } from '../rpc/chat-api.ts';
 import type { EmbeddingsApi } from '../rpc/embeddings-api.ts';
 import type { Serving } from '../rpc/health-service.ts';
+import type { LimitsApi } from '../rpc/limits-api.ts';
 import type { ModelsApi } from '../rpc/models-api.ts';
 import type { ResponsesApi } from '../rpc/responses-api.ts';
 import type { SessionApi } from '../rpc/session-api.ts';
@@ -52,6 +54,7 @@ export interface RouteParts {
   readonly sessions: SessionApi;
   readonly tools: ToolApi;
   readonly usage: UsageApi;
+  readonly rateLimits: LimitsApi;
   readonly toolbox: Toolbox;
   readonly limits: CallLimits;
   readonly serving: Serving;
@@ -90,6 +93,8 @@ export function routeTable(parts: RouteParts): RouteTable {
     '/v1/models': { GET: listModels(models) },
     '/v1/models/*': { GET: getModel(models) },
     '/v1/providers': { GET: listProviders(models) },
+    '/rate-limit/status': { GET: getRateLimits(parts.rateLimits) },
+    '/admin/reset-limits': { POST: resetRateLimits(parts.rateLimits) },
     '/v1/usage': { GET: getUsage(parts.usage) },
     '/mcp': {
       POST: mcpEndpoint({

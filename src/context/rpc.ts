@@ -13,6 +13,7 @@ import type { Config } from '../config/load.ts';
 import type { Conversations } from '../responses/conversations.ts';
 import { keyMethods } from '../rpc/admin-keys.ts';
 import type { AdminKeysApi } from '../rpc/admin-keys-api.ts';
+import { adminLimitMethods } from '../rpc/admin-limits.ts';
 import { type OnFailure, principalKey } from '../rpc/call-context.ts';
 import type { ChatApi } from '../rpc/chat-api.ts';
 import { chatService } from '../rpc/chat-service.ts';
@@ -20,6 +21,7 @@ import { conversationMethods } from '../rpc/conversations-service.ts';
 import type { EmbeddingsApi } from '../rpc/embeddings-api.ts';
 import { embeddingsService } from '../rpc/embeddings-service.ts';
 import { healthService, type Serving } from '../rpc/health-service.ts';
+import type { LimitsApi } from '../rpc/limits-api.ts';
 import type { ModelsApi } from '../rpc/models-api.ts';
 import { modelsService } from '../rpc/models-service.ts';
 import { registerReflection } from '../rpc/reflection.ts';
@@ -45,6 +47,7 @@ export interface RpcParts {
   readonly sessions: SessionApi;
   readonly tools: ToolApi;
   readonly usage: UsageApi;
+  readonly rateLimits: LimitsApi;
   readonly serving: Serving;
   readonly refused: OnFailure;
 }
@@ -77,7 +80,10 @@ export function rpcHandler(parts: RpcParts): ReturnType<typeof connectNodeAdapte
       router.service(SessionService, sessionService(sessions));
       router.service(ToolService, toolService(tools, refused));
       router.service(UsageService, usageService(parts.usage));
-      router.service(AdminService, keyMethods(parts.adminKeys, refused));
+      router.service(AdminService, {
+        ...keyMethods(parts.adminKeys, refused),
+        ...adminLimitMethods(parts.rateLimits, refused),
+      });
       router.service(
         Health,
         healthService(

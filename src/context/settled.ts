@@ -13,6 +13,7 @@ import { toGatewayError } from '../errors/gateway-error.ts';
 import type { UpstreamClient } from '../http/client.ts';
 import type { Service } from '../integrations/service.ts';
 import { createServices } from '../integrations/services.ts';
+import type { LimitTerms } from '../limits/classes.ts';
 import type { Logger } from '../observability/log.ts';
 import type { ContextPolicy } from '../pipeline/context.ts';
 import { Router } from '../pipeline/routing.ts';
@@ -24,6 +25,7 @@ import { builtinTools } from '../tools/builtin/builtin-tools.ts';
 import { configuredTools } from '../tools/configured-tools.ts';
 import type { Tool } from '../tools/tool.ts';
 import { PriceBook } from '../usage/price-book.ts';
+import { limitTerms } from './limits.ts';
 import { resilienceRules } from './resilience.ts';
 
 /** What a configuration determines and a reload replaces. */
@@ -39,6 +41,7 @@ export interface Settled {
   readonly tools: readonly Tool[];
   readonly context: ContextPolicy;
   readonly resilience: ResilienceRules;
+  readonly limits: LimitTerms;
 }
 
 /** What it is made with, and outlives it. */
@@ -128,6 +131,7 @@ export function settle(
     context: contextPolicy(config, models, services.cms),
     router,
     resilience: resilienceRules(config),
+    limits: limitTerms(config),
   };
 }
 

@@ -3,6 +3,7 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from '../../gen/google/rpc/error_details_pb.js';
 import type { UpstreamAttempt } from '../../gen/llmgateway/v1/attempt_pb.js';
 import { type ErrorDetail, ErrorDetailSchema, ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
+import type { RateLimitReport } from '../../gen/llmgateway/v1/rate_limit_pb.js';
 import { reasonForms } from './reasons.ts';
 
 /** Domain of the google.rpc.ErrorInfo that goes with every error. */
@@ -31,6 +32,8 @@ export interface ErrorFacts {
 export class GatewayError extends ConnectError {
   readonly reason: ErrorReason;
   readonly facts: ErrorFacts;
+  /** How the limits stand that the call fell under. */
+  rateLimits?: RateLimitReport;
 
   // ConnectError recognises its like by name, across copies of the package, and subclasses would inherit that.
   static override [Symbol.hasInstance](value: unknown): boolean {

@@ -2,7 +2,7 @@ import type {
   CreateChatCompletionRequest,
   CreateChatCompletionResponse,
 } from '../../gen/llmgateway/v1/chat_service_pb.js';
-import type { CallReport } from '../../gen/llmgateway/v1/completion_pb.js';
+import type { CallReport, Usage } from '../../gen/llmgateway/v1/completion_pb.js';
 import type {
   CreateEmbeddingsRequest,
   CreateEmbeddingsResponse,
@@ -35,6 +35,10 @@ interface AnyCall {
   plan?: RoutePlan;
   /** What the client is told of the way. */
   readonly report: CallReport;
+  /** Told of what each answer of a provider's used, once; set where somebody wants to know. */
+  used?: (usage: Usage) => void;
+  /** Resolves when the provider may be asked; set where that is being found out. */
+  admitted?: Promise<unknown>;
 }
 
 /** APIs in which an answer can be asked for; all but OpenAI's responses are ways to say the same. */

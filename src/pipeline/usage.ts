@@ -124,6 +124,7 @@ class Answer {
     const { model, price } = this.#priced;
     const { tokens, pico } = costOf(usage, price, this.#tier);
     addCost(report, pico, usage.estimated);
+    this.#call.used?.(usage);
     if (this.#hold !== null) this.#options.budgets.settle(this.#hold, pico ?? 0n);
     this.#options.ledger.record({
       tenant: principal.tenant,

@@ -24,13 +24,15 @@ export function toldOf(
   const attempts = tries.filter(({ outcome }) => !unasked.includes(outcome)).length;
   const isSettled =
     (attempts > 1 || denied) && facts.retryAfterMs === undefined && wayOf(error, rules) === 'again';
-  return new GatewayError(error.reason, error.rawMessage, {
+  const told = new GatewayError(error.reason, error.rawMessage, {
     ...facts,
     tries,
     attempts,
     ...(isSettled ? { retryable: false } : {}),
     cause: error.cause,
   });
+  if (error.rateLimits !== undefined) told.rateLimits = error.rateLimits;
+  return told;
 }
 
 /** Nobody was asked, because the breakers of all are open. @param opensMs until the first of them lets a call through */

@@ -2,6 +2,7 @@ import { encodeMessagesError, messagesStatus } from '../codec/anthropic-messages
 import { errorHeaders } from '../codec/error-headers.ts';
 import { encodeChatError } from '../codec/openai-chat/encode-error.ts';
 import type { GatewayError } from '../errors/gateway-error.ts';
+import { tellLimitsAnthropic } from '../model/limit-headers.ts';
 import { encodeMcpError } from './mcp-error.ts';
 
 /** An error as a route's clients expect it. */
@@ -23,6 +24,9 @@ export function errorReply(error: GatewayError, path: string, requestId: string)
   const headers = errorHeaders(error);
   if (mcpPath.test(path)) return { status: error.status, headers, body: encodeMcpError(error) };
   if (!messagesPath.test(path)) return { status: error.status, headers, body: encodeChatError(error) };
+  tellLimitsAnthropic(error.rateLimits, (name, value) => {
+    headers[name] = value;
+  });
   return {
     status: messagesStatus(error),
     headers: { ...headers, ...messagesIdHeader(requestId) },

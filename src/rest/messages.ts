@@ -5,6 +5,7 @@ import { encodeMessagesResponse } from '../codec/anthropic-messages/encode-respo
 import { MessagesStreamEncoder } from '../codec/anthropic-messages/encode-stream.ts';
 import { unsaidParts } from '../codec/unsaid.ts';
 import * as build from '../model/build.ts';
+import { tellLimitsAnthropic } from '../model/limit-headers.ts';
 import type { ChatApi } from '../rpc/chat-api.ts';
 import type { ChatRouteOptions } from './chat.ts';
 import { messagesIdHeader } from './error-form.ts';
@@ -36,6 +37,7 @@ export function createMessage(api: ChatApi, options: () => ChatRouteOptions): Re
     const response = await api.createChatCompletion(request, context);
     const headers = {
       ...reportHeaders(response.callReport, unsaidParts(response, face)),
+      ...anthropicLimits(response.callReport),
       ...messagesIdHeader(exchange.requestId),
     };
     sendJson(exchange, 200, encodeMessagesResponse(response), headers);
@@ -66,6 +68,14 @@ const contextOf = (exchange: Exchange) => ({
   ...clientOf(exchange),
 });
 
+function anthropicLimits(report: CallReport | undefined): Record<string, string> {
+  const headers: Record<string, string> = {};
+  tellLimitsAnthropic(report?.rateLimits, (name, value) => {
+    headers[name] = value;
+  });
+  return headers;
+}
+
 function streamForm({ requestId }: Exchange, report: CallReport): StreamForm {
   const encoder = new MessagesStreamEncoder();
   return {
@@ -74,6 +84,7 @@ function streamForm({ requestId }: Exchange, report: CallReport): StreamForm {
     encodeError: (error) => encodeMessagesStreamError(error, requestId),
     keepAliveFrame: 'event: ping\ndata: {"type":"ping"}\n\n',
     headers: messagesIdHeader(requestId),
+    reportHeaders: anthropicLimits,
     report,
   };
 }

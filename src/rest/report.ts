@@ -1,4 +1,5 @@
 import type { CallReport, Warning } from '../../gen/llmgateway/v1/completion_pb.js';
+import { tellLimits } from '../model/limit-headers.ts';
 import { tellContext } from '../rpc/context-metadata.ts';
 
 /** Names of models may be any text; a header may not. */
@@ -25,6 +26,9 @@ export function reportHeaders(
   if (codes.size > 0) headers['x-warnings'] = [...codes].join(', ');
   if (whole && report.costUsd !== '') headers['x-cost-usd'] = report.costUsd;
   tellContext(report, (name, value) => {
+    headers[name] = value;
+  });
+  tellLimits(report.rateLimits, (name, value) => {
     headers[name] = value;
   });
   return headers;

@@ -104,6 +104,8 @@ export const oneResponse = (
       const response = await api.getResponse(exchange.principal.tenant, id);
       const asked = response.parameters;
       if (asked !== undefined && include.length > 0) asked.include = [...asked.include, ...include];
+      // The limits stood like that when it was asked for.
+      if (response.callReport !== undefined) delete response.callReport.rateLimits;
       sendJson(exchange, 200, encodeResponse(response), reportHeaders(response.callReport));
     },
     async POST(exchange) {

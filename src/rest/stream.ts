@@ -25,6 +25,8 @@ export interface StreamForm<E = StreamEvent> {
   readonly keepAliveFrame: string;
   /** More reply headers. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Those that are known with the report. */
+  readonly reportHeaders?: (report: CallReport | undefined) => Record<string, string>;
   /** What is known of the call when the head has to go out before there is an answer. */
   readonly report: CallReport;
 }
@@ -47,7 +49,7 @@ export async function sendStream<E>(
   };
   let writer: SseWriter | null = null;
   const early = setTimeout(() => {
-    writer = open(reportHeaders(form.report, [], false));
+    writer = open(headersOf(form, form.report));
     if (!writer.gone) writer.write(keepAliveFrame);
   }, keepAliveMs);
   let events: Batches<E>;
@@ -62,6 +64,11 @@ export async function sendStream<E>(
   await pump(events, form, writer, open);
 }
 
+const headersOf = <E>(form: StreamForm<E>, report: CallReport | undefined): Record<string, string> => {
+  const headers = reportHeaders(report, [], false);
+  return form.reportHeaders === undefined ? headers : { ...headers, ...form.reportHeaders(report) };
+};
+
 async function pump<E>(
   events: Batches<E>,
   form: StreamForm<E>,
@@ -73,7 +80,7 @@ async function pump<E>(
     for (;;) {
       const result = await events.next();
       if (result.done) break;
-      writer ??= open(reportHeaders(form.reportOf(result.value), [], false));
+      writer ??= open(headersOf(form, form.reportOf(result.value)));
       const frames = form.encode(result.value);
       if (frames === '') continue;
       if (form.isLast(result.value[result.value.length - 1] as E)) writer.end(frames);

@@ -2,6 +2,7 @@ import { createContextKey, type HandlerContext } from '@connectrpc/connect';
 import type { CallReport } from '../../gen/llmgateway/v1/completion_pb.js';
 import { anonymous, type Principal } from '../auth/principal.ts';
 import { type GatewayError, toGatewayError } from '../errors/gateway-error.ts';
+import { tellLimits } from '../model/limit-headers.ts';
 import { readTrace, type TraceContext } from '../observability/trace.ts';
 import type { ChatApiName } from '../pipeline/call.ts';
 import { type CallSignal, type ClientWatch, callSignal, watchSignal } from '../pipeline/call-signal.ts';
@@ -61,5 +62,6 @@ export const failing =
   (cause: unknown): GatewayError => {
     const error = toGatewayError(cause);
     onFailure(error, requestId, `/${service.typeName}/${method.name}`);
+    tellLimits(error.rateLimits, (name, value) => error.metadata.set(name, value));
     return error.withDetails(requestId);
   };

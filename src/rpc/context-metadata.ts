@@ -1,6 +1,7 @@
 import type { CreateChatCompletionRequest } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import type { CallReport } from '../../gen/llmgateway/v1/completion_pb.js';
 import * as build from '../model/build.ts';
+import { tellLimits } from '../model/limit-headers.ts';
 
 /**
  * Tells how full the model's context is in reply headers, which on RPC are response metadata. Nothing for calls that have no such report.
@@ -19,9 +20,12 @@ export function tellContext(
   set('x-headroom-pct', String(headroomPercent));
 }
 
-/** Tells it in an RPC's response metadata, which go out with the first message. */
-export const sendContext = (report: CallReport | undefined, metadata: Headers): void =>
-  tellContext(report, (name, value) => metadata.set(name, value));
+/** Tells it, and how limits stand, in an RPC's response metadata, which go out with the first message. */
+export function sendContext(report: CallReport | undefined, metadata: Headers): void {
+  const set = (name: string, value: string): void => metadata.set(name, value);
+  tellContext(report, set);
+  tellLimits(report?.rateLimits, set);
+}
 
 /** Takes the request metadata that stand for fields of GatewayOptions; they win over these. */
 export function applyMetadata(request: CreateChatCompletionRequest, metadata: Headers): void {

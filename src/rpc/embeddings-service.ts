@@ -4,6 +4,7 @@ import {
   type EmbeddingsService,
 } from '../../gen/llmgateway/v1/embeddings_service_pb.js';
 import { contextOf, failing, type OnFailure } from './call-context.ts';
+import { sendContext } from './context-metadata.ts';
 import type { EmbeddingsApi } from './embeddings-api.ts';
 import { validateMessage } from './validate.ts';
 
@@ -18,7 +19,9 @@ export function embeddingsService(
       const failed = failing(context, handlerContext, onFailure);
       try {
         validateMessage(CreateEmbeddingsRequestSchema, request);
-        return await api.createEmbeddings(request, context);
+        const response = await api.createEmbeddings(request, context);
+        sendContext(response.callReport, handlerContext.responseHeader);
+        return response;
       } catch (error) {
         throw failed(error);
       }

@@ -1,5 +1,7 @@
 import type { KeyStore } from '../auth/store.ts';
 import type { RedisAddress } from '../config/redis-url.ts';
+import { MemoryLimits } from '../limits/memory-store.ts';
+import type { LimitStore } from '../limits/store.ts';
 import type { Logger } from '../observability/log.ts';
 import type { ResponseStore } from '../responses/store.ts';
 import type { SessionStore } from '../sessions/store.ts';
@@ -8,6 +10,7 @@ import type { BudgetStore, UsageStore } from '../usage/store.ts';
 import { EmbeddedBudgets } from './embedded/budgets.ts';
 import { checkDataDir, Database } from './embedded/database.ts';
 import { EmbeddedKeys } from './embedded/keys.ts';
+import { EmbeddedLimits } from './embedded/limits.ts';
 import { EmbeddedResponses } from './embedded/responses.ts';
 import { EmbeddedSessions } from './embedded/sessions.ts';
 import { EmbeddedTools } from './embedded/tools.ts';
@@ -15,6 +18,7 @@ import { EmbeddedUsage } from './embedded/usage.ts';
 import { RedisBudgets } from './redis/budgets.ts';
 import { RedisConnection } from './redis/connection.ts';
 import { RedisKeys } from './redis/keys.ts';
+import { RedisLimits } from './redis/limits.ts';
 import { RedisResponses } from './redis/responses.ts';
 import { RedisSessions } from './redis/sessions.ts';
 import { RedisTools } from './redis/tools.ts';
@@ -28,6 +32,10 @@ export interface StoreOptions {
   readonly dataMaxBytes: number;
   /** How long totals of days are kept. */
   readonly usageRetentionMs: number;
+  /** After which time the places of calls are free whose gateway has died. */
+  readonly limitLeaseMs: number;
+  /** Where limits are counted without a Redis. */
+  readonly limitEmbedded: 'memory' | 'file';
 }
 
 /** Where the gateway keeps what has to outlive a call. */
@@ -38,6 +46,7 @@ export interface Stores {
   readonly usage: UsageStore;
   readonly budgets: BudgetStore;
   readonly keys: KeyStore;
+  readonly limits: LimitStore;
   close(): void;
 }
 
@@ -47,7 +56,7 @@ const sweepMs = 60_000;
 /** Opens the configured store. Waits for nothing: Redis may be down. @throws ConfigError when the data folder cannot be used */
 export function openStores(options: StoreOptions, log: Logger): Stores {
   const { redisUrl: address, redisTimeoutMs: timeoutMs, dataDir: dir, dataMaxBytes: maxBytes } = options;
-  const { usageRetentionMs: keepMs } = options;
+  const { usageRetentionMs: keepMs, limitLeaseMs, limitEmbedded } = options;
   if (address !== null) {
     const redis = new RedisConnection({ address, timeoutMs, log });
     return {
@@ -57,6 +66,7 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
       usage: new RedisUsage(redis, keepMs),
       budgets: new RedisBudgets(redis),
       keys: new RedisKeys(redis),
+      limits: new RedisLimits(redis, limitLeaseMs),
       close: () => redis.close(),
     };
   }
@@ -66,10 +76,12 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
   const responses = new EmbeddedResponses(database);
   const usage = new EmbeddedUsage(database, keepMs);
   const budgets = new EmbeddedBudgets(database);
+  const fileLimits = limitEmbedded === 'file' ? new EmbeddedLimits(database, limitLeaseMs) : null;
+  const swept = [sessions, responses, usage, budgets, ...(fileLimits === null ? [] : [fileLimits])];
   const sweep = (): void => {
     if (!database.opened) return;
     try {
-      const more = [sessions, responses, usage, budgets].filter((store) => store.sweep());
+      const more = swept.filter((store) => store.sweep());
       if (more.length > 0) setImmediate(sweep).unref();
       else database.shrink();
     } catch (error) {
@@ -84,6 +96,7 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
     usage,
     budgets,
     keys: new EmbeddedKeys(database),
+    limits: fileLimits ?? new MemoryLimits(),
     close() {
       clearInterval(timer);
       database.close();

@@ -56,6 +56,7 @@ keys:
 `,
   );
   gateway = await startGateway({
+    LLM_GATEWAY_RATE_LIMITS: 'off',
     LLM_GATEWAY_CONFIG: file,
     LLM_GATEWAY_ADMIN_TOKEN: adminToken,
     LLM_GATEWAY_TOOL_ALLOWED_HOSTS: 'api.example.com',

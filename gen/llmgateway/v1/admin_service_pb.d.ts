@@ -5,6 +5,7 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { GetRateLimitStatusRequestSchema, GetRateLimitStatusResponseSchema, ResetRateLimitsRequestSchema, ResetRateLimitsResponseSchema } from "./rate_limit_pb.js";
 
 /**
  * Describes the file llmgateway/v1/admin_service.proto.
@@ -615,6 +616,26 @@ export declare const AdminService: GenService<{
     methodKind: "unary";
     input: typeof RevokeKeyRequestSchema;
     output: typeof RevokeKeyResponseSchema;
+  },
+  /**
+   * How the limits of an owner stand, or those of all. REST: GET /rate-limit/status.
+   *
+   * @generated from rpc llmgateway.v1.AdminService.GetRateLimitStatus
+   */
+  getRateLimitStatus: {
+    methodKind: "unary";
+    input: typeof GetRateLimitStatusRequestSchema;
+    output: typeof GetRateLimitStatusResponseSchema;
+  },
+  /**
+   * Lets limits begin anew. REST: POST /admin/reset-limits.
+   *
+   * @generated from rpc llmgateway.v1.AdminService.ResetRateLimits
+   */
+  resetRateLimits: {
+    methodKind: "unary";
+    input: typeof ResetRateLimitsRequestSchema;
+    output: typeof ResetRateLimitsResponseSchema;
   },
 }>;
 

@@ -8,6 +8,7 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import type { Message } from "@bufbuild/protobuf";
 import type { Annotation, Extras, Message as Message$1, Part, ToolCall, ToolResult } from "./message_pb.js";
 import type { UpstreamAttempt } from "./attempt_pb.js";
+import type { RateLimitReport } from "./rate_limit_pb.js";
 
 /**
  * Describes the file llmgateway/v1/completion.proto.
@@ -346,6 +347,13 @@ export declare type CallReport = Message<"llmgateway.v1.CallReport"> & {
    * @generated from field: string model = 13;
    */
   model: string;
+
+  /**
+   * How the limits of the caller stand. Not there where nothing is limited.
+   *
+   * @generated from field: llmgateway.v1.RateLimitReport rate_limits = 20;
+   */
+  rateLimits?: RateLimitReport | undefined;
 };
 
 /**

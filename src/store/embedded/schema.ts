@@ -134,4 +134,27 @@ export const migrations: readonly string[] = [
      used INTEGER NOT NULL DEFAULT 0
    ) STRICT, WITHOUT ROWID;
    ALTER TABLE responses ADD COLUMN maker TEXT NOT NULL DEFAULT '';`,
+  // Times are in milliseconds. A step is a time divided by its window's step.
+  `CREATE TABLE limit_accounts (
+     account TEXT PRIMARY KEY,
+     last INTEGER NOT NULL,
+     cool INTEGER NOT NULL
+   ) STRICT;
+   CREATE INDEX limit_accounts_by_time ON limit_accounts (last);
+   CREATE TABLE limit_entries (
+     key INTEGER PRIMARY KEY,
+     account TEXT NOT NULL,
+     window INTEGER NOT NULL,
+     step INTEGER NOT NULL,
+     amount INTEGER NOT NULL,
+     UNIQUE (account, window, step)
+   ) STRICT;
+   CREATE INDEX limit_entries_by_step ON limit_entries (window, step);
+   CREATE TABLE limit_leases (
+     account TEXT NOT NULL,
+     lease TEXT NOT NULL,
+     expires INTEGER NOT NULL,
+     PRIMARY KEY (account, lease)
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX limit_leases_by_expiry ON limit_leases (expires);`,
 ];

@@ -1,0 +1,31 @@
+import type { Config } from '../config/load.ts';
+import type { LimitTerms } from '../limits/classes.ts';
+import { Limits } from '../limits/limits.ts';
+import type { LimitStore } from '../limits/store.ts';
+import type { Logger } from '../observability/log.ts';
+
+/** What a configuration says of limits. */
+export const limitTerms = (config: Config): LimitTerms => ({
+  classes: new Map(Object.entries(config.limits.classes)),
+  users: new Map(Object.entries(config.limitUsers)),
+  eachKey: config.limits.eachKey,
+  providers: new Map(Object.entries(config.limits.providers)),
+  global: config.limits.global,
+  usualOutput: config.budgetOutputTokens,
+  outageShare: config.limitOutageShare,
+});
+
+/**
+ * Null when nothing is limited: a first try with neither keys nor limits is not throttled.
+ * @param hasKeys clients are told apart
+ */
+export function createLimits(
+  { limitsMode, limits }: Config,
+  hasKeys: boolean,
+  store: LimitStore,
+  terms: () => LimitTerms,
+  log: Logger,
+): Limits | null {
+  const wanted = limitsMode === 'on' || (limitsMode === 'auto' && (hasKeys || limits.given));
+  return wanted ? new Limits({ store, terms, log: log.module('limits') }) : null;
+}
