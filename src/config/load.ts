@@ -183,6 +183,7 @@ function readSetting(setting: Setting, env: Environment, yaml: YamlMap, problems
   const value = setting.read(raw);
   if (!(value instanceof Wrong)) return value;
   if (typeof raw === 'string') hideLogin(raw, problems);
+  if (setting.secret && (typeof raw === 'string' || typeof raw === 'number')) problems.hide(String(raw));
   problems.wrong(variable ?? setting.path, raw, value.allowed);
   return setting.fallback;
 }

@@ -15,6 +15,8 @@ export interface Setting<T = unknown> {
   readonly allowed: string;
   /** What it means. */
   readonly doc: string;
+  /** No error may repeat it. */
+  readonly secret?: true;
 }
 
 /** @param env variables without their prefix */

@@ -1,4 +1,5 @@
 import type { Setting } from './setting.ts';
+import { observabilitySettings } from './settings/observability.ts';
 import { resilienceSettings } from './settings/resilience.ts';
 import { responseSettings } from './settings/responses.ts';
 import { serverSettings } from './settings/server.ts';
@@ -18,6 +19,7 @@ export const settings = {
   ...toolSettings,
   ...serviceSettings,
   ...usageSettings,
+  ...observabilitySettings,
 } as const;
 
 export type SettingName = keyof typeof settings;

@@ -42,9 +42,17 @@ export function httpChat<F>(api: HttpApi, form: HttpChatForm<F>): HttpChat {
   function post(call: ProviderCall, stream: boolean): Promise<UpstreamResponse> {
     const { path, body, headers, warnings } = form.encode(call, stream);
     if (warnings.length > 0) call.warn(warnings);
-    const { signal, timeouts } = call;
+    const { signal, timeouts, trace } = call;
     const accept = stream ? form.streamType : 'application/json';
-    return api.send({ path, body, accept, ...(headers === undefined ? {} : { headers }), signal, timeouts });
+    return api.send({
+      path,
+      body,
+      accept,
+      ...(headers === undefined ? {} : { headers }),
+      signal,
+      timeouts,
+      trace,
+    });
   }
 
   async function completion(

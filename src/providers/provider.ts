@@ -9,6 +9,7 @@ import type {
 } from '../../gen/llmgateway/v1/embeddings_service_pb.js';
 import type { ModelCapability } from '../../gen/llmgateway/v1/models_service_pb.js';
 import type { EventStream } from '../model/events.ts';
+import type { TraceContext } from '../observability/trace.ts';
 
 /** How long each phase of an upstream call may take, in milliseconds. */
 export interface Timeouts {
@@ -34,6 +35,8 @@ export interface ProviderCall<Request = CreateChatCompletionRequest> {
   /** Aborts when nobody wants the answer any more, with a GatewayError as reason. */
   readonly signal: AbortSignal;
   readonly timeouts: Timeouts;
+  /** The trace that the provider is told of. */
+  readonly trace?: TraceContext | undefined;
   /** Takes what the provider's form could not carry, for the client to be told. */
   warn(warnings: readonly Warning[]): void;
 }

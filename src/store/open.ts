@@ -11,7 +11,7 @@ import { EmbeddedSessions } from './embedded/sessions.ts';
 import { EmbeddedTools } from './embedded/tools.ts';
 import { EmbeddedUsage } from './embedded/usage.ts';
 import { RedisBudgets } from './redis/budgets.ts';
-import { RedisConnection } from './redis/connection.ts';
+import { RedisConnection, type StoreObserver } from './redis/connection.ts';
 import { RedisResponses } from './redis/responses.ts';
 import { RedisSessions } from './redis/sessions.ts';
 import { RedisTools } from './redis/tools.ts';
@@ -25,6 +25,8 @@ export interface StoreOptions {
   readonly dataMaxBytes: number;
   /** How long totals of days are kept. */
   readonly usageRetentionMs: number;
+  /** See RedisConnectionOptions. */
+  readonly onCommand?: StoreObserver;
 }
 
 /** Where the gateway keeps what has to outlive a call. */
@@ -34,6 +36,8 @@ export interface Stores {
   readonly responses: ResponseStore;
   readonly usage: UsageStore;
   readonly budgets: BudgetStore;
+  /** Whether a store that other processes have is in reach; null for the embedded one. */
+  readonly well: () => boolean | null;
   close(): void;
 }
 
@@ -45,13 +49,20 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
   const { redisUrl: address, redisTimeoutMs: timeoutMs, dataDir: dir, dataMaxBytes: maxBytes } = options;
   const { usageRetentionMs: keepMs } = options;
   if (address !== null) {
-    const redis = new RedisConnection({ address, timeoutMs, log });
+    const { onCommand } = options;
+    const redis = new RedisConnection({
+      address,
+      timeoutMs,
+      log,
+      ...(onCommand === undefined ? {} : { onCommand }),
+    });
     return {
       sessions: new RedisSessions(redis),
       tools: new RedisTools(redis),
       responses: new RedisResponses(redis),
       usage: new RedisUsage(redis, keepMs),
       budgets: new RedisBudgets(redis),
+      well: () => redis.well,
       close: () => redis.close(),
     };
   }
@@ -78,6 +89,7 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
     responses,
     usage,
     budgets,
+    well: () => null,
     close() {
       clearInterval(timer);
       database.close();
