@@ -1,19 +1,25 @@
 import { ErrorReason } from '../gen/llmgateway/v1/error_pb.js';
+import { ToolSource } from '../gen/llmgateway/v1/tool_service_pb.js';
 import type { Authenticate } from './auth/authenticator.ts';
 import type { Config } from './config/load.ts';
 import { createAuth } from './context/auth.ts';
 import { createCalls } from './context/calls.ts';
 import { readCertificate } from './context/certificate.ts';
 import { createLimits } from './context/limits.ts';
+import { createMetrics, watch } from './context/metrics.ts';
+import { observedToolbox } from './context/observed-toolbox.ts';
+import { requestObserver } from './context/observer.ts';
 import { createTargets } from './context/resilience.ts';
 import { routeTable } from './context/routes.ts';
-import { rpcHandler } from './context/rpc.ts';
+import { rpcHandler, rpcPaths } from './context/rpc.ts';
 import { settle } from './context/settled.ts';
 import { createToolClient, createTools } from './context/tools.ts';
+import { createTracing } from './context/tracing.ts';
 import { createUsage } from './context/usage.ts';
 import { GatewayError } from './errors/gateway-error.ts';
 import { createUpstreamClient } from './http/client.ts';
 import type { Logger } from './observability/log.ts';
+import type { Metrics } from './observability/metrics.ts';
 import { isLogged } from './pipeline/log.ts';
 import { OpenCalls } from './pipeline/open-calls.ts';
 import { Conversations } from './responses/conversations.ts';
@@ -42,6 +48,8 @@ import type { Toolbox } from './tools/toolbox.ts';
 export interface Gateway {
   readonly port: Port;
   readonly config: Config;
+  /** What is counted; null when nothing is. */
+  readonly metrics: Metrics | null;
   /** Takes a new configuration for all calls from now on. What the port was made with stays. */
   reload(config: Config): void;
   /** Refuses new calls, lets the others end within the drain timeout, then closes everything. */
@@ -103,8 +111,15 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
   const settleParts = { client, toolClient, ownTools: own.tools ?? [], log };
   let current = settle(initial, settleParts);
   const settled = () => current;
-  const stores = openStores(initial, log.module('store'));
-  const { toolbox, ...toolParts } = createTools(initial, settled, stores.tools, log, own.toolbox);
+  const metrics = createMetrics(initial, settled);
+  const tracing = createTracing(initial, () => current.config, metrics, log);
+  const onCommand = (answered: boolean, ms: number): void =>
+    metrics?.storeAsked('redis', answered ? 'ok' : 'failed', ms / 1_000);
+  const stores = openStores(metrics === null ? initial : { ...initial, onCommand }, log.module('store'));
+  const { toolbox: tools, ...toolParts } = createTools(initial, settled, stores.tools, log, own.toolbox);
+  const isOwn = ({ name, source }: Tool): boolean =>
+    source !== ToolSource.HTTP || current.tools.some((tool) => tool.name === name);
+  const toolbox = observedToolbox(tools, metrics, tracing, isOwn);
   const usage = createUsage(initial, settled, stores, log);
   const auth = createAuth(initial, stores.keys, log.module('auth'));
   const hasKeys =
@@ -126,6 +141,8 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     usage,
     limits: rateLimits,
     targets,
+    metrics,
+    tracing,
     log,
   });
 
@@ -173,19 +190,19 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     else refusals.info('refused', { ...fields, error: error.rawMessage });
   };
   const origins = corsOrigins(initial);
+  const routes = routeTable({ initial, settled, ...apis, toolbox, limits, serving, metrics, log });
   const faces = createFaces({
-    rest: restRouter(
-      routeTable({ initial, settled, ...apis, toolbox, limits, serving, log }),
-      (error, { requestId, path }) => refused(error, requestId, path),
-    ),
+    rest: restRouter(routes, (error, { requestId, path }) => refused(error, requestId, path)),
     rpc: rpcHandler({ initial, ...apis, serving, refused }),
     cors: createCors({ origins, exposedHeaders }),
     fromAllowedOrigin: originPolicy({ origins }),
     authenticate: own.authenticate ?? auth.authenticate,
     onRefused: refused,
   });
+  const observer = requestObserver(metrics, tracing, Object.keys(routes), rpcPaths);
   const port = createPort({
     ...faces,
+    ...(observer === null ? {} : { observer }),
     limits: {
       headersTimeoutMs: initial.headersTimeoutMs,
       requestTimeoutMs: initial.requestTimeoutMs,
@@ -195,6 +212,11 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     ...(initial.tlsCert === '' ? {} : { tls: readCertificate(initial) }),
     onError: (error) => log.module('server').error('request failed', { error }),
   });
+
+  if (metrics !== null) {
+    const clients = { providers: client, tools: toolClient };
+    watch(metrics, { targets, clients, port, storeWell: stores.well });
+  }
 
   const release = async (): Promise<void> => {
     current.discovery.stop();
@@ -207,9 +229,11 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
       rateLimits?.close(unlockGraceMs),
     ]);
     stores.close();
+    await tracing?.shutdown();
   };
   return {
     port,
+    metrics,
     get config() {
       return current.config;
     },

@@ -19,6 +19,10 @@ const needRestart = [
   'upstreamConnections',
   'reasoningStateBytes',
   'reasoningStateTtlMs',
+  'metricsEnabled',
+  'tracesEnabled',
+  'tracesEndpoint',
+  'tracesSampleRatio',
 ] as const;
 
 function start(): { gateway: Gateway; config: Config; log: RootLogger } {

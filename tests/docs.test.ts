@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { withTable as withSettings } from '../scripts/config-table.ts';
 import { errorTable, withTable as withErrorTable } from '../scripts/error-table.ts';
+import { withMetrics } from '../scripts/metrics-table.ts';
 import { withTables } from '../scripts/provider-matrix.ts';
 import { dialectFields } from '../src/config/provider-fields.ts';
 import { createUpstreamClient } from '../src/http/client.ts';
@@ -63,6 +64,7 @@ test('the tables are those of the code', async () => {
   expect(withSettings(read('README.md'))).toBe(read('README.md'));
   expect(withErrorTable(read('docs/api.md'))).toBe(read('docs/api.md'));
   expect(await withTables(read('docs/providers.md'))).toBe(read('docs/providers.md'));
+  expect(await withMetrics(read('docs/operations.md'))).toBe(read('docs/operations.md'));
   expect(errorTable().split('\n').length).toBeGreaterThan(25);
 });
 

@@ -213,7 +213,9 @@ function readSetting(setting: Setting, env: Environment, yaml: YamlMap, problems
   const value = setting.read(raw);
   if (!(value instanceof Wrong)) return value;
   if (typeof raw === 'string') hideLogin(raw, problems);
-  problems.wrong(variable ?? setting.path, setting.secret === true ? '[secret]' : raw, value.allowed);
+  const isSecret = setting.secret === true;
+  if (isSecret && (typeof raw === 'string' || typeof raw === 'number')) problems.hide(String(raw));
+  problems.wrong(variable ?? setting.path, isSecret ? '[secret]' : raw, value.allowed);
   return setting.fallback;
 }
 

@@ -15,7 +15,7 @@ export interface Setting<T = unknown> {
   readonly allowed: string;
   /** What it means. */
   readonly doc: string;
-  /** Its value is never shown. */
+  /** Its value is never shown, in errors neither. */
   readonly secret?: boolean;
 }
 

@@ -1,6 +1,7 @@
 import type { Setting } from './setting.ts';
 import { authSettings } from './settings/auth.ts';
 import { limitSettings } from './settings/limits.ts';
+import { observabilitySettings } from './settings/observability.ts';
 import { resilienceSettings } from './settings/resilience.ts';
 import { responseSettings } from './settings/responses.ts';
 import { serverSettings } from './settings/server.ts';
@@ -22,6 +23,7 @@ export const settings = {
   ...serviceSettings,
   ...usageSettings,
   ...limitSettings,
+  ...observabilitySettings,
 } as const;
 
 export type SettingName = keyof typeof settings;

@@ -1,9 +1,12 @@
+import type { Usage } from '../../gen/llmgateway/v1/completion_pb.js';
 import type { Message } from '../../gen/llmgateway/v1/message_pb.js';
 import { unknownMembers } from '../codec/unknown-members.ts';
 import type { Config } from '../config/load.ts';
 import type { Limits } from '../limits/limits.ts';
 import type { Logger } from '../observability/log.ts';
-import { type Handler, pipeline } from '../pipeline/call.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import type { Tracing } from '../observability/tracing.ts';
+import { type Call, type Handler, pipeline, type Stage } from '../pipeline/call.ts';
 import { compactionStage } from '../pipeline/compaction.ts';
 import { contextStage } from '../pipeline/context.ts';
 import { countTokens } from '../pipeline/count-tokens.ts';
@@ -13,16 +16,19 @@ import { hostedToolsStage } from '../pipeline/hosted-tools.ts';
 import { legacyFunctionsStage } from '../pipeline/legacy-functions.ts';
 import { admittedStage, limitsStage, providerLimitsStage } from '../pipeline/limits.ts';
 import { logStage } from '../pipeline/log.ts';
+import { attemptMetricsStage, metricsStage, tokensOf } from '../pipeline/metrics.ts';
 import { optionsStage } from '../pipeline/options.ts';
 import { paramsStage } from '../pipeline/params.ts';
 import { preflightStage } from '../pipeline/preflight.ts';
 import { reasoningStateStage } from '../pipeline/reasoning-state.ts';
 import { resilienceStage } from '../pipeline/resilience.ts';
 import { responsesStage } from '../pipeline/responses.ts';
+import type { Route } from '../pipeline/route.ts';
 import { routingStage } from '../pipeline/routing.ts';
 import { sessionStage } from '../pipeline/session.ts';
 import { threadsStage } from '../pipeline/threads.ts';
 import { countedToolsStage, toolsStage } from '../pipeline/tools.ts';
+import { attemptTraceStage, forwardTraceStage, requestTraceStage, waiting } from '../pipeline/traces.ts';
 import { truncationStage } from '../pipeline/truncation.ts';
 import { usageStage } from '../pipeline/usage.ts';
 import { StateMemory } from '../reasoning/state-memory.ts';
@@ -47,16 +53,21 @@ export interface CallParts {
   readonly limits: Limits | null;
   /** What is remembered of providers. */
   readonly targets: Targets;
+  /** Null: nothing is counted. */
+  readonly metrics: Metrics | null;
+  /** Null: no spans are made. */
+  readonly tracing: Tracing | null;
   readonly log: Logger;
 }
 
 /** The row of stages that every call passes. The order matters: each stage sees the call as those before it have left it. */
-export function createCalls({ initial, settled, leases, toolbox, usage, limits, targets, log }: CallParts): {
+export function createCalls(parts: CallParts): {
   /** Answers calls. */
   readonly handle: Handler;
   /** Answers calls that only count tokens. */
   readonly count: Handler;
 } {
+  const { initial, settled, leases, toolbox, usage, limits, targets, metrics, tracing, log } = parts;
   const toolsLog = log.module('tools');
   const taxonomyNamed = (messages: readonly Message[]): string => namedTaxonomy(messages) ?? '';
   const toolOptions = {
@@ -80,9 +91,20 @@ export function createCalls({ initial, settled, leases, toolbox, usage, limits, 
             ...usage,
             prices: () => settled().prices,
             usualOutput: () => settled().config.budgetOutputTokens,
+            ...(metrics === null ? {} : { onUsed: usedBy(metrics) }),
           }),
         ];
+  /** Each request to a provider's, as it is. */
+  const attempts = [
+    ...(metrics === null ? [] : [attemptMetricsStage(metrics, usage === null)]),
+    ...(tracing !== null ? [attemptTraceStage(tracing)] : initial.tracesPropagate ? [forwardTraceStage] : []),
+  ];
+  /** With a span for what a call waits for in it. */
+  const spanned = (name: string, stage: Stage): Stage =>
+    tracing === null ? stage : waiting(tracing, name, stage);
   const first = [
+    ...(metrics === null ? [] : [metricsStage(metrics)]),
+    ...(tracing === null ? [] : [requestTraceStage(tracing)]),
     logStage(log.module('calls')),
     optionsStage,
     enableToolsStage({ toolbox }),
@@ -91,7 +113,7 @@ export function createCalls({ initial, settled, leases, toolbox, usage, limits, 
   ];
   const outer = [
     preflightStage([threadsStage, responsesStage, paramsStage]),
-    sessionStage({ leases, readOpaque: unknownMembers, namedTaxonomy: taxonomyNamed }),
+    spanned('session', sessionStage({ leases, readOpaque: unknownMembers, namedTaxonomy: taxonomyNamed })),
     legacyFunctionsStage,
   ];
   /** What hangs on the route: each attempt passes them with its own. */
@@ -104,15 +126,19 @@ export function createCalls({ initial, settled, leases, toolbox, usage, limits, 
     handle: pipeline(
       [
         ...first,
-        ...(limits === null ? [] : [limitsStage(limits)]),
+        ...(limits === null ? [] : [spanned('limits', limitsStage(limits))]),
         ...outer,
-        contextStage(() => settled().context),
+        spanned(
+          'context',
+          contextStage(() => settled().context),
+        ),
         toolsStage(toolOptions),
         resilienceStage({ targets, origins: new Origins() }),
         ...routed,
         ...shorter,
         ...reasoningState,
         ...(limits === null ? [] : [providerLimitsStage(limits)]),
+        ...attempts,
         ...counted,
         ...(limits === null ? [] : [admittedStage]),
       ],
@@ -124,3 +150,14 @@ export function createCalls({ initial, settled, leases, toolbox, usage, limits, 
     ),
   };
 }
+
+/** What an answer used, also one that was cut off. */
+const usedBy =
+  (metrics: Metrics) =>
+  (call: Call, usage: Usage): void => {
+    const { provider, upstreamModel } = call.route as Route;
+    metrics.tokensUsed(
+      { provider: provider.name, model: upstreamModel, operation: call.kind },
+      tokensOf(usage),
+    );
+  };

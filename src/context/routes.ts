@@ -1,5 +1,6 @@
 import type { Config } from '../config/load.ts';
 import type { Logger } from '../observability/log.ts';
+import type { Metrics } from '../observability/metrics.ts';
 import type { Conversations } from '../responses/conversations.ts';
 import { createKey, getKey, type KeyRoutes, listKeys, revokeKey, updateKey } from '../rest/admin-keys.ts';
 import { chatCompletions } from '../rest/chat.ts';
@@ -9,6 +10,7 @@ import { type HealthFacts, health, ready, serviceInfo } from '../rest/health.ts'
 import { getRateLimits, resetRateLimits } from '../rest/limits.ts';
 import { mcpEndpoint } from '../rest/mcp.ts';
 import { countMessageTokens, createMessage } from '../rest/messages.ts';
+import { scrape } from '../rest/metrics.ts';
 import { getModel, listModels, listProviders } from '../rest/models.ts';
 import {
   compactResponse,
@@ -58,12 +60,14 @@ export interface RouteParts {
   readonly toolbox: Toolbox;
   readonly limits: CallLimits;
   readonly serving: Serving;
+  /** Null: nothing is counted. */
+  readonly metrics: Metrics | null;
   readonly log: Logger;
 }
 
 /** The routes of the REST facade. */
 export function routeTable(parts: RouteParts): RouteTable {
-  const { initial, settled, chat, models, toolbox, limits, serving } = parts;
+  const { initial, settled, chat, models, toolbox, limits, serving, metrics } = parts;
   const facts: HealthFacts = {
     service: initial.serviceName,
     version: initial.version,
@@ -85,6 +89,9 @@ export function routeTable(parts: RouteParts): RouteTable {
     '/health': { GET: health(facts) },
     '/health/live': { GET: health(facts) },
     '/health/ready': { GET: ready(facts) },
+    ...(metrics === null
+      ? {}
+      : { '/metrics': { GET: scrape(metrics, () => settled().config.metricsToken?.reveal() ?? null) } }),
     '/v1/chat/completions': { POST: chatCompletions(chat, options) },
     '/v1/embeddings': { POST: embeddings(vectors, options) },
     '/embeddings': { POST: eitherEmbeddings(vectors, null, options) },

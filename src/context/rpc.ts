@@ -64,6 +64,11 @@ const services = [
   Health,
 ];
 
+/** Paths of all RPCs. */
+export const rpcPaths: readonly string[] = services.flatMap(({ typeName, methods }) =>
+  methods.map(({ name }) => `/${typeName}/${name}`),
+);
+
 /** The RPC services, for Connect, gRPC and gRPC-Web. */
 export function rpcHandler(parts: RpcParts): ReturnType<typeof connectNodeAdapter> {
   const { initial, chat, vectors, models, sessions, tools, serving, refused } = parts;

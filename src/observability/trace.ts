@@ -40,3 +40,9 @@ function isState(state: string | null | undefined): state is string {
     members.every((member) => stateMember.test(member))
   );
 }
+
+/** Ids of a trace and its span, for logs. */
+export const idsOf = ({ traceparent }: TraceContext): { traceId: string; spanId: string } => ({
+  traceId: traceparent.slice(3, 35),
+  spanId: traceparent.slice(36, 52),
+});

@@ -29,6 +29,8 @@ interface AnyCall {
   readonly deadline?: number;
   /** W3C trace context of the client's request. */
   readonly trace?: TraceContext | undefined;
+  /** What the provider is told of the trace. */
+  readonly upstreamTrace?: TraceContext | undefined;
   /** Where it goes: set by the routing stage, and anew for each attempt. */
   route: Route | null;
   /** Where else it may go; set by the routing stage. */

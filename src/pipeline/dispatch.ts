@@ -53,6 +53,7 @@ function upstreamCall<Request>(call: Call, request: Request): ProviderCall<Reque
     requestId: call.id,
     signal: call.signal,
     timeouts,
+    trace: call.upstreamTrace,
     warn: (warnings) => void call.report.warnings.push(...warnings),
   };
 }

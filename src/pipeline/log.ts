@@ -3,6 +3,7 @@ import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { GatewayError, toGatewayError } from '../errors/gateway-error.ts';
 import { tapEvents } from '../model/events.ts';
 import type { Logger } from '../observability/log.ts';
+import { idsOf, type TraceContext } from '../observability/trace.ts';
 import type { Call, Stage } from './call.ts';
 
 /** Errors that a call's line has told of. */
@@ -46,6 +47,15 @@ export function logStage(log: Logger): Stage {
   };
 }
 
+/** As other programs have them in their logs, so that one finds the one by the other. */
+function tracesOf(trace: TraceContext): Record<string, string> {
+  const { traceId, spanId } = idsOf(trace);
+  return { trace_id: traceId, span_id: spanId };
+}
+
+const sessionOf = (call: Call): string =>
+  call.kind === 'chat' ? (call.request.options?.sessionId ?? '') : '';
+
 /** Why nobody wants the rest of a stream. That the client has left may show in the stream before it shows in the signal. */
 const leaving = ({ signal }: Call): GatewayError =>
   signal.aborted
@@ -70,6 +80,8 @@ function writeLine(log: Logger, call: Call, { began, firstOutput, error, usage }
   if (error === null && !log.enabled('INFO')) return;
   const fields = {
     request_id: call.id,
+    ...(call.trace === undefined ? {} : tracesOf(call.trace)),
+    ...(sessionOf(call) === '' ? {} : { session_id: sessionOf(call) }),
     face: call.face,
     kind: call.kind,
     stream: call.stream,
@@ -85,7 +97,12 @@ function writeLine(log: Logger, call: Call, { began, firstOutput, error, usage }
     ...(call.stream && firstOutput !== null ? { first_output_ms: Math.round(firstOutput - began) } : {}),
     ...(usage === undefined
       ? {}
-      : { prompt_tokens: usage.promptTokens, completion_tokens: usage.completionTokens }),
+      : {
+          prompt_tokens: usage.promptTokens,
+          completion_tokens: usage.completionTokens,
+          ...(usage.cachedTokens === undefined ? {} : { cached_tokens: usage.cachedTokens }),
+          ...(usage.reasoningTokens === undefined ? {} : { reasoning_tokens: usage.reasoningTokens }),
+        }),
     ...(call.report.costUsd === '' ? {} : { cost_usd: call.report.costUsd }),
   };
   if (error === null) log.info('call', fields);

@@ -19,6 +19,8 @@ export interface UsageStageOptions {
   readonly ledger: Ledger;
   /** Tokens of output that are expected of a call that does not bound them. */
   readonly usualOutput: () => number;
+  /** Told of what each answer used. */
+  readonly onUsed?: (call: Call, usage: Usage) => void;
 }
 
 /**
@@ -125,6 +127,7 @@ class Answer {
     const { tokens, pico } = costOf(usage, price, this.#tier);
     addCost(report, pico, usage.estimated);
     this.#call.used?.(usage);
+    this.#options.onUsed?.(this.#call, usage);
     if (this.#hold !== null) this.#options.budgets.settle(this.#hold, pico ?? 0n);
     this.#options.ledger.record({
       tenant: principal.tenant,

@@ -3,6 +3,7 @@ import type { ErrorReply } from '../codec/upstream-error.ts';
 import { notUnderstood } from '../codec/upstream-error.ts';
 import type { GatewayError } from '../errors/gateway-error.ts';
 import type { UpstreamClient, UpstreamResponse } from '../http/client.ts';
+import type { TraceContext } from '../observability/trace.ts';
 import type { KeyChoice, KeyPool } from './key-pool.ts';
 import type { Timeouts } from './provider.ts';
 import { upstreamFault } from './upstream-fault.ts';
@@ -49,6 +50,8 @@ export interface ApiRequest {
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
   readonly timeouts: Timeouts;
+  /** Sent as W3C has it. */
+  readonly trace?: TraceContext | undefined;
 }
 
 /** An error body is read as far as this. */
@@ -82,6 +85,7 @@ export class HttpApi {
     const path = `${this.#root}${request.path}`;
     const headers: Record<string, string> = { accept, ...this.#options.headers, ...request.headers };
     if (body !== null) headers['content-type'] = 'application/json';
+    if (request.trace !== undefined) Object.assign(headers, request.trace);
     if (sign !== undefined) {
       Object.assign(headers, sign({ method, origin: this.#origin, path, headers, body: body ?? '' }));
     }

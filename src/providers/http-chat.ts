@@ -42,10 +42,10 @@ export function httpChat<F>(api: HttpApi, form: HttpChatForm<F>): HttpChat {
   function post(call: ProviderCall, stream: boolean): Promise<UpstreamResponse> {
     const { path, body, headers, warnings } = form.encode(call, stream);
     if (warnings.length > 0) call.warn(warnings);
-    const { signal, timeouts, keys, upstreamModel: model } = call;
+    const { signal, timeouts, keys, trace, upstreamModel: model } = call;
     const accept = stream ? form.streamType : 'application/json';
     const more = headers === undefined ? {} : { headers };
-    return api.send({ path, body, accept, ...more, signal, timeouts, model, keys });
+    return api.send({ path, body, accept, ...more, signal, timeouts, model, keys, trace });
   }
 
   async function completion(

@@ -10,6 +10,7 @@ import type {
 import type { ModelCapability } from '../../gen/llmgateway/v1/models_service_pb.js';
 import type { CompactResponseResponse } from '../../gen/llmgateway/v1/responses_service_pb.js';
 import type { EventStream } from '../model/events.ts';
+import type { TraceContext } from '../observability/trace.ts';
 import type { KeyChoice } from './key-pool.ts';
 
 /** How long each phase of an upstream call may take, in milliseconds. */
@@ -38,6 +39,8 @@ export interface ProviderCall<Request = CreateChatCompletionRequest> {
   readonly timeouts: Timeouts;
   /** Which of the provider's keys it is to have, where there are several. */
   readonly keys?: KeyChoice;
+  /** The trace that the provider is told of. */
+  readonly trace?: TraceContext | undefined;
   /** Takes what the provider's form could not carry, for the client to be told. */
   warn(warnings: readonly Warning[]): void;
 }

@@ -24,6 +24,7 @@ export function embeddingsApi(handle: Handler, limits: CallLimits): EmbeddingsAp
           stream: false,
           signal,
           deadline,
+          trace: context.trace,
           request,
           route: null,
           report: build.callReport('', ''),

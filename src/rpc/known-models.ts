@@ -91,6 +91,11 @@ export class KnownModels {
     return this.#mergedOf(provider).models;
   }
 
+  /** Whether this is a model of a provider's, by its name there. */
+  knows(provider: string, upstreamModel: string): boolean {
+    return this.#mergedOf(provider).byName.has(upstreamModel);
+  }
+
   /** The model to which a name leads a call; null when nothing is known of it. @throws as Resolver.resolve */
   resolve(name: string): Model | null {
     const { provider, upstreamModel, entry, exact } = this.#knowledge.resolver.resolve(name);

@@ -24,6 +24,8 @@ export interface Listener {
   readonly server: HttpServer;
   /** Every open connection, in TLS handshake and undecided ones included. */
   readonly sockets: ReadonlySet<Socket>;
+  /** Bytes that went over all connections so far. */
+  traffic(): { readonly received: number; readonly sent: number };
   /** Those, of a cleartext port, that haven't said which protocol they speak. */
   readonly undecided: ReadonlySet<Socket>;
   readonly sessions: Http2Sessions;
@@ -47,6 +49,7 @@ export function createListener(
   certificate?: Certificate,
 ): Listener {
   const sockets = new Set<Socket>();
+  const closed = { received: 0, sent: 0 };
   const undecided = new Set<Socket>();
   const sessions = new Http2Sessions(limits);
   const server = certificate
@@ -75,6 +78,8 @@ export function createListener(
     sockets.add(socket);
     socket.once('close', () => {
       sockets.delete(socket);
+      closed.received += socket.bytesRead;
+      closed.sent += socket.bytesWritten;
       undecided.delete(socket);
     });
     socket.on('error', ignore);
@@ -97,6 +102,14 @@ export function createListener(
   return {
     server,
     sockets,
+    traffic() {
+      let { received, sent } = closed;
+      for (const { bytesRead, bytesWritten } of sockets) {
+        received += bytesRead;
+        sent += bytesWritten;
+      }
+      return { received, sent };
+    },
     undecided,
     sessions,
     reloadTls(next) {

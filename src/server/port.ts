@@ -30,11 +30,21 @@ export interface PortOptions {
   /** Listens with TLS, ALPN h2 and http/1.1. Default: cleartext HTTP/1.1, and HTTP/2 with prior knowledge. */
   tls?: Certificate;
   limits?: Partial<PortLimits>;
+  /** Told of every request, refused ones included. */
+  observer?: RequestObserver;
   /**
    * Told what no client can be: errors that a handler let escape, failures to accept connections. Without it they are
    * thrown where nothing catches them.
    */
   onError?: (error: unknown) => void;
+}
+
+/** Watches the requests of a port. Neither may throw. */
+export interface RequestObserver {
+  /** A request has come; nothing has been decided of it yet. */
+  began(req: Request): void;
+  /** Its response is finished, or its connection closed. @param ms since it came */
+  ended(req: Request, res: Response, ms: number): void;
 }
 
 /** One listening port for HTTP/1.1 and HTTP/2. Knows requests and connections, not what they are about. */
@@ -45,6 +55,8 @@ export interface Port {
   readonly inFlight: number;
   /** Open connections, and how many of them speak HTTP/2. */
   readonly connections: { total: number; http2: number };
+  /** Bytes that went over connections of clients, those that are closed included. */
+  readonly traffic: { received: number; sent: number };
   /** Whether a drain has begun; it never ends but with the port. */
   readonly draining: boolean;
   /**
@@ -103,6 +115,10 @@ class ListeningPort implements Port {
 
   get connections(): { total: number; http2: number } {
     return { total: this.#listener.sockets.size, http2: this.#listener.sessions.count };
+  }
+
+  get traffic(): { received: number; sent: number } {
+    return this.#listener.traffic();
   }
 
   get draining(): boolean {
@@ -169,6 +185,7 @@ class ListeningPort implements Port {
     const { draining } = this;
     const exchange = this.#exchanges.start(req, res, !draining, this.#ended);
     if (exchange.session) this.#listener.sessions.requestStarted(exchange.session);
+    this.#options.observer?.began(req);
     let { handler } = this.#options;
     if (draining) {
       closeAfter(exchange);
@@ -193,6 +210,8 @@ class ListeningPort implements Port {
 
   readonly #ended = (exchange: Exchange): void => {
     if (exchange.session) this.#listener.sessions.requestEnded(exchange.session);
+    const { req, res, startedAt } = exchange;
+    this.#options.observer?.ended(req, res, performance.now() - startedAt);
     this.#onEnded();
   };
 

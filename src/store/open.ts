@@ -16,7 +16,7 @@ import { EmbeddedSessions } from './embedded/sessions.ts';
 import { EmbeddedTools } from './embedded/tools.ts';
 import { EmbeddedUsage } from './embedded/usage.ts';
 import { RedisBudgets } from './redis/budgets.ts';
-import { RedisConnection } from './redis/connection.ts';
+import { RedisConnection, type StoreObserver } from './redis/connection.ts';
 import { RedisKeys } from './redis/keys.ts';
 import { RedisLimits } from './redis/limits.ts';
 import { RedisResponses } from './redis/responses.ts';
@@ -36,6 +36,8 @@ export interface StoreOptions {
   readonly limitLeaseMs: number;
   /** Where limits are counted without a Redis. */
   readonly limitEmbedded: 'memory' | 'file';
+  /** See RedisConnectionOptions. */
+  readonly onCommand?: StoreObserver;
 }
 
 /** Where the gateway keeps what has to outlive a call. */
@@ -47,6 +49,8 @@ export interface Stores {
   readonly budgets: BudgetStore;
   readonly keys: KeyStore;
   readonly limits: LimitStore;
+  /** Whether a store that other processes have is in reach; null for the embedded one. */
+  readonly well: () => boolean | null;
   close(): void;
 }
 
@@ -58,7 +62,13 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
   const { redisUrl: address, redisTimeoutMs: timeoutMs, dataDir: dir, dataMaxBytes: maxBytes } = options;
   const { usageRetentionMs: keepMs, limitLeaseMs, limitEmbedded } = options;
   if (address !== null) {
-    const redis = new RedisConnection({ address, timeoutMs, log });
+    const { onCommand } = options;
+    const redis = new RedisConnection({
+      address,
+      timeoutMs,
+      log,
+      ...(onCommand === undefined ? {} : { onCommand }),
+    });
     return {
       sessions: new RedisSessions(redis),
       tools: new RedisTools(redis),
@@ -67,6 +77,7 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
       budgets: new RedisBudgets(redis),
       keys: new RedisKeys(redis),
       limits: new RedisLimits(redis, limitLeaseMs),
+      well: () => redis.well,
       close: () => redis.close(),
     };
   }
@@ -97,6 +108,7 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
     budgets,
     keys: new EmbeddedKeys(database),
     limits: fileLimits ?? new MemoryLimits(),
+    well: () => null,
     close() {
       clearInterval(timer);
       database.close();

@@ -27,6 +27,8 @@ export interface ScriptedModel {
   readonly upstream: ScriptedUpstream;
   /** Bodies that it got, in order. */
   readonly asked: Json[];
+  /** Heads of these requests, as they came. */
+  readonly heads: string[];
   /** What it does next; when nothing is left it says "done". */
   script: Reaction[];
   /** The messages of the latest body. */
@@ -42,6 +44,7 @@ export async function startModel(): Promise<ScriptedModel> {
   const model: ScriptedModel = {
     upstream,
     asked: [],
+    heads: [],
     script: [],
     messages: () => (model.asked.at(-1)?.['messages'] ?? []) as Json[],
     close: () => upstream.close(),
@@ -53,6 +56,7 @@ export async function startModel(): Promise<ScriptedModel> {
     }
     const body = JSON.parse(request.body) as Json;
     model.asked.push(body);
+    model.heads.push(request.head);
     const next = model.script.shift() ?? { text: 'done' };
     if (typeof next === 'function') return next(request);
     request.socket.write(body['stream'] === true ? streamOf(next) : completionOf(next));

@@ -17,7 +17,7 @@ const maxParallel = 8;
 export function bedrockEmbeddings(
   api: HttpApi,
 ): (call: ProviderCall<CreateEmbeddingsRequest>) => Promise<CreateEmbeddingsResponse> {
-  return async ({ request, upstreamModel, signal, timeouts, warn }) => {
+  return async ({ request, upstreamModel, signal, timeouts, trace, warn }) => {
     const form = embeddingForm(upstreamModel, api.name);
     const texts = textsOf(request);
     const warnings = new EncodeWarnings(dialectName, request.dropParams);
@@ -30,7 +30,7 @@ export function bedrockEmbeddings(
     if (warnings.warnings.length > 0) warn(warnings.warnings);
 
     const results = await inParallel(bodies, maxParallel, signal, async ({ body, count }, both) => {
-      const response = await api.send({ path, body, signal: both, timeouts });
+      const response = await api.send({ path, body, signal: both, timeouts, trace });
       const counted = Number(response.headers['x-amzn-bedrock-input-token-count'] ?? Number.NaN);
       const { vectors, tokens } = form.decode(await api.readJson(response), count, api.name);
       return { vectors, tokens: tokens ?? (Number.isInteger(counted) ? counted : undefined) };

@@ -28,10 +28,10 @@ export function bedrockProxy(config: ProviderConfig, client: UpstreamClient): Pr
   const api = new HttpApi({ name, baseUrl: endpoint, headers, decodeError: decodeProxyError }, client);
   // The address is the operation itself; a bare host gets the usual one.
   const path = new URL(endpoint).pathname === '/' ? '/invoke' : '';
-  const ask = async ({ request, upstreamModel, signal, timeouts, warn }: ProviderCall) => {
+  const ask = async ({ request, upstreamModel, signal, timeouts, trace, warn }: ProviderCall) => {
     const { body, warnings } = encodeProxyRequest(request, upstreamModel, aws?.region ?? '');
     if (warnings.length > 0) warn(warnings);
-    return decodeProxyResponse(await api.json({ path, body, signal, timeouts }), name, upstreamModel);
+    return decodeProxyResponse(await api.json({ path, body, signal, timeouts, trace }), name, upstreamModel);
   };
   return {
     name,

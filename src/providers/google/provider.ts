@@ -100,12 +100,12 @@ export function googleProvider(options: GoogleOptions, client: UpstreamClient): 
   if (vertex) return provider;
   provider.createEmbeddings = async (call) => {
     const resource = resourceOf(call);
-    const { request, upstreamModel, signal, timeouts } = call;
+    const { request, upstreamModel, signal, timeouts, trace } = call;
     const { bodies, warnings } = encodeEmbeddings(request, decodeURIComponent(resource));
     if (warnings.length > 0) call.warn(warnings);
     const path = `/${resource}:batchEmbedContents`;
     const answers: unknown[] = [];
-    for (const body of bodies) answers.push(await api.json({ path, body, signal, timeouts }));
+    for (const body of bodies) answers.push(await api.json({ path, body, signal, timeouts, trace }));
     return decodeEmbeddings(answers, upstreamModel, request.inputs.length, { provider: name });
   };
   if (options.discovery) {

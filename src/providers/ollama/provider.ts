@@ -50,10 +50,10 @@ export function ollamaProvider(options: OllamaOptions, client: UpstreamClient): 
       decoder: () => new ChatStreamDecoder({ provider: name }),
     }),
     async createEmbeddings(call) {
-      const { request, upstreamModel, signal, timeouts } = call;
+      const { request, upstreamModel, signal, timeouts, trace } = call;
       const { body, warnings } = encodeEmbeddingsRequest(request, upstreamModel);
       if (warnings.length > 0) call.warn(warnings);
-      const answer = await api.json({ path: '/api/embed', body, signal, timeouts });
+      const answer = await api.json({ path: '/api/embed', body, signal, timeouts, trace });
       return decodeEmbeddingsResponse(answer, request.inputs.length, { provider: name });
     },
   };

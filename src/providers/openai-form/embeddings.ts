@@ -11,9 +11,9 @@ import type { Provider } from '../provider.ts';
  */
 export const createEmbeddings =
   (api: HttpApi, encoding: EmbeddingEncoding): NonNullable<Provider['createEmbeddings']> =>
-  async ({ request, upstreamModel: model, signal, timeouts, warn }) => {
+  async ({ request, upstreamModel: model, signal, timeouts, trace, warn }) => {
     const { body, warnings } = encodeEmbeddingsRequest(request, { model, encoding });
     if (warnings.length > 0) warn(warnings);
-    const json = await api.json({ path: '/embeddings', body, signal, timeouts });
+    const json = await api.json({ path: '/embeddings', body, signal, timeouts, trace });
     return decodeEmbeddingsResponse(json, { provider: api.name });
   };

@@ -12,7 +12,11 @@ export interface RedisConnectionOptions {
   /** Longest wait for an answer, in milliseconds. */
   readonly timeoutMs: number;
   readonly log: Logger;
+  /** Told of every command: whether it was answered, and after how many milliseconds. */
+  readonly onCommand?: StoreObserver;
 }
+
+export type StoreObserver = (answered: boolean, ms: number) => void;
 
 /** A script that Redis runs as one step. All its keys have to be in one slot. */
 export interface Script {
@@ -38,13 +42,15 @@ export class RedisConnection {
   readonly #client: Redis | Cluster;
   readonly #timeoutMs: number;
   readonly #log: Logger;
+  readonly #onCommand: StoreObserver | null;
   readonly #breaker;
   readonly #probe: NodeJS.Timeout;
   /** What the log said last; null before it has said anything. */
   #told: boolean | null = null;
   #closed = false;
 
-  constructor({ address, timeoutMs, log }: RedisConnectionOptions) {
+  constructor({ address, timeoutMs, log, onCommand }: RedisConnectionOptions) {
+    this.#onCommand = onCommand ?? null;
     this.#timeoutMs = timeoutMs;
     this.#log = log;
     this.#breaker = circuitBreaker(handleWhen(isOutage), {
@@ -91,10 +97,18 @@ export class RedisConnection {
   }
 
   async #guarded<T>(ask: () => Promise<T>): Promise<T> {
-    if (this.#client.status !== 'ready') throw unavailable('redis', 'there is no connection');
+    if (this.#client.status !== 'ready') {
+      this.#onCommand?.(false, 0);
+      throw unavailable('redis', 'there is no connection');
+    }
+    const began = this.#onCommand === null ? 0 : performance.now();
     try {
-      return await this.#breaker.execute(() => this.#timed(ask()));
+      const answer = await this.#breaker.execute(() => this.#timed(ask()));
+      this.#onCommand?.(true, performance.now() - began);
+      return answer;
     } catch (error) {
+      // An error that Redis answers is an answer.
+      this.#onCommand?.(isReply(error) && !isOutage(error), performance.now() - began);
       throw error instanceof GatewayError ? error : unavailable('redis', reasonOf(error), error);
     }
   }
