@@ -1,6 +1,7 @@
 import { ErrorReason } from '../gen/llmgateway/v1/error_pb.js';
-import { everybody } from './auth/authenticator.ts';
+import { type Authenticate, everybody } from './auth/authenticator.ts';
 import type { Config } from './config/load.ts';
+import { createCache } from './context/cache.ts';
 import { createCalls } from './context/calls.ts';
 import { readCertificate } from './context/certificate.ts';
 import { createTargets } from './context/resilience.ts';
@@ -16,6 +17,7 @@ import { isLogged } from './pipeline/log.ts';
 import { OpenCalls } from './pipeline/open-calls.ts';
 import { Conversations } from './responses/conversations.ts';
 import { restRouter } from './rest/router.ts';
+import { cacheApi } from './rpc/cache-api.ts';
 import { chatApi } from './rpc/chat-api.ts';
 import { embeddingsApi } from './rpc/embeddings-api.ts';
 import { Serving } from './rpc/health-service.ts';
@@ -52,6 +54,8 @@ export interface OwnParts {
   readonly tools?: readonly Tool[];
   /** All tools, instead of the gateway's. */
   readonly toolbox?: Toolbox;
+  /** Finds out who makes a request. */
+  readonly authenticate?: Authenticate;
 }
 
 /** Headers that browsers may read, besides those of the RPC protocols. */
@@ -67,6 +71,8 @@ const exposedHeaders = [
   'x-dropped-params',
   'x-warnings',
   'x-cost-usd',
+  'x-cache',
+  'age',
   'x-cms-routed',
   'x-cms-tier',
   'x-token-count',
@@ -91,12 +97,13 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
   const stores = openStores(initial, log.module('store'));
   const { toolbox, ...toolParts } = createTools(initial, settled, stores.tools, log, own.toolbox);
   const usage = createUsage(initial, settled, stores, log);
+  const cache = createCache(initial, settled, stores, log);
   const leases = new Leases(stores.sessions, () => {
     const { sessionLeaseMs: leaseMs, sessionWaitMs: waitMs, sessionMaxBytes: maxBytes } = current.config;
     return { leaseMs, waitMs, maxBytes };
   });
   const targets = createTargets(() => current.resilience, log.module('resilience'));
-  const { handle, count } = createCalls({ initial, settled, leases, toolbox, usage, targets, log });
+  const { handle, count } = createCalls({ initial, settled, leases, toolbox, usage, cache, targets, log });
 
   const serving = new Serving();
   const open = new OpenCalls();
@@ -126,6 +133,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
       maxBytes: current.config.responseMaxBytes,
     })),
     sessions: sessionApi(allSessions),
+    cache: cacheApi(cache, initial.cacheMaxSize),
     usage: usageApi({ store: stores.usage, flush: async () => usage?.ledger.flush() }),
     tools: toolApi({ toolbox, registered, sessions: allSessions, withDefaults, limits }),
   };
@@ -147,7 +155,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     rpc: rpcHandler({ initial, ...apis, serving, refused }),
     cors: createCors({ origins, exposedHeaders }),
     fromAllowedOrigin: originPolicy({ origins }),
-    authenticate: everybody,
+    authenticate: own.authenticate ?? everybody,
     onRefused: refused,
   });
   const port = createPort({

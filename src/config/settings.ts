@@ -1,4 +1,5 @@
 import type { Setting } from './setting.ts';
+import { cacheSettings } from './settings/cache.ts';
 import { resilienceSettings } from './settings/resilience.ts';
 import { responseSettings } from './settings/responses.ts';
 import { serverSettings } from './settings/server.ts';
@@ -18,6 +19,7 @@ export const settings = {
   ...toolSettings,
   ...serviceSettings,
   ...usageSettings,
+  ...cacheSettings,
 } as const;
 
 export type SettingName = keyof typeof settings;

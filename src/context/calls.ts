@@ -1,7 +1,9 @@
 import type { Message } from '../../gen/llmgateway/v1/message_pb.js';
+import type { AnswerCache } from '../cache/answer-cache.ts';
 import { unknownMembers } from '../codec/unknown-members.ts';
 import type { Config } from '../config/load.ts';
 import type { Logger } from '../observability/log.ts';
+import { cacheStage } from '../pipeline/cache.ts';
 import { type Handler, pipeline } from '../pipeline/call.ts';
 import { contextStage } from '../pipeline/context.ts';
 import { countTokens } from '../pipeline/count-tokens.ts';
@@ -38,13 +40,15 @@ export interface CallParts {
   readonly toolbox: Toolbox;
   /** Null: nothing is counted. */
   readonly usage: UsageParts | null;
+  /** Null: no answers are kept. */
+  readonly cache: AnswerCache | null;
   /** What is remembered of providers. */
   readonly targets: Targets;
   readonly log: Logger;
 }
 
 /** The row of stages that every call passes. The order matters: each stage sees the call as those before it have left it. */
-export function createCalls({ initial, settled, leases, toolbox, usage, targets, log }: CallParts): {
+export function createCalls({ initial, settled, leases, toolbox, usage, cache, targets, log }: CallParts): {
   /** Answers calls. */
   readonly handle: Handler;
   /** Answers calls that only count tokens. */
@@ -91,6 +95,7 @@ export function createCalls({ initial, settled, leases, toolbox, usage, targets,
       [
         ...outer,
         contextStage(() => settled().context),
+        ...(cache === null ? [] : [cacheStage({ cache, readOpaque: unknownMembers })]),
         toolsStage(toolOptions),
         resilienceStage({ targets, origins: new Origins() }),
         ...routed,

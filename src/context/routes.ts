@@ -1,6 +1,7 @@
 import type { Config } from '../config/load.ts';
 import type { Logger } from '../observability/log.ts';
 import type { Conversations } from '../responses/conversations.ts';
+import { type CacheRoutes, cacheStatus, clearCache } from '../rest/cache.ts';
 import { chatCompletions } from '../rest/chat.ts';
 import { type ConversationRoutes, createConversation, oneConversation } from '../rest/conversations.ts';
 import { eitherEmbeddings, embeddings, openaiEmbeddings } from '../rest/embeddings.ts';
@@ -19,6 +20,7 @@ import {
 } from '../rest/sessions.ts';
 import { deleteTool, executeTool, listTools, registerTool, type ToolRoutes } from '../rest/tools.ts';
 import { getUsage } from '../rest/usage.ts';
+import type { CacheApi } from '../rpc/cache-api.ts';
 import type { CallLimits } from '../rpc/call-context.ts';
 import type { ChatApi } from '../rpc/chat-api.ts';
 import type { EmbeddingsApi } from '../rpc/embeddings-api.ts';
@@ -43,6 +45,7 @@ export interface RouteParts {
   readonly sessions: SessionApi;
   readonly tools: ToolApi;
   readonly usage: UsageApi;
+  readonly cache: CacheApi;
   readonly toolbox: Toolbox;
   readonly limits: CallLimits;
   readonly serving: Serving;
@@ -64,6 +67,7 @@ export function routeTable(parts: RouteParts): RouteTable {
   const sessionRoutes: SessionRoutes = { api: parts.sessions, maxBodyBytes };
   const toolRoutes: ToolRoutes = { api: parts.tools, maxBodyBytes };
   const responseRoutes: ResponseRoutes = { api: parts.responses, options };
+  const cacheRoutes: CacheRoutes = { api: parts.cache, maxBodyBytes };
   const { conversations } = parts;
   const conversationRoutes: ConversationRoutes = { conversations, maxBodyBytes };
   const mcpLog = parts.log.module('mcp');
@@ -80,6 +84,8 @@ export function routeTable(parts: RouteParts): RouteTable {
     '/v1/models': { GET: listModels(models) },
     '/v1/models/*': { GET: getModel(models) },
     '/v1/providers': { GET: listProviders(models) },
+    '/v1/cache/clear': { POST: clearCache(cacheRoutes) },
+    '/v1/cache/status': { GET: cacheStatus(cacheRoutes) },
     '/v1/usage': { GET: getUsage(parts.usage) },
     '/mcp': {
       POST: mcpEndpoint({

@@ -1,6 +1,7 @@
 import { createContextValues } from '@connectrpc/connect';
 import { compressionGzip, connectNodeAdapter } from '@connectrpc/connect-node';
 import { Health } from '../../gen/grpc/health/v1/health_pb.js';
+import { AdminService } from '../../gen/llmgateway/v1/admin_service_pb.js';
 import { ChatService } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import { EmbeddingsService } from '../../gen/llmgateway/v1/embeddings_service_pb.js';
 import { ModelsService } from '../../gen/llmgateway/v1/models_service_pb.js';
@@ -10,6 +11,8 @@ import { ToolService } from '../../gen/llmgateway/v1/tool_service_pb.js';
 import { UsageService } from '../../gen/llmgateway/v1/usage_service_pb.js';
 import type { Config } from '../config/load.ts';
 import type { Conversations } from '../responses/conversations.ts';
+import { cacheMethods } from '../rpc/admin-cache.ts';
+import type { CacheApi } from '../rpc/cache-api.ts';
 import { type OnFailure, principalKey } from '../rpc/call-context.ts';
 import type { ChatApi } from '../rpc/chat-api.ts';
 import { chatService } from '../rpc/chat-service.ts';
@@ -41,6 +44,7 @@ export interface RpcParts {
   readonly sessions: SessionApi;
   readonly tools: ToolApi;
   readonly usage: UsageApi;
+  readonly cache: CacheApi;
   readonly serving: Serving;
   readonly refused: OnFailure;
 }
@@ -53,6 +57,7 @@ const services = [
   SessionService,
   ToolService,
   UsageService,
+  AdminService,
   Health,
 ];
 
@@ -72,6 +77,7 @@ export function rpcHandler(parts: RpcParts): ReturnType<typeof connectNodeAdapte
       router.service(SessionService, sessionService(sessions));
       router.service(ToolService, toolService(tools, refused));
       router.service(UsageService, usageService(parts.usage));
+      router.service(AdminService, { ...cacheMethods(parts.cache, refused) });
       router.service(
         Health,
         healthService(

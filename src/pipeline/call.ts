@@ -34,6 +34,8 @@ interface AnyCall {
   plan?: RoutePlan;
   /** What the client is told of the way. */
   readonly report: CallReport;
+  /** Its text was found sensitive: nothing of it is kept. */
+  sensitive?: boolean;
 }
 
 /** APIs in which an answer can be asked for; all but OpenAI's responses are ways to say the same. */

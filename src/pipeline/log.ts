@@ -86,6 +86,7 @@ function writeLine(log: Logger, call: Call, { began, firstOutput, error, usage }
     ...(usage === undefined
       ? {}
       : { prompt_tokens: usage.promptTokens, completion_tokens: usage.completionTokens }),
+    ...(call.report.cache === '' ? {} : { cache: call.report.cache }),
     ...(call.report.costUsd === '' ? {} : { cost_usd: call.report.costUsd }),
   };
   if (error === null) log.info('call', fields);

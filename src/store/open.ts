@@ -1,3 +1,4 @@
+import type { CacheStore } from '../cache/store.ts';
 import type { RedisAddress } from '../config/redis-url.ts';
 import type { Logger } from '../observability/log.ts';
 import type { ResponseStore } from '../responses/store.ts';
@@ -5,12 +6,14 @@ import type { SessionStore } from '../sessions/store.ts';
 import type { ToolStore } from '../tools/store.ts';
 import type { BudgetStore, UsageStore } from '../usage/store.ts';
 import { EmbeddedBudgets } from './embedded/budgets.ts';
+import { EmbeddedCache } from './embedded/cache.ts';
 import { checkDataDir, Database } from './embedded/database.ts';
 import { EmbeddedResponses } from './embedded/responses.ts';
 import { EmbeddedSessions } from './embedded/sessions.ts';
 import { EmbeddedTools } from './embedded/tools.ts';
 import { EmbeddedUsage } from './embedded/usage.ts';
 import { RedisBudgets } from './redis/budgets.ts';
+import { RedisCache } from './redis/cache.ts';
 import { RedisConnection } from './redis/connection.ts';
 import { RedisResponses } from './redis/responses.ts';
 import { RedisSessions } from './redis/sessions.ts';
@@ -25,6 +28,9 @@ export interface StoreOptions {
   readonly dataMaxBytes: number;
   /** How long totals of days are kept. */
   readonly usageRetentionMs: number;
+  /** Bounds of the cache of answers. */
+  readonly cacheMaxSize: number;
+  readonly cacheMaxBytes: number;
 }
 
 /** Where the gateway keeps what has to outlive a call. */
@@ -34,6 +40,7 @@ export interface Stores {
   readonly responses: ResponseStore;
   readonly usage: UsageStore;
   readonly budgets: BudgetStore;
+  readonly cache: CacheStore;
   close(): void;
 }
 
@@ -44,6 +51,7 @@ const sweepMs = 60_000;
 export function openStores(options: StoreOptions, log: Logger): Stores {
   const { redisUrl: address, redisTimeoutMs: timeoutMs, dataDir: dir, dataMaxBytes: maxBytes } = options;
   const { usageRetentionMs: keepMs } = options;
+  const bounds = { maxEntries: options.cacheMaxSize, maxBytes: options.cacheMaxBytes };
   if (address !== null) {
     const redis = new RedisConnection({ address, timeoutMs, log });
     return {
@@ -52,6 +60,7 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
       responses: new RedisResponses(redis),
       usage: new RedisUsage(redis, keepMs),
       budgets: new RedisBudgets(redis),
+      cache: new RedisCache(redis, bounds),
       close: () => redis.close(),
     };
   }
@@ -61,7 +70,9 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
   const responses = new EmbeddedResponses(database);
   const usage = new EmbeddedUsage(database, keepMs);
   const budgets = new EmbeddedBudgets(database);
+  const cache = new EmbeddedCache(bounds);
   const sweep = (): void => {
+    cache.sweep();
     if (!database.opened) return;
     try {
       const more = [sessions, responses, usage, budgets].filter((store) => store.sweep());
@@ -78,6 +89,7 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
     responses,
     usage,
     budgets,
+    cache,
     close() {
       clearInterval(timer);
       database.close();

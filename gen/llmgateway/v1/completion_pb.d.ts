@@ -346,6 +346,21 @@ export declare type CallReport = Message<"llmgateway.v1.CallReport"> & {
    * @generated from field: string model = 13;
    */
   model: string;
+
+  /**
+   * What the cache of answers had to do with it: "hit" when the answer is from there, "shared" when it is that of an equal call at the
+   * same time, "miss" when the provider was asked; empty when the call has nothing to do with it.
+   *
+   * @generated from field: string cache = 20;
+   */
+  cache: string;
+
+  /**
+   * With "hit": how old the answer is, in seconds.
+   *
+   * @generated from field: uint32 cache_age_seconds = 21;
+   */
+  cacheAgeSeconds: number;
 };
 
 /**
