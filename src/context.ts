@@ -3,6 +3,7 @@ import { ToolSource } from '../gen/llmgateway/v1/tool_service_pb.js';
 import type { Authenticate } from './auth/authenticator.ts';
 import type { Config } from './config/load.ts';
 import { createAuth } from './context/auth.ts';
+import { createCache } from './context/cache.ts';
 import { createCalls } from './context/calls.ts';
 import { readCertificate } from './context/certificate.ts';
 import { createLimits } from './context/limits.ts';
@@ -25,6 +26,7 @@ import { OpenCalls } from './pipeline/open-calls.ts';
 import { Conversations } from './responses/conversations.ts';
 import { restRouter } from './rest/router.ts';
 import { adminKeysApi } from './rpc/admin-keys-api.ts';
+import { cacheApi } from './rpc/cache-api.ts';
 import { chatApi } from './rpc/chat-api.ts';
 import { embeddingsApi } from './rpc/embeddings-api.ts';
 import { Serving } from './rpc/health-service.ts';
@@ -88,6 +90,8 @@ const exposedHeaders = [
   ...['requests', 'tokens'].flatMap((what) =>
     ['limit', 'remaining', 'reset'].map((name) => `anthropic-ratelimit-${what}-${name}`),
   ),
+  'x-cache',
+  'age',
   'x-cms-routed',
   'x-cms-tier',
   'x-token-count',
@@ -128,6 +132,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     initial.tokenIssuers.length > 0 ||
     own.authenticate !== undefined;
   const rateLimits = createLimits(initial, hasKeys, stores.limits, () => current.limits, log);
+  const cache = createCache(initial, settled, stores, log);
   const leases = new Leases(stores.sessions, () => {
     const { sessionLeaseMs: leaseMs, sessionWaitMs: waitMs, sessionMaxBytes: maxBytes } = current.config;
     return { leaseMs, waitMs, maxBytes };
@@ -139,6 +144,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     leases,
     toolbox,
     usage,
+    cache,
     limits: rateLimits,
     targets,
     metrics,
@@ -177,6 +183,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     })),
     sessions: sessionApi(allSessions),
     rateLimits: limitsApi({ store: stores.limits, terms: () => current.limits }),
+    cache: cacheApi(cache, initial.cacheMaxSize),
     usage: usageApi({ store: stores.usage, flush: async () => usage?.ledger.flush() }),
     tools: toolApi({ toolbox, registered, sessions: allSessions, withDefaults, limits }),
   };

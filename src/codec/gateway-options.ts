@@ -51,6 +51,9 @@ export function decodeOption(into: GatewayOptions, key: string, value: unknown):
     case 'force_refresh':
       if (value !== null) into.forceRefresh = readBoolean(value, key);
       return true;
+    case 'no_store':
+      if (value !== null) into.noStore = readBoolean(value, key);
+      return true;
     case 'finish_when_abandoned':
       if (value !== null) into.finishWhenAbandoned = readBoolean(value, key);
       return true;

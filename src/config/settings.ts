@@ -1,5 +1,6 @@
 import type { Setting } from './setting.ts';
 import { authSettings } from './settings/auth.ts';
+import { cacheSettings } from './settings/cache.ts';
 import { limitSettings } from './settings/limits.ts';
 import { observabilitySettings } from './settings/observability.ts';
 import { resilienceSettings } from './settings/resilience.ts';
@@ -24,6 +25,7 @@ export const settings = {
   ...usageSettings,
   ...limitSettings,
   ...observabilitySettings,
+  ...cacheSettings,
 } as const;
 
 export type SettingName = keyof typeof settings;

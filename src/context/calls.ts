@@ -1,11 +1,13 @@
 import type { Usage } from '../../gen/llmgateway/v1/completion_pb.js';
 import type { Message } from '../../gen/llmgateway/v1/message_pb.js';
+import type { AnswerCache } from '../cache/answer-cache.ts';
 import { unknownMembers } from '../codec/unknown-members.ts';
 import type { Config } from '../config/load.ts';
 import type { Limits } from '../limits/limits.ts';
 import type { Logger } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Tracing } from '../observability/tracing.ts';
+import { cacheStage } from '../pipeline/cache.ts';
 import { type Call, type Handler, pipeline, type Stage } from '../pipeline/call.ts';
 import { compactionStage } from '../pipeline/compaction.ts';
 import { contextStage } from '../pipeline/context.ts';
@@ -51,6 +53,8 @@ export interface CallParts {
   readonly usage: UsageParts | null;
   /** Null: nothing is limited. */
   readonly limits: Limits | null;
+  /** Null: no answers are kept. */
+  readonly cache: AnswerCache | null;
   /** What is remembered of providers. */
   readonly targets: Targets;
   /** Null: nothing is counted. */
@@ -67,7 +71,7 @@ export function createCalls(parts: CallParts): {
   /** Answers calls that only count tokens. */
   readonly count: Handler;
 } {
-  const { initial, settled, leases, toolbox, usage, limits, targets, metrics, tracing, log } = parts;
+  const { initial, settled, leases, toolbox, usage, limits, cache, targets, metrics, tracing, log } = parts;
   const toolsLog = log.module('tools');
   const taxonomyNamed = (messages: readonly Message[]): string => namedTaxonomy(messages) ?? '';
   const toolOptions = {
@@ -132,6 +136,7 @@ export function createCalls(parts: CallParts): {
           'context',
           contextStage(() => settled().context),
         ),
+        ...(cache === null ? [] : [spanned('cache', cacheStage({ cache, readOpaque: unknownMembers }))]),
         toolsStage(toolOptions),
         resilienceStage({ targets, origins: new Origins() }),
         ...routed,

@@ -3,6 +3,7 @@ import type { Logger } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Conversations } from '../responses/conversations.ts';
 import { createKey, getKey, type KeyRoutes, listKeys, revokeKey, updateKey } from '../rest/admin-keys.ts';
+import { type CacheRoutes, cacheStatus, clearCache } from '../rest/cache.ts';
 import { chatCompletions } from '../rest/chat.ts';
 import { type ConversationRoutes, createConversation, oneConversation } from '../rest/conversations.ts';
 import { eitherEmbeddings, embeddings, openaiEmbeddings } from '../rest/embeddings.ts';
@@ -30,6 +31,7 @@ import {
 import { deleteTool, executeTool, listTools, registerTool, type ToolRoutes } from '../rest/tools.ts';
 import { getUsage } from '../rest/usage.ts';
 import type { AdminKeysApi } from '../rpc/admin-keys-api.ts';
+import type { CacheApi } from '../rpc/cache-api.ts';
 import type { CallLimits } from '../rpc/call-context.ts';
 import type { ChatApi } from '../rpc/chat-api.ts';
 import type { EmbeddingsApi } from '../rpc/embeddings-api.ts';
@@ -57,6 +59,7 @@ export interface RouteParts {
   readonly tools: ToolApi;
   readonly usage: UsageApi;
   readonly rateLimits: LimitsApi;
+  readonly cache: CacheApi;
   readonly toolbox: Toolbox;
   readonly limits: CallLimits;
   readonly serving: Serving;
@@ -81,6 +84,7 @@ export function routeTable(parts: RouteParts): RouteTable {
   const toolRoutes: ToolRoutes = { api: parts.tools, maxBodyBytes };
   const responseRoutes: ResponseRoutes = { api: parts.responses, options };
   const keyRoutes: KeyRoutes = { api: parts.adminKeys, maxBodyBytes };
+  const cacheRoutes: CacheRoutes = { api: parts.cache, maxBodyBytes };
   const { conversations } = parts;
   const conversationRoutes: ConversationRoutes = { conversations, maxBodyBytes };
   const mcpLog = parts.log.module('mcp');
@@ -102,6 +106,8 @@ export function routeTable(parts: RouteParts): RouteTable {
     '/v1/providers': { GET: listProviders(models) },
     '/rate-limit/status': { GET: getRateLimits(parts.rateLimits) },
     '/admin/reset-limits': { POST: resetRateLimits(parts.rateLimits) },
+    '/v1/cache/clear': { POST: clearCache(cacheRoutes) },
+    '/v1/cache/status': { GET: cacheStatus(cacheRoutes) },
     '/v1/usage': { GET: getUsage(parts.usage) },
     '/mcp': {
       POST: mcpEndpoint({

@@ -11,9 +11,11 @@ import { ToolService } from '../../gen/llmgateway/v1/tool_service_pb.js';
 import { UsageService } from '../../gen/llmgateway/v1/usage_service_pb.js';
 import type { Config } from '../config/load.ts';
 import type { Conversations } from '../responses/conversations.ts';
+import { cacheMethods } from '../rpc/admin-cache.ts';
 import { keyMethods } from '../rpc/admin-keys.ts';
 import type { AdminKeysApi } from '../rpc/admin-keys-api.ts';
 import { adminLimitMethods } from '../rpc/admin-limits.ts';
+import type { CacheApi } from '../rpc/cache-api.ts';
 import { type OnFailure, principalKey } from '../rpc/call-context.ts';
 import type { ChatApi } from '../rpc/chat-api.ts';
 import { chatService } from '../rpc/chat-service.ts';
@@ -48,6 +50,7 @@ export interface RpcParts {
   readonly tools: ToolApi;
   readonly usage: UsageApi;
   readonly rateLimits: LimitsApi;
+  readonly cache: CacheApi;
   readonly serving: Serving;
   readonly refused: OnFailure;
 }
@@ -88,6 +91,7 @@ export function rpcHandler(parts: RpcParts): ReturnType<typeof connectNodeAdapte
       router.service(AdminService, {
         ...keyMethods(parts.adminKeys, refused),
         ...adminLimitMethods(parts.rateLimits, refused),
+        ...cacheMethods(parts.cache, refused),
       });
       router.service(
         Health,

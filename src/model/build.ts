@@ -245,6 +245,7 @@ export const gatewayOptions = (rest?: Init<GatewayOptions>): GatewayOptions => (
   finishWhenAbandoned: false,
   cmsMode: '',
   approvedToolCalls: [],
+  noStore: false,
   ...rest,
 });
 
@@ -313,6 +314,8 @@ export const callReport = (provider: string, upstreamModel: string): CallReport 
   costIncomplete: false,
   tries: [],
   model: '',
+  cache: '',
+  cacheAgeSeconds: 0,
 });
 
 export const upstreamAttempt = (

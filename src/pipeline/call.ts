@@ -41,6 +41,8 @@ interface AnyCall {
   used?: (usage: Usage) => void;
   /** Resolves when the provider may be asked; set where that is being found out. */
   admitted?: Promise<unknown>;
+  /** Its text was found sensitive: nothing of it is kept. */
+  sensitive?: boolean;
 }
 
 /** APIs in which an answer can be asked for; all but OpenAI's responses are ways to say the same. */

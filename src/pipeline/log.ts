@@ -103,6 +103,7 @@ function writeLine(log: Logger, call: Call, { began, firstOutput, error, usage }
           ...(usage.cachedTokens === undefined ? {} : { cached_tokens: usage.cachedTokens }),
           ...(usage.reasoningTokens === undefined ? {} : { reasoning_tokens: usage.reasoningTokens }),
         }),
+    ...(call.report.cache === '' ? {} : { cache: call.report.cache }),
     ...(call.report.costUsd === '' ? {} : { cost_usd: call.report.costUsd }),
   };
   if (error === null) log.info('call', fields);

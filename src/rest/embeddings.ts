@@ -1,8 +1,17 @@
 import { isObject } from '../codec/json.ts';
 import { decodeEmbeddingsRequest } from '../codec/openai-embeddings/decode-request.ts';
 import { encodeEmbeddingsResponse } from '../codec/openai-embeddings/encode-response.ts';
+import { cacheControl } from '../rpc/cache-control.ts';
 import type { EmbeddingsApi } from '../rpc/embeddings-api.ts';
-import { booleanHeader, clientOf, type Exchange, type RestHandler, readJson, sendJson } from './exchange.ts';
+import {
+  booleanHeader,
+  clientOf,
+  type Exchange,
+  header,
+  type RestHandler,
+  readJson,
+  sendJson,
+} from './exchange.ts';
 import { reportHeaders } from './report.ts';
 
 /** What the embeddings routes are set to. */
@@ -21,6 +30,9 @@ export const openaiEmbeddings =
     const { request, encoding } = decodeEmbeddingsRequest(body);
     const dropParams = booleanHeader(exchange, 'X-Drop-Params');
     if (dropParams !== undefined) request.dropParams = dropParams;
+    const { forceRefresh, noStore } = cacheControl(header(exchange, 'cache-control'));
+    if (forceRefresh) request.forceRefresh = true;
+    if (noStore) request.noStore = true;
     const context = { requestId: exchange.requestId, face: 'openai.embeddings', ...clientOf(exchange) };
     const response = await api.createEmbeddings(request, context);
     sendJson(exchange, 200, encodeEmbeddingsResponse(response, encoding), reportHeaders(response.callReport));

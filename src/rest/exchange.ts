@@ -76,8 +76,12 @@ const bodyReasons = {
   client_gone: ErrorReason.CANCELLED,
 } as const;
 
-/** The request's body as JSON. @param mayBeEmpty gives null for no body @throws GatewayError when it is too large, cut off or not JSON */
-export async function readJson(exchange: Exchange, maxBytes: number, mayBeEmpty = false): Promise<unknown> {
+/**
+ * The request's body as JSON.
+ * @param whenEmpty what stands for an empty body, where it may be
+ * @throws GatewayError when it is too large, cut off or not JSON
+ */
+export async function readJson(exchange: Exchange, maxBytes: number, whenEmpty?: unknown): Promise<unknown> {
   let body: Buffer;
   try {
     body = await readBody(exchange.req, maxBytes);
@@ -85,7 +89,7 @@ export async function readJson(exchange: Exchange, maxBytes: number, mayBeEmpty 
     if (!(error instanceof BodyError)) throw error;
     throw new GatewayError(bodyReasons[error.problem], error.message, { cause: error });
   }
-  if (mayBeEmpty && body.length === 0) return null;
+  if (body.length === 0 && whenEmpty !== undefined) return whenEmpty;
   if (!isUtf8(body)) throw invalidRequest('body', 'the body is not valid UTF-8');
   try {
     return parseJson(body.toString('utf8'));

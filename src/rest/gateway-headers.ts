@@ -2,6 +2,7 @@ import type { GatewayOptions } from '../../gen/llmgateway/v1/generation_pb.js';
 import { fallbackBounds, type HeaderOptions, toolNameBounds } from '../codec/gateway-options.ts';
 import { invalidRequest } from '../errors/gateway-error.ts';
 import * as build from '../model/build.ts';
+import { cacheControl } from '../rpc/cache-control.ts';
 import { booleanHeader, type Exchange, header } from './exchange.ts';
 
 /**
@@ -59,10 +60,19 @@ export function applyHeaders(
   const dropParams = booleanHeader(exchange, 'X-Drop-Params');
   const cmsMode = header(exchange, 'x-cms-mode') ?? '';
   const standIns = fallbacks(exchange);
-  const isNone = dropParams === undefined && sessionId === '' && cmsMode === '' && names === null;
+  const { forceRefresh, noStore } = cacheControl(header(exchange, 'cache-control'));
+  const isNone =
+    !forceRefresh &&
+    !noStore &&
+    dropParams === undefined &&
+    sessionId === '' &&
+    cmsMode === '' &&
+    names === null;
   if (isNone && standIns.length === 0) return;
   const options = build.gatewayOptions({ ...request.options });
   if (names !== null) options.gatewayTools = [...names];
+  if (forceRefresh) options.forceRefresh = true;
+  if (noStore) options.noStore = true;
   if (dropParams !== undefined) options.dropParams = dropParams;
   if (cmsMode !== '') options.cmsMode = cmsMode;
   if (standIns.length > 0) options.fallbacks = standIns;

@@ -36,7 +36,7 @@ export const resetRateLimits =
   (api: LimitsApi): RestHandler =>
   async (exchange) => {
     requireAdmin(exchange.principal);
-    const body = (await readJson(exchange, maxBodyBytes, true)) ?? {};
+    const body = await readJson(exchange, maxBodyBytes, {});
     if (!isObject(body)) throw invalidRequest('body', 'the body has to be a JSON object');
     const user = body['user_id'] ?? null;
     const tenant = body['tenant'] ?? '';

@@ -25,6 +25,8 @@ export function reportHeaders(
   const codes = new Set([...report.warnings, ...unsaid].map(({ code }) => code));
   if (codes.size > 0) headers['x-warnings'] = [...codes].join(', ');
   if (whole && report.costUsd !== '') headers['x-cost-usd'] = report.costUsd;
+  if (report.cache !== '') headers['x-cache'] = report.cache.toUpperCase();
+  if (report.cache === 'hit') headers['age'] = String(report.cacheAgeSeconds);
   tellContext(report, (name, value) => {
     headers[name] = value;
   });

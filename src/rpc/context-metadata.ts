@@ -2,6 +2,7 @@ import type { CreateChatCompletionRequest } from '../../gen/llmgateway/v1/chat_s
 import type { CallReport } from '../../gen/llmgateway/v1/completion_pb.js';
 import * as build from '../model/build.ts';
 import { tellLimits } from '../model/limit-headers.ts';
+import { cacheControl } from './cache-control.ts';
 
 /**
  * Tells how full the model's context is in reply headers, which on RPC are response metadata. Nothing for calls that have no such report.
@@ -36,5 +37,12 @@ export function applyMetadata(request: CreateChatCompletionRequest, metadata: He
     .map((name) => name.trim())
     .filter((name) => name !== '')
     .slice(0, 16);
+  const { forceRefresh, noStore } = cacheControl(metadata.get('cache-control') ?? undefined);
+  if (forceRefresh || noStore) {
+    const options = build.gatewayOptions({ ...request.options });
+    options.forceRefresh ||= forceRefresh;
+    options.noStore ||= noStore;
+    request.options = options;
+  }
   if (fallbacks.length > 0) request.options = build.gatewayOptions({ ...request.options, fallbacks });
 }

@@ -1,4 +1,5 @@
 import type { KeyStore } from '../auth/store.ts';
+import type { CacheStore } from '../cache/store.ts';
 import type { RedisAddress } from '../config/redis-url.ts';
 import { MemoryLimits } from '../limits/memory-store.ts';
 import type { LimitStore } from '../limits/store.ts';
@@ -8,6 +9,7 @@ import type { SessionStore } from '../sessions/store.ts';
 import type { ToolStore } from '../tools/store.ts';
 import type { BudgetStore, UsageStore } from '../usage/store.ts';
 import { EmbeddedBudgets } from './embedded/budgets.ts';
+import { EmbeddedCache } from './embedded/cache.ts';
 import { checkDataDir, Database } from './embedded/database.ts';
 import { EmbeddedKeys } from './embedded/keys.ts';
 import { EmbeddedLimits } from './embedded/limits.ts';
@@ -16,6 +18,7 @@ import { EmbeddedSessions } from './embedded/sessions.ts';
 import { EmbeddedTools } from './embedded/tools.ts';
 import { EmbeddedUsage } from './embedded/usage.ts';
 import { RedisBudgets } from './redis/budgets.ts';
+import { RedisCache } from './redis/cache.ts';
 import { RedisConnection, type StoreObserver } from './redis/connection.ts';
 import { RedisKeys } from './redis/keys.ts';
 import { RedisLimits } from './redis/limits.ts';
@@ -38,6 +41,9 @@ export interface StoreOptions {
   readonly limitEmbedded: 'memory' | 'file';
   /** See RedisConnectionOptions. */
   readonly onCommand?: StoreObserver;
+  /** Bounds of the cache of answers. */
+  readonly cacheMaxSize: number;
+  readonly cacheMaxBytes: number;
 }
 
 /** Where the gateway keeps what has to outlive a call. */
@@ -51,6 +57,7 @@ export interface Stores {
   readonly limits: LimitStore;
   /** Whether a store that other processes have is in reach; null for the embedded one. */
   readonly well: () => boolean | null;
+  readonly cache: CacheStore;
   close(): void;
 }
 
@@ -61,6 +68,7 @@ const sweepMs = 60_000;
 export function openStores(options: StoreOptions, log: Logger): Stores {
   const { redisUrl: address, redisTimeoutMs: timeoutMs, dataDir: dir, dataMaxBytes: maxBytes } = options;
   const { usageRetentionMs: keepMs, limitLeaseMs, limitEmbedded } = options;
+  const bounds = { maxEntries: options.cacheMaxSize, maxBytes: options.cacheMaxBytes };
   if (address !== null) {
     const { onCommand } = options;
     const redis = new RedisConnection({
@@ -78,6 +86,7 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
       keys: new RedisKeys(redis),
       limits: new RedisLimits(redis, limitLeaseMs),
       well: () => redis.well,
+      cache: new RedisCache(redis, bounds),
       close: () => redis.close(),
     };
   }
@@ -89,7 +98,9 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
   const budgets = new EmbeddedBudgets(database);
   const fileLimits = limitEmbedded === 'file' ? new EmbeddedLimits(database, limitLeaseMs) : null;
   const swept = [sessions, responses, usage, budgets, ...(fileLimits === null ? [] : [fileLimits])];
+  const cache = new EmbeddedCache(bounds);
   const sweep = (): void => {
+    cache.sweep();
     if (!database.opened) return;
     try {
       const more = swept.filter((store) => store.sweep());
@@ -109,6 +120,7 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
     keys: new EmbeddedKeys(database),
     limits: fileLimits ?? new MemoryLimits(),
     well: () => null,
+    cache,
     close() {
       clearInterval(timer);
       database.close();

@@ -560,6 +560,171 @@ export declare type RevokeKeyResponse = Message<"llmgateway.v1.RevokeKeyResponse
 export declare const RevokeKeyResponseSchema: GenMessage<RevokeKeyResponse>;
 
 /**
+ * Which answers; without any field all of them.
+ *
+ * @generated from message llmgateway.v1.ClearCacheRequest
+ */
+export declare type ClearCacheRequest = Message<"llmgateway.v1.ClearCacheRequest"> & {
+  /**
+   * Those whose name it fits: "<owner>_<model>_<hash>", with * for any text and ? for any character. Default: all.
+   *
+   * @generated from field: string pattern = 1;
+   */
+  pattern: string;
+
+  /**
+   * Those that a call of this owner brought. Default: everybody's.
+   *
+   * @generated from field: string user_id = 2;
+   */
+  userId: string;
+
+  /**
+   * Those of this tenant. Default: all tenants'.
+   *
+   * @generated from field: optional string tenant = 3;
+   */
+  tenant?: string | undefined;
+};
+
+/**
+ * Describes the message llmgateway.v1.ClearCacheRequest.
+ * Use `create(ClearCacheRequestSchema)` to create a new message.
+ */
+export declare const ClearCacheRequestSchema: GenMessage<ClearCacheRequest>;
+
+/**
+ * How many there were.
+ *
+ * @generated from message llmgateway.v1.ClearCacheResponse
+ */
+export declare type ClearCacheResponse = Message<"llmgateway.v1.ClearCacheResponse"> & {
+  /**
+   * Answers that were deleted.
+   *
+   * @generated from field: uint32 entries_cleared = 1;
+   */
+  entriesCleared: number;
+};
+
+/**
+ * Describes the message llmgateway.v1.ClearCacheResponse.
+ * Use `create(ClearCacheResponseSchema)` to create a new message.
+ */
+export declare const ClearCacheResponseSchema: GenMessage<ClearCacheResponse>;
+
+/**
+ * Has no fields.
+ *
+ * @generated from message llmgateway.v1.GetCacheStatusRequest
+ */
+export declare type GetCacheStatusRequest = Message<"llmgateway.v1.GetCacheStatusRequest"> & {
+};
+
+/**
+ * Describes the message llmgateway.v1.GetCacheStatusRequest.
+ * Use `create(GetCacheStatusRequestSchema)` to create a new message.
+ */
+export declare const GetCacheStatusRequestSchema: GenMessage<GetCacheStatusRequest>;
+
+/**
+ * The cache as it is. The entries are those of the store, which gateways may share; the counts of calls are this gateway's since its start.
+ *
+ * @generated from message llmgateway.v1.GetCacheStatusResponse
+ */
+export declare type GetCacheStatusResponse = Message<"llmgateway.v1.GetCacheStatusResponse"> & {
+  /**
+   * Whether answers are kept at all.
+   *
+   * @generated from field: bool enabled = 1;
+   */
+  enabled: boolean;
+
+  /**
+   * Answers in it.
+   *
+   * @generated from field: uint64 total_entries = 2;
+   */
+  totalEntries: bigint;
+
+  /**
+   * Their size in bytes, as they are stored.
+   *
+   * @generated from field: uint64 total_size_bytes = 3;
+   */
+  totalSizeBytes: bigint;
+
+  /**
+   * Age of the oldest in seconds; unset when there is none.
+   *
+   * @generated from field: optional double oldest_entry_age_seconds = 4;
+   */
+  oldestEntryAgeSeconds?: number | undefined;
+
+  /**
+   * Age of the newest in seconds; unset when there is none.
+   *
+   * @generated from field: optional double newest_entry_age_seconds = 5;
+   */
+  newestEntryAgeSeconds?: number | undefined;
+
+  /**
+   * How often an answer was used, on average; unset where the store does not know.
+   *
+   * @generated from field: optional double average_access_count = 6;
+   */
+  averageAccessCount?: number | undefined;
+
+  /**
+   * Answers that it has room for.
+   *
+   * @generated from field: uint64 max_size = 7;
+   */
+  maxSize: bigint;
+
+  /**
+   * Calls that were answered from it.
+   *
+   * @generated from field: uint64 hits = 8;
+   */
+  hits: bigint;
+
+  /**
+   * Calls that asked it in vain.
+   *
+   * @generated from field: uint64 misses = 9;
+   */
+  misses: bigint;
+
+  /**
+   * Calls that got the answer of an equal call at the same time.
+   *
+   * @generated from field: uint64 shared = 10;
+   */
+  shared: bigint;
+
+  /**
+   * Calls that wanted a new answer.
+   *
+   * @generated from field: uint64 refreshed = 11;
+   */
+  refreshed: bigint;
+
+  /**
+   * Times that it could not be read or written.
+   *
+   * @generated from field: uint64 errors = 12;
+   */
+  errors: bigint;
+};
+
+/**
+ * Describes the message llmgateway.v1.GetCacheStatusResponse.
+ * Use `create(GetCacheStatusResponseSchema)` to create a new message.
+ */
+export declare const GetCacheStatusResponseSchema: GenMessage<GetCacheStatusResponse>;
+
+/**
  * What administrators do. UNAUTHENTICATED without the admin token (or a key or token of an administrator), PERMISSION_DENIED for others
  * and where no admin token is set. REST: /admin.
  *
@@ -636,6 +801,26 @@ export declare const AdminService: GenService<{
     methodKind: "unary";
     input: typeof ResetRateLimitsRequestSchema;
     output: typeof ResetRateLimitsResponseSchema;
+  },
+  /**
+   * Deletes answers from the cache. REST: POST /cache/clear.
+   *
+   * @generated from rpc llmgateway.v1.AdminService.ClearCache
+   */
+  clearCache: {
+    methodKind: "unary";
+    input: typeof ClearCacheRequestSchema;
+    output: typeof ClearCacheResponseSchema;
+  },
+  /**
+   * What is in the cache, and how often it was of use. REST: GET /cache/status.
+   *
+   * @generated from rpc llmgateway.v1.AdminService.GetCacheStatus
+   */
+  getCacheStatus: {
+    methodKind: "unary";
+    input: typeof GetCacheStatusRequestSchema;
+    output: typeof GetCacheStatusResponseSchema;
   },
 }>;
 

@@ -354,6 +354,21 @@ export declare type CallReport = Message<"llmgateway.v1.CallReport"> & {
    * @generated from field: llmgateway.v1.RateLimitReport rate_limits = 20;
    */
   rateLimits?: RateLimitReport | undefined;
+
+  /**
+   * What the cache of answers had to do with it: "hit" when the answer is from there, "shared" when it is that of an equal call at the
+   * same time, "miss" when the provider was asked; empty when the call has nothing to do with it.
+   *
+   * @generated from field: string cache = 15;
+   */
+  cache: string;
+
+  /**
+   * With "hit": how old the answer is, in seconds.
+   *
+   * @generated from field: uint32 cache_age_seconds = 16;
+   */
+  cacheAgeSeconds: number;
 };
 
 /**

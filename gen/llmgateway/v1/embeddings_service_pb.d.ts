@@ -116,6 +116,20 @@ export declare type CreateEmbeddingsRequest = Message<"llmgateway.v1.CreateEmbed
   dropParams?: boolean | undefined;
 
   /**
+   * See GatewayOptions.force_refresh.
+   *
+   * @generated from field: optional bool force_refresh = 7;
+   */
+  forceRefresh?: boolean | undefined;
+
+  /**
+   * See GatewayOptions.no_store.
+   *
+   * @generated from field: optional bool no_store = 8;
+   */
+  noStore?: boolean | undefined;
+
+  /**
    * Keys that the dialect has and this message does not.
    *
    * @generated from field: llmgateway.v1.Extras extras = 15;

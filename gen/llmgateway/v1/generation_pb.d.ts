@@ -677,6 +677,13 @@ export declare type GatewayOptions = Message<"llmgateway.v1.GatewayOptions"> & {
    * @generated from field: repeated string approved_tool_calls = 9;
    */
   approvedToolCalls: string[];
+
+  /**
+   * The answer is not kept in the cache. Default: false. With `force_refresh` the call has nothing to do with it.
+   *
+   * @generated from field: bool no_store = 20;
+   */
+  noStore: boolean;
 };
 
 /**

@@ -49,6 +49,7 @@ const bodyKeys: ReadonlySet<string> = new Set([
   'fallbacks',
   'drop_params',
   'force_refresh',
+  'no_store',
   'finish_when_abandoned',
 ]);
 const bodyKeysAndChoice: ReadonlySet<string> = new Set([...bodyKeys, 'tool_choice']);

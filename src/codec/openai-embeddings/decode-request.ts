@@ -56,6 +56,12 @@ export function decodeEmbeddingsRequest(json: unknown): DecodedEmbeddingsRequest
       case 'drop_params':
         if (value !== null) request.dropParams = readBoolean(value, key);
         break;
+      case 'force_refresh':
+        if (value !== null) request.forceRefresh = readBoolean(value, key);
+        break;
+      case 'no_store':
+        if (value !== null) request.noStore = readBoolean(value, key);
+        break;
       default:
         unknown = keepMember(unknown, key, value, key);
     }

@@ -1,0 +1,86 @@
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import {
+  type CreateChatCompletionResponse,
+  CreateChatCompletionResponseSchema,
+} from '../../gen/llmgateway/v1/chat_service_pb.js';
+import { type CallReport, FinishReason } from '../../gen/llmgateway/v1/completion_pb.js';
+import {
+  type CreateEmbeddingsResponse,
+  CreateEmbeddingsResponseSchema,
+} from '../../gen/llmgateway/v1/embeddings_service_pb.js';
+import * as build from '../model/build.ts';
+
+// Answers as they are kept: a byte that says what follows, when it was made in eight bytes (a double, milliseconds since 1970), and the answer in
+// Protobuf's form, with as much of its report as holds for whoever gets it later.
+
+const kinds = { chat: 1, embeddings: 2 } as const;
+const headBytes = 9;
+
+export interface KeptAnswers {
+  readonly chat: CreateChatCompletionResponse;
+  readonly embeddings: CreateEmbeddingsResponse;
+}
+export type AnswerKind = keyof KeptAnswers;
+
+const schemas = { chat: CreateChatCompletionResponseSchema, embeddings: CreateEmbeddingsResponseSchema };
+
+/** What of a report holds for later calls, too. @param from how much it said before the provider was asked */
+export function lastingReport(report: CallReport, from: { warnings: number; dropped: number }): CallReport {
+  const { provider, upstreamModel, model } = report;
+  const lasting = build.callReport(provider, upstreamModel);
+  lasting.model = model;
+  lasting.warnings = report.warnings.slice(from.warnings);
+  lasting.droppedParams = report.droppedParams.slice(from.dropped);
+  return lasting;
+}
+
+/** Adds to a call's report what an answer's that was not made for it says. */
+export function addLasting(report: CallReport, lasting: CallReport): void {
+  report.provider = lasting.provider;
+  report.upstreamModel = lasting.upstreamModel;
+  report.model = lasting.model;
+  report.warnings.push(...lasting.warnings);
+  for (const name of lasting.droppedParams) {
+    if (!report.droppedParams.includes(name)) report.droppedParams.push(name);
+  }
+  report.costUsd = '0';
+}
+
+export function encodeEntry<K extends AnswerKind>(
+  kind: K,
+  answer: KeptAnswers[K],
+  report: CallReport,
+  madeMs: number,
+): Uint8Array {
+  const body = toBinary(schemas[kind], { ...answer, callReport: report } as never);
+  const entry = Buffer.allocUnsafe(headBytes + body.length);
+  entry[0] = kinds[kind];
+  entry.writeDoubleBE(madeMs, 1);
+  entry.set(body, headBytes);
+  return entry;
+}
+
+/** When an entry was made; null for what is none of this kind. */
+export function madeAt(kind: AnswerKind, entry: Uint8Array): number | null {
+  if (entry.length < headBytes || entry[0] !== kinds[kind]) return null;
+  return new DataView(entry.buffer, entry.byteOffset).getFloat64(1);
+}
+
+/** A new copy of the answer. @throws Error for what is damaged */
+export const decodeEntry = <K extends AnswerKind>(kind: K, entry: Uint8Array): KeptAnswers[K] =>
+  fromBinary(schemas[kind] as never, entry.subarray(headBytes)) as KeptAnswers[K];
+
+/** Whether an answer came to its proper end: not cut off, not withheld, no call of a tool. */
+export const isWhole = ({ choices, toolMessages }: CreateChatCompletionResponse): boolean =>
+  choices.length > 0 &&
+  toolMessages.length === 0 &&
+  choices.every(
+    ({ finishReason, message }) =>
+      finishReason === FinishReason.STOP &&
+      message !== undefined &&
+      message.parts.every(({ content }) => content.case !== 'toolCall'),
+  );
+
+/** What vectors take at least, in bytes; encoding them to find out would cost more. */
+export const vectorBytes = ({ embeddings }: CreateEmbeddingsResponse): number =>
+  embeddings.reduce((sum, { values }) => sum + 4 * values.length, 0);

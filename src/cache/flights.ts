@@ -1,0 +1,55 @@
+import { Flight, type FlightRoom } from './flight.ts';
+
+export interface FlightsOptions {
+  /** Memory for all of them, in bytes. */
+  readonly maxBytes: number;
+  /** For one of them. */
+  readonly maxFlightBytes: () => number;
+}
+
+/** Answers that are on their way and that others may share, by their keys. */
+export class Flights implements FlightRoom {
+  readonly #options: FlightsOptions;
+  readonly #flights = new Map<string, Flight>();
+  #bytes = 0;
+
+  constructor(options: FlightsOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#flights.size;
+  }
+
+  /** What they keep for those who come later, about, in bytes. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get maxFlightBytes(): number {
+    return this.#options.maxFlightBytes();
+  }
+
+  /** One that can be shared. */
+  find(key: string): Flight | undefined {
+    return this.#flights.get(key);
+  }
+
+  /** A new one, which others find from now on. */
+  begin(key: string): Flight {
+    const flight: Flight = new Flight(this, () => {
+      if (this.#flights.get(key) === flight) this.#flights.delete(key);
+    });
+    this.#flights.set(key, flight);
+    return flight;
+  }
+
+  take(bytes: number): boolean {
+    this.#bytes += bytes;
+    return this.#bytes <= this.#options.maxBytes;
+  }
+
+  give(bytes: number): void {
+    this.#bytes -= bytes;
+  }
+}

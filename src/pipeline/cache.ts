@@ -1,0 +1,359 @@
+import type { CreateChatCompletionResponse } from '../../gen/llmgateway/v1/chat_service_pb.js';
+import type { CallReport } from '../../gen/llmgateway/v1/completion_pb.js';
+import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
+import type { AnswerCache, Found } from '../cache/answer-cache.ts';
+import {
+  type AnswerKind,
+  addLasting,
+  decodeEntry,
+  encodeEntry,
+  isWhole,
+  type KeptAnswers,
+  lastingReport,
+  vectorBytes,
+} from '../cache/entry.ts';
+import type { Flight, Rider } from '../cache/flight.ts';
+import { chatKey, embeddingsKey, placesText } from '../cache/key.ts';
+import { isDeterministic, mayKeep } from '../cache/may-keep.ts';
+import { GatewayError } from '../errors/gateway-error.ts';
+import { Assembler, type OpaqueReader } from '../model/assemble.ts';
+import { completionEvents } from '../model/completion-events.ts';
+import { type EventStream, type StreamEvent, tapEvents } from '../model/events.ts';
+import type { Call, Handler, Reply, Stage } from './call.ts';
+import type { Route } from './route.ts';
+
+export interface CacheStageOptions {
+  readonly cache: AnswerCache;
+  /** See Assembler. */
+  readonly readOpaque: OpaqueReader;
+}
+
+type Answer = KeptAnswers[AnswerKind];
+
+/** What equal calls at the same time share: one is made for the first of them. */
+interface Shared {
+  readonly flight: Flight;
+  /** Whose call it is. */
+  readonly principalId: string;
+  readonly streamed: boolean;
+  /** Of the first call; the stages behind write to it. */
+  readonly report: CallReport;
+  /** The whole answer, once it is there. */
+  answer: Uint8Array | null;
+  readonly from: { readonly warnings: number; readonly dropped: number };
+}
+
+/**
+ * Answers a call with what an equal one was answered, or is being answered. A stream and a whole are equal: either is given as the other. Only
+ * for calls whose answer hangs on nothing but what is asked; all others pass.
+ */
+export function cacheStage({ cache, readOpaque }: CacheStageOptions): Stage {
+  const shared = new WeakMap<Flight, Shared>();
+
+  return (next) => (call) => {
+    if (!isCacheable(call, cache)) return next(call);
+    const { forceRefresh, noStore } = wishesOf(call);
+    if (forceRefresh && noStore) return next(call);
+    const key = keyFor(call);
+    if (key === null) return next(call);
+    if (forceRefresh) {
+      cache.count('refreshed');
+      return alone(call, key, next);
+    }
+    const under = cache.flights.find(key);
+    if (under !== undefined) return share(under, call, key, noStore, next);
+    const found = cache.find(call.kind, key);
+    if (found instanceof Promise) return found.then((late) => afterLookup(late, call, key, noStore, next));
+    return afterLookup(found, call, key, noStore, next);
+  };
+
+  /** Null when it cannot be made: then the call goes on as without a cache. */
+  function keyFor(call: Call): string | null {
+    try {
+      return keyOf(call);
+    } catch (error) {
+      cache.failed(error);
+      return null;
+    }
+  }
+
+  function afterLookup(
+    found: Found | null,
+    call: Call,
+    key: string,
+    noStore: boolean,
+    next: Handler,
+  ): Promise<Reply> {
+    if (found !== null) {
+      const reply = replayed(found, call);
+      if (reply !== null) {
+        cache.count('hit');
+        return Promise.resolve(reply);
+      }
+    }
+    // Others may have asked while the store was.
+    const under = cache.flights.find(key);
+    if (under !== undefined) return share(under, call, key, noStore, next);
+    cache.count('miss');
+    call.report.cache = 'miss';
+    return noStore ? next(call) : lead(call, key, next);
+  }
+
+  /** The provider is asked for this call only; what it answers is kept. */
+  async function alone(call: Call, key: string, next: Handler): Promise<Reply> {
+    call.report.cache = 'miss';
+    const from = spokenSoFar(call.report);
+    const reply = await next(call);
+    if (reply.kind === 'stream') {
+      const assembler = new Assembler(readOpaque);
+      let bytes = 0;
+      const { maxEntryBytes } = cache.terms();
+      const events = tapEvents(reply.events, {
+        events(batch) {
+          for (const { event } of batch) bytes += event.case === 'delta' ? event.value.text.length : 0;
+          if (bytes > maxEntryBytes) return;
+          assembler.add(batch);
+          if (assembler.finished) keep(call, key, 'chat', () => assembler.response(), from);
+        },
+      });
+      return { kind: 'stream', events };
+    }
+    if (reply.kind !== 'count' && reply.kind !== 'compaction')
+      keep(call, key, call.kind, () => reply.response, from);
+    return reply;
+  }
+
+  /** The provider is asked for this call and for all equal ones that come meanwhile. */
+  async function lead(call: Call, key: string, next: Handler): Promise<Reply> {
+    const flight = cache.flights.begin(key);
+    const { report, principal, stream: streamed } = call;
+    const from = spokenSoFar(report);
+    const all: Shared = { flight, principalId: principal.id, streamed, report, answer: null, from };
+    shared.set(flight, all);
+    const rider = flight.board(call, ownEvents(null));
+    let whole: Reply | null = null;
+    next(flown(call, flight)).then(
+      (reply) => {
+        if (reply.kind === 'stream') {
+          flight.streams(reply.events, (batches) => {
+            if (batches !== null) keep(call, key, 'chat', () => assembled(batches), from);
+          });
+          return;
+        }
+        whole = reply;
+        if (reply.kind !== 'count' && reply.kind !== 'compaction') {
+          all.answer = keep(call, key, call.kind, () => reply.response, from, flight.riders > 1);
+        }
+        flight.arrived();
+      },
+      (error: unknown) => flight.failed(error),
+    );
+    await rider.ready();
+    return whole ?? { kind: 'stream', events: rider };
+  }
+
+  /** Gets what an equal call is answered. */
+  async function share(
+    flight: Flight,
+    call: Call,
+    key: string,
+    noStore: boolean,
+    next: Handler,
+  ): Promise<Reply> {
+    const all = shared.get(flight) as Shared;
+    const { report } = call;
+    const rider = flight.board(call, ownEvents(report));
+    try {
+      await rider.ready();
+    } catch (error) {
+      // What concerns who asked first is not the fault of who asked later.
+      if (isAskersOwn(error) && all.principalId !== call.principal.id && !call.signal.aborted) {
+        return afterLookup(null, call, key, noStore, next);
+      }
+      throw ownError(error, call);
+    }
+    if (!all.streamed && all.answer === null) return next(call);
+    cache.count('shared');
+    addLasting(report, lastingReport(all.report, all.from));
+    report.cache = 'shared';
+    if (all.answer !== null) return asAsked(decodeEntry(call.kind, all.answer), call);
+    if (call.stream) return { kind: 'stream', events: failingFor(call, rider) };
+    return asAsked(await wholeOf(failingFor(call, rider)), call);
+  }
+
+  async function wholeOf(events: EventStream): Promise<CreateChatCompletionResponse> {
+    const assembler = new Assembler(readOpaque);
+    for (;;) {
+      const result = await events.next();
+      if (result.done) return assembler.response();
+      assembler.add(result.value);
+    }
+  }
+
+  function assembled(batches: readonly (readonly StreamEvent[])[]): CreateChatCompletionResponse {
+    const assembler = new Assembler(readOpaque);
+    for (const batch of batches) assembler.add(batch);
+    return assembler.response();
+  }
+
+  /**
+   * Keeps an answer, if it is one to be kept. Never fails.
+   * @param wanted others wait for it, whether it is kept or not
+   * @returns the answer as it is kept; null when nobody needs it, or it cannot be
+   */
+  function keep(
+    call: Call,
+    key: string,
+    kind: AnswerKind,
+    answerOf: () => Answer,
+    from: Shared['from'],
+    wanted = false,
+  ): Uint8Array | null {
+    const { report, principal, request } = call;
+    try {
+      const answer = answerOf();
+      const isToBeKept = isOwnModels(call) && isWorthIt(kind, answer, cache.terms().maxEntryBytes);
+      if (!isToBeKept && !wanted) return null;
+      const entry = encodeEntry(kind, answer as never, lastingReport(report, from), cache.now);
+      const { tenant, owner } = principal;
+      if (isToBeKept) cache.keep(key, { tenant, owner, model: request.model }, entry);
+      return entry;
+    } catch (error) {
+      cache.failed(error);
+      return null;
+    }
+  }
+}
+
+/** Whether the answer of a call hangs on nothing but what is asked. */
+function isCacheable(call: Call, cache: AnswerCache): boolean {
+  if (call.sensitive === true || call.plan === undefined) return false;
+  if (call.kind === 'embeddings') return true;
+  if (call.tools !== undefined || call.session !== undefined) return false;
+  if (!mayKeep(call.request, call.api === 'responses')) return false;
+  return !cache.terms().deterministicOnly || isDeterministic(call.request);
+}
+
+/** Encoding vectors to find out how large they are would cost more than it is worth. */
+const isWorthIt = (kind: AnswerKind, answer: Answer, maxBytes: number): boolean =>
+  kind === 'chat'
+    ? isWhole(answer as KeptAnswers['chat'])
+    : vectorBytes(answer as KeptAnswers['embeddings']) <= maxBytes;
+
+function wishesOf(call: Call): { readonly forceRefresh: boolean; readonly noStore: boolean } {
+  const wishes = call.kind === 'chat' ? call.request.options : call.request;
+  return { forceRefresh: wishes?.forceRefresh === true, noStore: wishes?.noStore === true };
+}
+
+function keyOf(call: Call): string {
+  const { tenant } = call.principal;
+  const places = placesText(call.plan as NonNullable<Call['plan']>);
+  return call.kind === 'chat'
+    ? chatKey({ tenant, api: call.api ?? 'chat', places }, call.request)
+    : embeddingsKey({ tenant, api: '', places }, call.request);
+}
+
+const spokenSoFar = ({ warnings, droppedParams }: CallReport): Shared['from'] => ({
+  warnings: warnings.length,
+  dropped: droppedParams.length,
+});
+
+/** The answer of a model that stood in would outlive the other's trouble. */
+function isOwnModels({ plan, report, route }: Call): boolean {
+  if (plan === undefined) return false;
+  if (report.model !== '') return report.model === plan.model;
+  return (route as Route).upstreamModel === report.upstreamModel;
+}
+
+/** The call as it goes on: for all who wait, and as long as any of them does. */
+const flown = (call: Call, flight: Flight): Call =>
+  Object.defineProperty({ ...call, signal: flight.signal }, 'deadline', {
+    get: () => flight.deadline,
+    enumerable: true,
+  });
+
+/** The reply that an entry makes; null for one that cannot be read. */
+function replayed({ entry, ageMs }: Found, call: Call): Reply | null {
+  let answer: Answer;
+  try {
+    answer = decodeEntry(call.kind, entry);
+  } catch {
+    return null;
+  }
+  const { report } = call;
+  if (answer.callReport !== undefined) addLasting(report, answer.callReport);
+  report.cache = 'hit';
+  report.cacheAgeSeconds = Math.floor(ageMs / 1_000);
+  return asAsked(answer, call);
+}
+
+/** An answer that is the call's own, in the form that was asked for. */
+function asAsked(answer: Answer, call: Call): Reply {
+  const { report } = call;
+  answer.callReport = report;
+  if (call.kind === 'embeddings') {
+    return { kind: 'embeddings', response: answer as KeptAnswers['embeddings'] };
+  }
+  const response = answer as KeptAnswers['chat'];
+  if (!call.stream) return { kind: 'unary', response };
+  const own = ownEvents(report);
+  const events = completionEvents(response);
+  return {
+    kind: 'stream',
+    events: {
+      next: async () => {
+        const result = await events.next();
+        return result.done ? result : { done: false, value: own(result.value) };
+      },
+      return: () => events.return(),
+    },
+  };
+}
+
+/**
+ * Makes copies of what a reader may change of the events that others read as well.
+ * @param report tells of the reader's own call; null for the one whose report the events have
+ */
+const ownEvents =
+  (report: CallReport | null) =>
+  (batch: readonly StreamEvent[]): readonly StreamEvent[] => {
+    const own = new Array<StreamEvent>(batch.length);
+    for (let i = 0; i < batch.length; i++) own[i] = ownEvent(batch[i] as StreamEvent, report);
+    return own;
+  };
+
+function ownEvent(one: StreamEvent, report: CallReport | null): StreamEvent {
+  const { event } = one;
+  switch (event.case) {
+    case 'delta':
+      return { ...one, event: { case: 'delta', value: { ...event.value } } };
+    case 'started':
+      if (report === null) return one;
+      return { ...one, event: { case: 'started', value: { ...event.value, callReport: report } } };
+    case 'finished':
+      if (report === null) return one;
+      return { ...one, event: { case: 'finished', value: { ...event.value, callReport: report } } };
+    default:
+      return one;
+  }
+}
+
+const isAskersOwn = (error: unknown): boolean =>
+  error instanceof GatewayError &&
+  (error.reason === ErrorReason.BUDGET_EXHAUSTED ||
+    error.reason === ErrorReason.RATE_LIMITED ||
+    error.reason === ErrorReason.PERMISSION_DENIED);
+
+/** An error is told with the id of the request that it ends. */
+const ownError = (error: unknown, { signal }: Call): unknown =>
+  error instanceof GatewayError && error !== signal.reason
+    ? new GatewayError(error.reason, error.rawMessage, error.facts)
+    : error;
+
+const failingFor = (call: Call, rider: Rider): EventStream => ({
+  next: () =>
+    rider.next().catch((error: unknown) => {
+      throw ownError(error, call);
+    }),
+  return: () => rider.return(),
+});
