@@ -4,6 +4,7 @@ import {
   type Part,
   type ReasoningPart,
   Role,
+  type ToolCall,
 } from '../../gen/llmgateway/v1/message_pb.js';
 import type { Item } from '../../gen/llmgateway/v1/responses_service_pb.js';
 import * as build from './build.ts';
@@ -39,6 +40,14 @@ export function messagesOf(items: readonly Item[]): Message[] {
     if (kind.case === 'gatewayCall') {
       const { call, result } = kind.value;
       if (call === undefined || result === undefined) continue;
+      const answer = build.message(Role.TOOL, [build.part({ case: 'toolResult', value: result })]);
+      // A call that was approved stands already in the turn that made it, and waits for its answer there.
+      const waiting = round?.number === kind.value.round ? -1 : placeOfResult(messages, call);
+      if (waiting !== -1) {
+        messages.splice(waiting, 0, answer);
+        turn = round = null;
+        continue;
+      }
       // Calls of one round stand together, and so do their answers.
       if (round?.number !== kind.value.round) {
         const asked: Message = turn ?? build.message(Role.ASSISTANT, []);
@@ -46,7 +55,7 @@ export function messagesOf(items: readonly Item[]): Message[] {
         round = { number: kind.value.round, asked };
       }
       round.asked.parts.push(build.part({ case: 'toolCall', value: call }));
-      messages.push(build.message(Role.TOOL, [build.part({ case: 'toolResult', value: result })]));
+      messages.push(answer);
       turn = null;
       continue;
     }
@@ -63,6 +72,23 @@ export function messagesOf(items: readonly Item[]): Message[] {
     if (message !== null) messages.push(message);
   }
   return messages;
+}
+
+/** Where the result of a call belongs that the model's last turn made and nobody has answered; -1 when there is none. */
+function placeOfResult(messages: readonly Message[], { id, name }: ToolCall): number {
+  const last = messages.findLastIndex(({ role }) => role === Role.ASSISTANT);
+  const made = messages[last]?.parts.some(
+    ({ content: { case: kind, value } }) => kind === 'toolCall' && value.id === id && value.name === name,
+  );
+  if (!made) return -1;
+  let at = last + 1;
+  for (; messages[at]?.role === Role.TOOL; at++) {
+    const answers = messages[at]?.parts.some(
+      ({ content: { case: kind, value } }) => kind === 'toolResult' && value.toolCallId === id,
+    );
+    if (answers) return -1;
+  }
+  return at;
 }
 
 /** Two messages without id would run into one. */

@@ -9,7 +9,7 @@ import type {
 } from '../../gen/llmgateway/v1/embeddings_service_pb.js';
 import type { Message } from '../../gen/llmgateway/v1/message_pb.js';
 import type { CompactResponseResponse } from '../../gen/llmgateway/v1/responses_service_pb.js';
-import type { EventStream } from '../model/events.ts';
+import type { EventStream, StreamEvent } from '../model/events.ts';
 import type { TraceContext } from '../observability/trace.ts';
 import type { Tool } from '../tools/tool.ts';
 import type { Route } from './route.ts';
@@ -96,6 +96,16 @@ export type CallKind = Call['kind'];
 export interface UnaryReply {
   readonly kind: 'unary';
   readonly response: CreateChatCompletionResponse;
+  /** What a stream would have told of tools of the gateway that its message does not show. */
+  readonly told?: ToldOfTools;
+}
+
+/** Events about the gateway's tools, for those who keep a conversation whole. */
+export interface ToldOfTools {
+  /** Of calls that were approved: before all else. */
+  readonly before: readonly StreamEvent[];
+  /** Of calls in the last answer, beside those of the client's tools. */
+  readonly after: readonly StreamEvent[];
 }
 
 /** The answer to a chat call as it comes; the upstream has produced its first event. */

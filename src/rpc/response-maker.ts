@@ -5,7 +5,6 @@ import type {
   ResponseParameters,
 } from '../../gen/llmgateway/v1/responses_service_pb.js';
 import { type GatewayError, invalidRequest, toGatewayError } from '../errors/gateway-error.ts';
-import { completionEvents } from '../model/completion-events.ts';
 import type { EventStream } from '../model/events.ts';
 import type { ChatCall, Reply } from '../pipeline/call.ts';
 import { type ClientWatch, watchSignal } from '../pipeline/call-signal.ts';
@@ -23,7 +22,7 @@ import { patienceMs, persist } from '../responses/persist.ts';
 import type { Rebuilt } from '../responses/rebuild.ts';
 import { ResponseRun } from '../responses/run.ts';
 import type { NewResponse, ResponseFacts, ResponseStore } from '../responses/store.ts';
-import { roundEvents } from '../responses/tool-rounds.ts';
+import { answerEvents } from '../responses/tool-rounds.ts';
 import type { Watchers } from '../responses/watchers.ts';
 import { withIds } from '../responses/with-ids.ts';
 import { beginCall } from './call-context.ts';
@@ -106,12 +105,8 @@ export class ResponseMaker {
       const lifeCycle = new LifeCycle({ response, newId: making.newId, now: nowSeconds });
       const unheard: ResponseEvent[] = [];
       lifeCycle.begin(unheard);
-      lifeCycle.add(roundEvents(reply.response.toolMessages), unheard);
-      for (const events = completionEvents(reply.response); ; ) {
-        const result = await events.next();
-        if (result.done) break;
-        lifeCycle.add(result.value, unheard);
-      }
+      const { before, after } = reply.told ?? {};
+      lifeCycle.add(await answerEvents(reply.response, before, after), unheard);
       if (reply.response.callReport !== undefined) response.callReport = reply.response.callReport;
       await this.#beforeEnd(making, response);
       // The answer is there: it is worth waiting for the store.
