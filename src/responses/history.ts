@@ -4,6 +4,7 @@ import { conversationNotFound, itemNotFound, previousNotFound, previousNotOver }
 import { isConversationId, isResponseId, responseOfItem } from './ids.ts';
 import { decodeBody, decodeItems } from './items.ts';
 import type { ResponseStore } from './store.ts';
+import { isSame } from './with-ids.ts';
 
 /** Names of fields as the client wrote them. */
 export interface FieldNames {
@@ -34,12 +35,13 @@ export async function resolveContext(
   fields: FieldNames,
 ): Promise<Context> {
   const history = await historyOf(store, tenant, asked, fields);
-  const known = new Map<string, Item>();
-  for (const item of history) if (item.id !== '') known.set(item.id, item);
+  const before = new Map<string, Item>();
+  for (const item of history) if (item.id !== '') before.set(item.id, item);
+  const known = new Map(before);
   const input: Item[] = [];
   for (const [i, item] of asked.input.entries()) {
     if (item.kind.case !== 'reference') {
-      input.push(item);
+      if (item.id === '' || !isSame(item, before.get(item.id))) input.push(item);
       continue;
     }
     const { id } = item.kind.value;
