@@ -4,6 +4,7 @@ import { conversationNotFound, itemNotFound, previousNotFound, previousNotOver }
 import { isConversationId, isResponseId, responseOfItem } from './ids.ts';
 import { decodeBody, decodeItems } from './items.ts';
 import type { ResponseStore } from './store.ts';
+import { isSame } from './with-ids.ts';
 
 /** Names of fields as the client wrote them. */
 export interface FieldNames {
@@ -35,13 +36,15 @@ export async function resolveContext(
   fields: FieldNames,
 ): Promise<Context> {
   const history = await historyOf(store, tenant, asked, fields);
-  const known = new Map<string, Item>();
-  for (const item of history) if (item.id !== '') known.set(item.id, item);
+  const before = new Map<string, Item>();
+  for (const item of history) if (item.id !== '') before.set(item.id, item);
+  const known = new Map(before);
   const find = async (id: string): Promise<Item | undefined> =>
     known.get(id) ?? (await findItem(store, tenant, id, known));
   const input: Item[] = [];
   for (const [i, item] of asked.input.entries()) {
     if (item.kind.case !== 'reference') {
+      if (item.id !== '' && isSame(item, before.get(item.id))) continue;
       const whole = asked.store !== false && lacksState(item) ? await find(item.id) : undefined;
       input.push(whole?.kind.case === 'reasoning' ? whole : item);
       continue;

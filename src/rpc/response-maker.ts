@@ -11,8 +11,8 @@ import { type ClientWatch, watchSignal } from '../pipeline/call-signal.ts';
 import { chatRequestOf } from '../responses/chat-request.ts';
 import { addToConversation } from '../responses/conversations.ts';
 import { tooLarge } from '../responses/errors.ts';
-import { resolveContext } from '../responses/history.ts';
-import { itemIds, newResponseId, responseOfItem } from '../responses/ids.ts';
+import { type FieldNames, resolveContext } from '../responses/history.ts';
+import { itemIds, newItemId, newResponseId, responseOfItem } from '../responses/ids.ts';
 import { encodeBody, encodeItems } from '../responses/items.ts';
 import { Keeper } from '../responses/keeper.ts';
 import { LifeCycle } from '../responses/life-cycle.ts';
@@ -24,7 +24,7 @@ import { ResponseRun } from '../responses/run.ts';
 import type { NewResponse, ResponseFacts, ResponseStore } from '../responses/store.ts';
 import { answerEvents } from '../responses/tool-rounds.ts';
 import type { Watchers } from '../responses/watchers.ts';
-import { withIds } from '../responses/with-ids.ts';
+import { withDistinctIds, withIds } from '../responses/with-ids.ts';
 import { beginCall } from './call-context.ts';
 import { newResponseCall } from './response-call.ts';
 import type { ResponseCallContext, ResponsesApiParts, ResponseTerms } from './responses-api.ts';
@@ -82,14 +82,16 @@ export class ResponseMaker {
         `Invalid '${fields.store}': background responses have to be stored.`,
       );
     }
+    checkInput(asked, fields);
     const { history, input } = await resolveContext(this.store, tenant, asked, fields);
     const id = newResponseId();
     const newId = itemIds(id);
-    const added = withIds(input, newId);
+    const items = withDistinctIds([...history, ...withIds(input, newId)], newId);
+    const added = items.slice(history.length);
     const nowUs = Date.now() * 1_000;
     const facts = { id, createdUs: nowUs, expiresUs: nowUs + this.#terms.ttlMs * 1_000 };
     const response = newResponse(id, nowSeconds(), { ...asked, input: [] });
-    return { tenant, response, items: [...history, ...added], added, facts, newId };
+    return { tenant, response, items, added, facts, newId };
   }
 
   /** Makes a response and hands it out when it is done. */
@@ -278,15 +280,14 @@ export class ResponseMaker {
   }
 
   /** What has to be there when the end is told: the conversation's new turn, and items under ids of the provider's. */
-  async #beforeEnd({ tenant, added, facts }: Making, { parameters, output }: Response): Promise<void> {
+  async #beforeEnd({ tenant, items, added, facts }: Making, { parameters, output }: Response): Promise<void> {
     const conversation = parameters?.conversationId ?? '';
     if (conversation !== '') {
-      const { maxBytes } = this.#terms;
-      const turn = [...added, ...output];
-      await persist(
-        () => addToConversation(this.store, tenant, conversation, turn, maxBytes),
-        this.#patienceMs,
-      );
+      const bounds = { maxBytes: this.#terms.maxBytes, patienceMs: this.#patienceMs };
+      // Not every provider's ids are unique over responses.
+      const known = items.map((item) => item.id);
+      const turn = { given: added, made: withDistinctIds(output, newItemId, known) };
+      await addToConversation(this.store, tenant, conversation, turn, bounds);
     }
     if (parameters?.store === false) return;
     const others = output.map(({ id }) => id).filter((id) => id !== '' && responseOfItem(id) === null);
@@ -318,6 +319,17 @@ export class ResponseMaker {
     if (bytes > maxBytes) throw tooLarge(`the response ${facts.id}`, maxBytes);
     await this.store.create(tenant, { ...facts, body, input, open });
   }
+}
+
+/** A request that says nothing, nor goes on from anything, asks for nothing. */
+function checkInput({ input, ...asked }: ResponseParameters, fields: FieldNames): void {
+  const { previousResponseId, conversationId, promptJson, options } = asked;
+  if (input.length > 0 || (options?.sessionId ?? '') !== '') return;
+  if (previousResponseId !== '' || conversationId !== '' || promptJson !== '') return;
+  throw invalidRequest(
+    fields.input,
+    `Missing '${fields.input}': one of it, ${fields.previous}, ${fields.conversation} and prompt has to be there.`,
+  );
 }
 
 const survives = ({ options, background }: ResponseParameters): boolean =>

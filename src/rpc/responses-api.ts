@@ -122,7 +122,8 @@ export function responsesApi(parts: ResponsesApiParts): ResponsesApi {
     const { tenant } = context;
     const { signal, release } = beginCall(context, limits);
     const bury = (): Promise<void> => background.bury(tenant, id);
-    return follow({ store, tenant, id, from, watchers, signal, bury, onOver: release });
+    const { after: field } = context.fields;
+    return follow({ store, tenant, id, from, field, watchers, signal, bury, onOver: release });
   }
 
   /** Ends a response at which nobody works. */
@@ -151,7 +152,7 @@ export function responsesApi(parts: ResponsesApiParts): ResponsesApi {
     async resumeResponse(id, from, context) {
       const { open, eventCount } = await read(context.tenant, id);
       if (!open && eventCount === 0) throw notStreamed(context.fields.stream);
-      // Events of one under way may have been told before they are seen here.
+      // One under way may come to it.
       if (!open && from > eventCount) throw noSuchEvent(from - 1, eventCount - 1, context.fields.after);
       return following(id, from, context);
     },
