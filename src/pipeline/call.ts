@@ -67,6 +67,8 @@ export interface ChatCall extends AnyCall {
   readonly stream: boolean;
   /** What is asked. */
   request: CreateChatCompletionRequest;
+  /** How many items of a responses request its last messages are. */
+  readonly inputCount?: number;
   /** The oldest messages may be left out where the model does not take all of them. */
   truncates?: boolean;
   /** What is wanted is not an answer but a summary, in which the conversation can go on. */

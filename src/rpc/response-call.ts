@@ -3,12 +3,13 @@ import * as build from '../model/build.ts';
 import type { ChatCall } from '../pipeline/call.ts';
 import type { CallContext } from './call-context.ts';
 
-/** A call that came by the Responses API. */
+/** A call that came by the Responses API. @param inputCount how many items the client gave */
 export const newResponseCall = (
   request: CreateChatCompletionRequest,
   context: CallContext,
   stream: boolean,
   signal: AbortSignal,
+  inputCount: number,
 ): ChatCall => ({
   kind: 'chat',
   api: 'responses',
@@ -17,6 +18,7 @@ export const newResponseCall = (
   stream,
   signal,
   request,
+  inputCount,
   route: null,
   report: context.report ?? build.callReport('', ''),
 });

@@ -101,7 +101,10 @@ export class ResponseMaker {
     const { signal, release } = beginCall(this.#watched(asked, context), this.#parts.limits);
     try {
       const request = this.#request(asked, making);
-      const reply = await this.#handle(newResponseCall(request, context, false, signal), context);
+      const reply = await this.#handle(
+        newResponseCall(request, context, false, signal, making.added.length),
+        context,
+      );
       if (reply.kind !== 'unary') throw new Error('a unary call was not answered with a completion');
       const { response } = making;
       const lifeCycle = new LifeCycle({ response, newId: making.newId, now: nowSeconds });
@@ -216,7 +219,7 @@ export class ResponseMaker {
     context: ResponseCallContext,
     signal: AbortSignal,
   ): Promise<EventStream> {
-    const call = newResponseCall(this.#request(asked, making), context, true, signal);
+    const call = newResponseCall(this.#request(asked, making), context, true, signal, making.added.length);
     const reply = await this.#handle(call, context);
     if (reply.kind !== 'stream') throw new Error('a streaming call was answered without a stream');
     return reply.events;

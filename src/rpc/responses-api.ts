@@ -192,7 +192,7 @@ export function responsesApi(parts: ResponsesApiParts): ResponsesApi {
       try {
         const { history, input } = await resolveContext(store, context.tenant, asked, context.fields);
         const request = chatRequestOf({ ...asked, input }, history);
-        const reply = await count(newResponseCall(request, context, false, signal));
+        const reply = await count(newResponseCall(request, context, false, signal, input.length));
         if (reply.kind !== 'count') throw new Error('a call for a count was not answered with one');
         return reply.count;
       } catch (error) {
@@ -210,7 +210,13 @@ export function responsesApi(parts: ResponsesApiParts): ResponsesApi {
           const { input: field } = context.fields;
           throw invalidRequest(field, `Invalid '${field}': there is nothing to compact.`);
         }
-        const call = newResponseCall(chatRequestOf({ ...asked, input: [] }, items), context, false, signal);
+        const call = newResponseCall(
+          chatRequestOf({ ...asked, input: [] }, items),
+          context,
+          false,
+          signal,
+          input.length,
+        );
         call.compacts = true;
         const reply = await handle(call);
         if (reply.kind === 'compaction') return reply.response;
