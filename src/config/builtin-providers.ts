@@ -143,6 +143,7 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
       reasoningKey: 'reasoning',
       historyReasoning: 'send',
       historyImages: 'send',
+      fileUrls: 'send',
       cacheMarker: 'cache_control',
       reasoningBudget: 'reasoning.max_tokens',
     },

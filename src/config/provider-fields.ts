@@ -206,6 +206,7 @@ export const dialectFields = {
   history_reasoning: oneOf(['drop', 'send', 'required']),
   history_annotations: oneOf(['drop', 'send']),
   history_images: oneOf(['drop', 'send']),
+  file_urls: oneOf(['refuse', 'send']),
   developer_role: oneOf(['keep', 'system']),
   stream_usage: flag,
   cache_marker: oneOf(['prompt_cache_breakpoint', 'cache_control', 'none']),

@@ -4,11 +4,13 @@ import {
   type Part,
   type ReasoningPart,
   Role,
+  type ToolCall,
 } from '../../gen/llmgateway/v1/message_pb.js';
 import type { Item } from '../../gen/llmgateway/v1/responses_service_pb.js';
 import * as build from './build.ts';
 import { item as buildItem, reasoningItem } from './build-responses.ts';
 import { isCompaction, messageOfCompaction } from './compaction.ts';
+import { attachSignatures, thoughtSignatureFormat } from './picture-signatures.ts';
 
 // Two views of one conversation. Items are what the responses API lists: each thing said, thought, called or answered by itself. Messages
 // are turns: all that the model produced until somebody else speaks is one message, in its order.
@@ -39,6 +41,14 @@ export function messagesOf(items: readonly Item[]): Message[] {
     if (kind.case === 'gatewayCall') {
       const { call, result } = kind.value;
       if (call === undefined || result === undefined) continue;
+      const answer = build.message(Role.TOOL, [build.part({ case: 'toolResult', value: result })]);
+      // A call that was approved stands already in the turn that made it, and waits for its answer there.
+      const waiting = round?.number === kind.value.round ? -1 : placeOfResult(messages, call);
+      if (waiting !== -1) {
+        messages.splice(waiting, 0, answer);
+        turn = round = null;
+        continue;
+      }
       // Calls of one round stand together, and so do their answers.
       if (round?.number !== kind.value.round) {
         const asked: Message = turn ?? build.message(Role.ASSISTANT, []);
@@ -46,12 +56,12 @@ export function messagesOf(items: readonly Item[]): Message[] {
         round = { number: kind.value.round, asked };
       }
       round.asked.parts.push(build.part({ case: 'toolCall', value: call }));
-      messages.push(build.message(Role.TOOL, [build.part({ case: 'toolResult', value: result })]));
+      messages.push(answer);
       turn = null;
       continue;
     }
     round = null;
-    const parts = partsOfTurn(item, turn);
+    const parts = partsOfTurn(item);
     if (parts !== null) {
       if (turn === null || startsAnew(item, turn)) messages.push((turn = build.message(Role.ASSISTANT, [])));
       turn.parts.push(...parts);
@@ -62,7 +72,27 @@ export function messagesOf(items: readonly Item[]): Message[] {
     const message = messageOf(item);
     if (message !== null) messages.push(message);
   }
+  for (const message of messages) {
+    if (message.role === Role.ASSISTANT) message.parts = attachSignatures(message.parts);
+  }
   return messages;
+}
+
+/** Where the result of a call belongs that the model's last turn made and nobody has answered; -1 when there is none. */
+function placeOfResult(messages: readonly Message[], { id, name }: ToolCall): number {
+  const last = messages.findLastIndex(({ role }) => role === Role.ASSISTANT);
+  const made = messages[last]?.parts.some(
+    ({ content: { case: kind, value } }) => kind === 'toolCall' && value.id === id && value.name === name,
+  );
+  if (!made) return -1;
+  let at = last + 1;
+  for (; messages[at]?.role === Role.TOOL; at++) {
+    const answers = messages[at]?.parts.some(
+      ({ content: { case: kind, value } }) => kind === 'toolResult' && value.toolCallId === id,
+    );
+    if (answers) return -1;
+  }
+  return at;
 }
 
 /** Two messages without id would run into one. */
@@ -70,18 +100,19 @@ const startsAnew = ({ id, kind }: Item, turn: Message): boolean =>
   kind.case === 'message' && id === '' && turn.parts.some(({ content }) => content.case === 'text');
 
 /** What an item adds to a turn of the model's; null when it is somebody else's. */
-function partsOfTurn(item: Item, turn: Message | null): Part[] | null {
+function partsOfTurn(item: Item): Part[] | null {
   const { kind } = item;
   switch (kind.case) {
     case 'message':
       return kind.value.role === Role.ASSISTANT ? withItem(kind.value.parts, item) : null;
     case 'toolCall':
-      return withItem([build.part({ case: 'toolCall', value: kind.value })], item);
+      return withItem([build.part({ case: 'toolCall', value: { ...kind.value } })], item);
     case 'reasoning':
       return withItem(reasoningParts(item.id, kind.value.parts, kind.value.encryptedContent), item);
     case 'opaque':
       if (isCompaction(kind.value)) return null;
-      return isModels(kind.value.type) || (turn !== null && kind.value.dialect !== 'openai.responses')
+      // What other dialects have as items is what their providers' own tools did.
+      return isModels(kind.value.type) || kind.value.dialect !== 'openai.responses'
         ? withItem([build.part({ case: 'opaque', value: kind.value })], item)
         : null;
     default:
@@ -91,7 +122,10 @@ function partsOfTurn(item: Item, turn: Message | null): Part[] | null {
 
 /** The pieces of an item of reasoning; what only its provider can read is on the last one. */
 function reasoningParts(id: string, parts: readonly ReasoningPart[], encrypted: string): Part[] {
-  const pieces = parts.map((value) => ({ ...value, id: value.id === '' ? id : value.id }));
+  // A thought signature with an id is that of a call or a picture.
+  const isNamed = ({ id: own, format }: ReasoningPart): boolean =>
+    own !== '' || format === thoughtSignatureFormat;
+  const pieces = parts.map((value) => (isNamed(value) ? value : { ...value, id }));
   if (encrypted !== '') {
     const last = pieces.pop() ?? build.reasoning('', { id, summary: true });
     pieces.push({ ...last, encrypted, format: last.format === '' ? 'openai-responses-v1' : last.format });

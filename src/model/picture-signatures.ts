@@ -127,3 +127,30 @@ function attached(part: Part): Part {
   const { encrypted: signature, format } = part.content.value;
   return build.part({ case: 'reasoning', value: build.reasoning('', { signature, format }) });
 }
+
+/** Whether a part is the signature of a tool call or a picture, whose id it has. */
+export const isSignatureById = ({ content }: Part): boolean =>
+  content.case === 'reasoning' &&
+  content.value.format === thoughtSignatureFormat &&
+  content.value.id !== '' &&
+  content.value.encrypted !== '';
+
+/**
+ * Moves the signatures of tool calls and pictures, which come as encrypted details with an id, to where they belong: into their
+ * calls, right after their pictures.
+ * @returns the parts in that order
+ */
+export function attachSignatures(parts: Part[]): Part[] {
+  if (!parts.some(isSignatureById)) return parts;
+  const attached = (part: Part): boolean => {
+    if (part.content.case !== 'reasoning' || !isSignatureById(part)) return false;
+    const { id, encrypted: signature } = part.content.value;
+    for (const { content: other } of parts) {
+      if (other.case !== 'toolCall' || other.value.id !== id) continue;
+      other.value.signature = signature;
+      return true;
+    }
+    return false;
+  };
+  return attachPictureSignatures(parts.filter((part) => !attached(part)));
+}

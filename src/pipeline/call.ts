@@ -10,7 +10,7 @@ import type {
 import type { Message } from '../../gen/llmgateway/v1/message_pb.js';
 import type { CompactResponseResponse } from '../../gen/llmgateway/v1/responses_service_pb.js';
 import type { Principal } from '../auth/principal.ts';
-import type { EventStream } from '../model/events.ts';
+import type { EventStream, StreamEvent } from '../model/events.ts';
 import type { TraceContext } from '../observability/trace.ts';
 import type { Tool } from '../tools/tool.ts';
 import type { Route, RoutePlan } from './route.ts';
@@ -82,6 +82,8 @@ export interface ChatCall extends AnyCall {
   readonly stream: boolean;
   /** What is asked. */
   request: CreateChatCompletionRequest;
+  /** How many items of a responses request its last messages are. */
+  readonly inputCount?: number;
   /** The oldest messages may be left out where the model does not take all of them. */
   truncates?: boolean;
   /** What is wanted is not an answer but a summary, in which the conversation can go on. */
@@ -111,6 +113,16 @@ export type CallKind = Call['kind'];
 export interface UnaryReply {
   readonly kind: 'unary';
   readonly response: CreateChatCompletionResponse;
+  /** What a stream would have told of tools of the gateway that its message does not show. */
+  readonly told?: ToldOfTools;
+}
+
+/** Events about the gateway's tools, for those who keep a conversation whole. */
+export interface ToldOfTools {
+  /** Of calls that were approved: before all else. */
+  readonly before: readonly StreamEvent[];
+  /** Of calls in the last answer, beside those of the client's tools. */
+  readonly after: readonly StreamEvent[];
 }
 
 /** The answer to a chat call as it comes; the upstream has produced its first event. */

@@ -6,6 +6,8 @@ import { GatewayError } from '../errors/gateway-error.ts';
 import * as build from '../model/build.ts';
 import { isProvidersCompaction, isTrigger } from '../model/compaction.ts';
 import { tapEvents } from '../model/events.ts';
+import { pictureOf } from '../model/picture-items.ts';
+import { withPlainOutputs } from '../responses/hosted-items.ts';
 import { hostedType } from '../responses/hosted-tools.ts';
 import { type Places, placed, withoutNamespaces } from '../responses/namespaces.ts';
 import type { ChatCall, Reply, Stage } from './call.ts';
@@ -73,7 +75,8 @@ async function inNamespaces(pending: Promise<Reply>, places: Places): Promise<Re
 
 function overChat(call: ChatCall): CreateChatCompletionRequest {
   const { extras, ...rest } = call.request;
-  const request = withoutHosted(call, withoutKept({ ...rest, messages: spokenPlainly(rest.messages) }));
+  const messages = spokenPlainly(withPictures(plainOutputs(call, rest.messages)));
+  const request = withoutHosted(call, withoutKept({ ...rest, messages }));
   if (extras === undefined) return request;
   const drop = call.request.options?.dropParams;
   const left: Record<string, unknown> = {};
@@ -82,6 +85,8 @@ function overChat(call: ChatCall): CreateChatCompletionRequest {
     if (meaning === undefined) left[key] = value;
     else if (meaning === 'neutral') {
       if (key === 'truncation' && value === 'auto') call.truncates = true;
+      const unknown = unknownWithin(key, value);
+      if (unknown !== undefined) left[key] = unknown;
     } else if (drop ?? meaning === 'dropped') call.report.droppedParams.push(key);
     else throw refusal(call, key, call.face === 'rpc' ? (rpcFields[key] ?? 'parameters.extras') : key);
   }
@@ -89,10 +94,62 @@ function overChat(call: ChatCall): CreateChatCompletionRequest {
   return { ...request, extras: build.extras(extras.dialect, JSON.stringify(left)) };
 }
 
+/** What of a member that means nothing to others no one knows, so that it is reported; undefined for nothing. */
+function unknownWithin(key: string, value: unknown): unknown {
+  if (Array.isArray(value)) {
+    const unknown = value.filter((one) => !included.has(one));
+    return key === 'include' && unknown.length > 0 ? unknown : undefined;
+  }
+  if (key !== 'reasoning' || typeof value !== 'object' || value === null) return undefined;
+  const { summary: _, generate_summary: __, ...unknown } = value as Record<string, unknown>;
+  return Object.keys(unknown).length > 0 ? unknown : undefined;
+}
+
+/** All that this API can include in an answer. */
+const included: ReadonlySet<unknown> = new Set([
+  'code_interpreter_call.outputs',
+  'computer_call_output.output.image_url',
+  'file_search_call.results',
+  'message.input_image.image_url',
+  'message.output_text.logprobs',
+  'reasoning.encrypted_content',
+  'web_search_call.action.sources',
+  'web_search_call.results',
+]);
+
 const rpcFields: Readonly<Record<string, string>> = {
   prompt: 'parameters.prompt_json',
   max_tool_calls: 'parameters.max_tool_calls',
 };
+
+/** What clients did for tools that only OpenAI's models have. @throws GatewayError UNSUPPORTED_PARAMETER when that is all they say */
+function plainOutputs(call: ChatCall, given: readonly Message[]): readonly Message[] {
+  const { messages, simplified, dropped, unsaid } = withPlainOutputs(given);
+  const { compacts = false, face, inputCount = 0, report } = call;
+  const input = face === 'rpc' ? 'parameters.input' : 'input';
+  if (unsaid !== -1 && !compacts) {
+    const place = inputCount - (given.length - unsaid);
+    throw refusal(call, `an item of type ${dropped.at(-1)}`, place < 0 ? input : `${input}[${place}]`);
+  }
+  if (simplified.length > 0) {
+    const what = [...new Set(simplified)].join(', ');
+    const explanation = `of calls and outputs of ${what} only the plain text is sent`;
+    report.warnings.push(build.warning('simplified_part', explanation, input));
+  }
+  if (dropped.length > 0) {
+    const explanation = `items of type ${[...new Set(dropped)].join(', ')} say nothing in plain text`;
+    report.warnings.push(build.warning('dropped_part', explanation, input));
+  }
+  return messages;
+}
+
+/** Pictures of earlier answers as all providers know them. */
+const withPictures = (messages: readonly Message[]): Message[] =>
+  messages.map((message) =>
+    message.role === Role.ASSISTANT
+      ? { ...message, parts: message.parts.map((part) => pictureOf(part) ?? part) }
+      : message,
+  );
 
 /** What a model has said: there is one way to say a text to it that all providers understand. */
 function spokenPlainly(messages: readonly Message[]): Message[] {

@@ -76,7 +76,7 @@ const leavesCalls = (call: ChatCall): boolean =>
 const approvedField = ({ face }: ChatCall): string =>
   face === 'rpc' ? 'options.approved_tool_calls' : 'approved_tool_calls';
 
-const nothingPending = { pending: [], settled: new Set<string>() };
+const nothingPending = { pending: [], settled: new Map<string, never>() };
 
 /** Makes sure that there is something to answer. @throws GatewayError INVALID_REQUEST */
 function checkTurn(call: ChatCall, history: Pick<History, 'pending' | 'settled'>): void {
@@ -133,9 +133,10 @@ class ToolCalls {
     signal.addEventListener('abort', this.#onAbort, { once: true });
     if (signal.aborted) this.#onAbort();
     try {
-      const early = pending.length > 0 ? await this.#runApproved(pending) : [];
+      const early = this.#settled();
+      if (pending.length > 0) early.push(...(await this.#runApproved(pending)));
       if (stream) return await this.#stream(early);
-      const reply = await this.#unary();
+      const reply = await this.#unary(early);
       this.#release();
       return reply;
     } catch (error) {
@@ -146,6 +147,16 @@ class ToolCalls {
 
   #release(): void {
     this.#call.signal.removeEventListener('abort', this.#onAbort);
+  }
+
+  /** What is told of calls that were run when they were approved first: responses keep it, which the one that ran them need not have. */
+  #settled(): StreamEvent[] {
+    if (this.#call.api !== 'responses') return [];
+    const round = this.#loop.rounds + 1;
+    return [...this.#history.settled.values()].flatMap(({ call, result }) => [
+      toolStarted(round, call),
+      toolFinished(round, result, 0),
+    ]);
   }
 
   /** @returns what a stream tells of it */
@@ -166,7 +177,7 @@ class ToolCalls {
     return events;
   }
 
-  async #unary(): Promise<UnaryReply> {
+  async #unary(before: readonly StreamEvent[]): Promise<UnaryReply> {
     const loop = this.#loop;
     let usage: Usage | undefined;
     for (;;) {
@@ -178,7 +189,11 @@ class ToolCalls {
       usage = sumUsage(usage, response.usage);
       const decision = loop.decide(answer, choice?.finishReason ?? FinishReason.UNSPECIFIED);
       if (decision.exhausted) this.#exhausted();
-      const results = decision.run.length > 0 ? await this.#run(decision.run) : [];
+      const round = loop.rounds + 1;
+      const after = decision.run.map((call) => toolStarted(round, call));
+      const onDone = (result: Message, durationMs: number): void =>
+        void after.push(toolFinished(round, result, durationMs));
+      const results = decision.run.length > 0 ? await this.#run(decision.run, onDone) : [];
       if (answer !== undefined && !decision.last) {
         loop.ran(answer, results);
         continue;
@@ -189,7 +204,7 @@ class ToolCalls {
       if (choice !== undefined && answer !== undefined && results.length > 0) {
         choice.message = loop.shown(answer);
       }
-      return reply;
+      return { ...reply, told: { before, after } };
     }
   }
 

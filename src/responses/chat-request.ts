@@ -4,6 +4,7 @@ import type { Item, ResponseParameters } from '../../gen/llmgateway/v1/responses
 import { dialectName } from '../codec/openai-responses/dialect.ts';
 import * as build from '../model/build.ts';
 import { messagesOf } from '../model/items.ts';
+import { withoutCutCalls } from './cut-calls.ts';
 
 /**
  * What is asked of a model to make a response: the form in which every provider understands it. What only this API has goes along as
@@ -14,7 +15,7 @@ export function chatRequestOf(
   asked: ResponseParameters,
   history: readonly Item[],
 ): CreateChatCompletionRequest {
-  const messages = messagesOf([...history, ...asked.input]);
+  const messages = messagesOf(withoutCutCalls([...history, ...asked.input]));
   if (asked.instructions !== '') {
     const parts = [build.textPart(asked.instructions)];
     messages.unshift(build.message(Role.SYSTEM, parts, { instructions: true }));

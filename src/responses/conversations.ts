@@ -1,17 +1,17 @@
 import { create } from '@bufbuild/protobuf';
-import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import {
   type Conversation,
   ConversationSchema,
   type Item,
 } from '../../gen/llmgateway/v1/responses_service_pb.js';
-import { GatewayError, invalidRequest } from '../errors/gateway-error.ts';
+import { invalidRequest } from '../errors/gateway-error.ts';
 import { conversationNotFound, itemNotFound, tooLarge } from './errors.ts';
 import { isConversationId, newConversationId, newItemId } from './ids.ts';
 import { decodeItems, encodeItems } from './items.ts';
 import type { Page, PageQuery } from './page.ts';
+import { persist } from './persist.ts';
 import type { ConversationFacts, ConversationItem, ResponseStore } from './store.ts';
-import { withIds } from './with-ids.ts';
+import { isSame, renamed, withDistinctIds, withIds } from './with-ids.ts';
 
 /** What holds for conversations. Read anew for each. */
 export interface ConversationTerms {
@@ -42,7 +42,7 @@ export class Conversations {
       expiresUs: nowUs + ttlMs * 1_000,
       metadataJson: JSON.stringify(metadata),
     };
-    const stored = storedItems(withIds(items, newItemId));
+    const stored = storedItems(withDistinctIds(withIds(items, newItemId), newItemId));
     let bytes = facts.metadataJson.length;
     for (const { body } of stored) bytes += body.length;
     if (bytes > maxBytes) throw tooLarge('the conversation', maxBytes);
@@ -71,9 +71,9 @@ export class Conversations {
   /** @returns the items as they are kept, each with an id */
   async addItems(tenant: string, id: string, items: readonly Item[]): Promise<Item[]> {
     await this.get(tenant, id);
-    const kept = withIds(items, newItemId);
-    await addToConversation(this.#store, tenant, id, kept, this.#terms().maxBytes);
-    return kept;
+    const turn = { given: withIds(items, newItemId), made: [] };
+    const { maxBytes } = this.#terms();
+    return addToConversation(this.#store, tenant, id, turn, { maxBytes, patienceMs: 0 });
   }
 
   async listItems(tenant: string, id: string, query: PageQuery, field: string): Promise<Page> {
@@ -109,23 +109,41 @@ function storedItems(items: readonly Item[]): ConversationItem[] {
   return items.map(({ id }, i) => ({ id, body: bodies[i] as Uint8Array }));
 }
 
+/** What is added to a conversation. Every item has an id. */
+interface Turn {
+  /** Of the client: what is there already, just so, is not added again. */
+  readonly given: readonly Item[];
+  /** Of the model: what is there already was said another time. */
+  readonly made: readonly Item[];
+}
+
 /**
- * Adds a turn to a conversation, whole. Every item has an id.
- * @throws GatewayError NOT_FOUND, ALREADY_EXISTS, REQUEST_TOO_LARGE, DEPENDENCY_UNAVAILABLE
+ * Adds a turn to a conversation, whole. An item whose id another one has gets a new id.
+ * @param patienceMs how long to wait for a store that is out of reach
+ * @returns the items as they are kept
+ * @throws GatewayError NOT_FOUND, REQUEST_TOO_LARGE, DEPENDENCY_UNAVAILABLE
  */
 export async function addToConversation(
   store: ResponseStore,
   tenant: string,
   id: string,
-  items: readonly Item[],
-  maxBytes: number,
-): Promise<void> {
-  if (items.length === 0) return;
-  const ids = new Set(items.map((item) => item.id));
-  if (ids.size < items.length) {
-    throw new GatewayError(ErrorReason.ALREADY_EXISTS, 'two items have the same id', { field: 'items' });
+  { given, made }: Turn,
+  { maxBytes, patienceMs }: { readonly maxBytes: number; readonly patienceMs: number },
+): Promise<Item[]> {
+  let kept = withDistinctIds([...given, ...made], newItemId);
+  let added = kept;
+  while (added.length > 0) {
+    const what = { items: storedItems(added), maxBytes, after: null };
+    const result = await persist(() => store.addItems(tenant, id, what), patienceMs);
+    if (result === 'saved') break;
+    if (result === 'gone') throw conversationNotFound(id, 'conversation');
+    if (result === 'full') throw tooLarge(`the conversation ${id}`, maxBytes);
+    const there = await persist(() => store.conversationItems(tenant, id), patienceMs);
+    if (there === null) throw conversationNotFound(id, 'conversation');
+    const others = new Map(decodeItems(there.map(({ body }) => body)).map((item) => [item.id, item]));
+    const isThere = kept.map((item, i) => i < given.length && isSame(item, others.get(item.id)));
+    kept = kept.map((item, i) => (isThere[i] || !others.has(item.id) ? item : renamed(item, newItemId)));
+    added = kept.filter((_, i) => !isThere[i]);
   }
-  const result = await store.addItems(tenant, id, { items: storedItems(items), maxBytes, after: null });
-  if (result === 'gone' || result === 'lost') throw conversationNotFound(id, 'conversation');
-  if (result === 'full') throw tooLarge(`the conversation ${id}`, maxBytes);
+  return kept;
 }

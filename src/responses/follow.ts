@@ -1,5 +1,5 @@
 import type { GatewayError } from '../errors/gateway-error.ts';
-import { responseNotFound } from './errors.ts';
+import { noSuchEvent, responseNotFound } from './errors.ts';
 import { endOfResponse, type ResponseEventStream } from './event-stream.ts';
 import { decodeEvents } from './items.ts';
 import { patienceMs, persist } from './persist.ts';
@@ -12,6 +12,8 @@ export interface FollowParts {
   readonly id: string;
   /** Number of the first event that is wanted. */
   readonly from: number;
+  /** Where the client named the one before. */
+  readonly field: string;
   readonly watchers: Watchers;
   /** Aborts when the client leaves or its time is up. */
   readonly signal: AbortSignal;
@@ -28,8 +30,8 @@ const pollMs = [20, 250] as const;
 
 /** The events of a stored response from a number on, and those that come: from the log, wherever the response is made. */
 export function follow(parts: FollowParts): ResponseEventStream {
-  const { store, tenant, id, watchers, signal, bury, onOver } = parts;
-  let at = parts.from;
+  const { store, tenant, id, from, field, watchers, signal, bury, onOver } = parts;
+  let at = from;
   let over = false;
 
   const end = (error: GatewayError | null): void => {
@@ -37,6 +39,12 @@ export function follow(parts: FollowParts): ResponseEventStream {
     over = true;
     onOver(error);
   };
+
+  /** One under way might have come to the event that the client named. */
+  async function checkFrom(): Promise<void> {
+    const { eventCount = 0 } = (await persist(() => store.read(tenant, id), patienceMs, signal)) ?? {};
+    if (from > eventCount) throw noSuchEvent(from - 1, eventCount - 1, field);
+  }
 
   return {
     async next() {
@@ -50,6 +58,7 @@ export function follow(parts: FollowParts): ResponseEventStream {
         try {
           page = await persist(() => store.events(tenant, id, at, pageSize), patienceMs, signal);
           if (page === null) throw responseNotFound(id, 'response_id');
+          if (page.over && page.events.length === 0 && at === from) await checkFrom();
         } catch (error) {
           end(error as GatewayError);
           throw error;

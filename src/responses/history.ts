@@ -4,6 +4,7 @@ import { conversationNotFound, itemNotFound, previousNotFound, previousNotOver }
 import { isConversationId, isResponseId, responseOfItem } from './ids.ts';
 import { decodeBody, decodeItems } from './items.ts';
 import type { ResponseStore } from './store.ts';
+import { isSame } from './with-ids.ts';
 
 /** Names of fields as the client wrote them. */
 export interface FieldNames {
@@ -24,7 +25,8 @@ export interface Context {
 }
 
 /**
- * The items that a request goes on from, and its own with references replaced by what they stand for.
+ * The items that a request goes on from, and its own with references replaced by what they stand for, and with the state of
+ * reasoning that they name by its id.
  * @throws GatewayError PREVIOUS_RESPONSE_NOT_FOUND, NOT_FOUND, INVALID_REQUEST, DEPENDENCY_UNAVAILABLE
  */
 export async function resolveContext(
@@ -34,22 +36,34 @@ export async function resolveContext(
   fields: FieldNames,
 ): Promise<Context> {
   const history = await historyOf(store, tenant, asked, fields);
-  const known = new Map<string, Item>();
-  for (const item of history) if (item.id !== '') known.set(item.id, item);
+  const before = new Map<string, Item>();
+  for (const item of history) if (item.id !== '') before.set(item.id, item);
+  const known = new Map(before);
+  const find = async (id: string): Promise<Item | undefined> =>
+    known.get(id) ?? (await findItem(store, tenant, id, known));
   const input: Item[] = [];
   for (const [i, item] of asked.input.entries()) {
     if (item.kind.case !== 'reference') {
-      input.push(item);
+      if (item.id !== '' && isSame(item, before.get(item.id))) continue;
+      const whole = asked.store !== false && lacksState(item) ? await find(item.id) : undefined;
+      input.push(whole?.kind.case === 'reasoning' ? whole : item);
       continue;
     }
     const { id } = item.kind.value;
-    const found = known.get(id) ?? (await findItem(store, tenant, id, known));
+    const found = await find(id);
     if (found === undefined) throw itemNotFound(id, `${fields.input}[${i}].id`);
     // What is in the history already is not said twice.
     if (!history.includes(found)) input.push(found);
   }
   return { history, input };
 }
+
+/** Reasoning that is sent back without what only its provider can read: its id stands for that. */
+const lacksState = ({ id, kind }: Item): boolean =>
+  id !== '' &&
+  kind.case === 'reasoning' &&
+  kind.value.encryptedContent === '' &&
+  kind.value.parts.every(({ signature, encrypted }) => signature === '' && encrypted === '');
 
 async function historyOf(
   store: ResponseStore,

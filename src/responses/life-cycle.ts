@@ -1,6 +1,6 @@
 import { type CallReport, FinishReason, type StreamFinished } from '../../gen/llmgateway/v1/completion_pb.js';
 import type { ErrorDetail } from '../../gen/llmgateway/v1/error_pb.js';
-import { type Part, type ReasoningPart, Role } from '../../gen/llmgateway/v1/message_pb.js';
+import { type Part, type ReasoningPart, Role, type ToolCall } from '../../gen/llmgateway/v1/message_pb.js';
 import {
   type Item,
   ItemPartKind,
@@ -9,11 +9,14 @@ import {
   ResponseStatus,
 } from '../../gen/llmgateway/v1/responses_service_pb.js';
 import { dialectName, stateFormat } from '../codec/openai-responses/dialect.ts';
+import { includesState } from '../codec/openai-responses/encode-response.ts';
 import * as build from '../model/build.ts';
 import { item as buildItem, reasoningItem } from '../model/build-responses.ts';
 import { isCompaction } from '../model/compaction.ts';
 import type { StreamEvent } from '../model/events.ts';
 import { isItem, itemExtras, withoutItem } from '../model/items.ts';
+import { begunPicture, itemOfPicture } from '../model/picture-items.ts';
+import { thoughtSignatureFormat } from '../model/picture-signatures.ts';
 import { type EventKind, isOwn, kindOf, OpenItem, type OpenPart, settle } from './open-item.ts';
 
 type Delta = Extract<StreamEvent['event'], { case: 'delta' }>['value'];
@@ -176,7 +179,9 @@ export class LifeCycle {
     }
   }
 
-  #startPart(number: number, content: Part, out: ResponseEvent[]): void {
+  #startPart(number: number, given: Part, out: ResponseEvent[]): void {
+    const content =
+      given.content.case === 'image' ? itemOfPicture(given.content.value, this.#newId('ig')) : given;
     const { content: kind } = content;
     let owner = this.#open.at(-1);
     if (owner === undefined || !continues(owner, content)) {
@@ -274,10 +279,27 @@ export class LifeCycle {
       return;
     }
     this.#push(out, ...owner.ended(part));
+    if (content.case === 'toolCall' && content.value.signature !== '' && this.#tellsState) {
+      this.#close(owner, ResponseStatus.COMPLETED, out);
+      this.#tellSignature(content.value, out);
+      return;
+    }
     // Reasoning that has no id is of a provider that does not number its items.
     const isWhole =
       owner.item.kind.case === 'toolCall' || (content.case === 'reasoning' && content.value.id === '');
     if (isWhole) this.#settled = owner;
+  }
+
+  get #tellsState(): boolean {
+    return includesState(this.#response.parameters?.include ?? []);
+  }
+
+  /** What only the call's provider can read comes as clients keep it: as reasoning. */
+  #tellSignature({ id, signature }: ToolCall, out: ResponseEvent[]): void {
+    const value = build.reasoning('', { id, encrypted: signature, format: thoughtSignatureFormat });
+    const item = buildItem(this.#newId('rs'), { case: 'reasoning', value: reasoningItem([value]) });
+    item.status = ResponseStatus.IN_PROGRESS;
+    this.#close(this.#openItem(item, out), ResponseStatus.COMPLETED, out);
   }
 
   #closeWaiting(out: ResponseEvent[]): void {
@@ -389,6 +411,8 @@ function beginningOf(kind: Item['kind']): Item['kind'] {
       return { case: kind.case, value: { ...kind.value, parts: [] } };
     case 'toolCall':
       return { case: kind.case, value: { ...kind.value } };
+    case 'opaque':
+      return { case: kind.case, value: begunPicture(kind.value) };
     default:
       return kind;
   }

@@ -170,7 +170,9 @@ export interface ResponseStore {
   listItems(tenant: string, id: string, query: ItemQuery): Promise<ItemQueryResult | null>;
   readItem(tenant: string, id: string, itemId: string): Promise<ConversationItem | null>;
   /**
-   * Items whose ids are there already stay as they are; when all are, this is a repetition, and is `saved`. `gone`: there is no such conversation; `lost`: there are other items than `after` says; `full`: it would be too large.
+   * All of them, which have different ids, or none. When all are there just so, this is a repetition, and is `saved`. `gone`: there is no
+   * such conversation; `lost`: an item with one of the ids is there, or there are other items than `after` says; `full`: it would be too
+   * large.
    */
   addItems(tenant: string, id: string, what: ItemAppend): Promise<'saved' | 'gone' | 'lost' | 'full'>;
   /** False when there is none. */

@@ -1,13 +1,35 @@
+import type { CreateChatCompletionResponse } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import { type Message, Role } from '../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../model/build.ts';
+import { completionEvents } from '../model/completion-events.ts';
 import type { StreamEvent } from '../model/events.ts';
+
+/**
+ * A whole answer as the events of the stream that would have said the same.
+ * @param before about tools that were run before the model was asked @param after about tools that ran beside the client's calls
+ */
+export async function answerEvents(
+  response: CreateChatCompletionResponse,
+  before: readonly StreamEvent[] = [],
+  after: readonly StreamEvent[] = [],
+): Promise<StreamEvent[]> {
+  const { value: answer = [] } = await completionEvents(response).next();
+  // The last one says that all is over.
+  return [
+    ...before,
+    ...roundEvents(response.toolMessages),
+    ...answer.slice(0, -1),
+    ...after,
+    ...answer.slice(-1),
+  ];
+}
 
 /**
  * The rounds in which the gateway ran tools as the events of the stream that would have said the same: what the model said in each, then
  * its calls and their results.
  * @param messages the model's turns, each followed by the results; see CreateChatCompletionResponse.tool_messages
  */
-export function roundEvents(messages: readonly Message[]): StreamEvent[] {
+function roundEvents(messages: readonly Message[]): StreamEvent[] {
   const events: StreamEvent[] = [];
   const results = new Map<string, Message['parts'][number]>();
   for (const { parts } of messages) {

@@ -6,7 +6,7 @@ import { encodeItem } from '../codec/openai-responses/encode-item.ts';
 import { GatewayError, invalidRequest } from '../errors/gateway-error.ts';
 import type { Conversations } from '../responses/conversations.ts';
 import { checkItems } from '../rpc/check-response.ts';
-import { type Exchange, type RestHandler, readJson, sendJson } from './exchange.ts';
+import { type Exchange, type RestHandler, readJson, sendJson, unescaped } from './exchange.ts';
 import { encodePage, pageQuery } from './responses.ts';
 
 /** What the routes of conversations are made of. */
@@ -114,7 +114,8 @@ function placeOf(exchange: Exchange): {
 } {
   const [id = '', verb = '', item = '', ...more] = exchange.path
     .replace(/^(\/v1)?\/conversations\//, '')
-    .split('/');
+    .split('/')
+    .map(unescaped);
   if ((verb !== '' && verb !== 'items') || more.length > 0) throw noRoute(exchange);
   return { id, hasItems: verb === 'items', item };
 }

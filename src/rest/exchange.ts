@@ -33,6 +33,15 @@ export const header = (exchange: Exchange, name: string): string | undefined => 
   return Array.isArray(value) ? value[0] : value;
 };
 
+/** A part of a path as its client meant it. What is not percent-encoding stands for itself. */
+export function unescaped(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 /** What a call needs to know of the client. */
 export function clientOf(
   exchange: Exchange,

@@ -16,7 +16,7 @@ import * as build from '../model/build.ts';
 import type { ResponseEventStream } from '../responses/event-stream.ts';
 import { type Page, type PageQuery, pageOf } from '../responses/page.ts';
 import type { ResponseCallContext, ResponsesApi } from '../rpc/responses-api.ts';
-import { clientOf, type Exchange, type RestHandler, readJson, sendJson } from './exchange.ts';
+import { clientOf, type Exchange, type RestHandler, readJson, sendJson, unescaped } from './exchange.ts';
 import { applyHeaders, headerOptions } from './gateway-headers.ts';
 import { reportHeaders } from './report.ts';
 import { type StreamForm, sendStream } from './stream.ts';
@@ -132,7 +132,7 @@ export const oneResponse = (
     const from = after === null ? 0 : readInteger(numberOf(after), 'starting_after', 0, 0xffff_fffe) + 1;
     const report = build.callReport('', '');
     const opening = api.resumeResponse(id, from, contextOf(exchange));
-    return sendEvents(exchange, opening, include, report, routes.options());
+    return sendEvents(exchange, opening, include, report, routes.options(), from);
   }
 
   async function listInputItems(exchange: Exchange, id: string, query: URLSearchParams): Promise<void> {
@@ -173,8 +173,9 @@ function sendEvents(
   include: readonly string[],
   report: CallReport,
   { sseKeepAliveMs }: { readonly sseKeepAliveMs: number },
+  from = 0,
 ): Promise<void> {
-  let last = -1;
+  let last = from - 1;
   const form: StreamForm<ResponseEvent> = {
     encode(batch) {
       let frames = '';
@@ -188,7 +189,8 @@ function sendEvents(
     isLast: ({ event }) => event.case === 'status' && event.value.status > ResponseStatus.IN_PROGRESS,
     reportOf: ([first]) =>
       (first?.event.case === 'status' ? first.event.value.callReport : undefined) ?? report,
-    encodeError: (error) => encodeStreamFailure(error, last + 1),
+    // No number of its own: one that the log uses would be passed over by who goes on after it.
+    encodeError: (error) => encodeStreamFailure(error, Math.max(last, 0)),
     keepAliveFrame: ': keep-alive\n\n',
     headers: {},
     report,
@@ -198,7 +200,10 @@ function sendEvents(
 
 /** `/responses/{id}` or `/responses/{id}/{verb}`. */
 function placeOf({ path }: Exchange): { readonly id: string; readonly verb: string } {
-  const [id = '', verb = ''] = path.replace(/^(\/v1)?\/responses\//, '').split('/');
+  const [id = '', verb = ''] = path
+    .replace(/^(\/v1)?\/responses\//, '')
+    .split('/')
+    .map(unescaped);
   return { id, verb };
 }
 

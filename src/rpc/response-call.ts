@@ -4,12 +4,13 @@ import type { ChatCall } from '../pipeline/call.ts';
 import type { CallSignal } from '../pipeline/call-signal.ts';
 import type { CallContext } from './call-context.ts';
 
-/** A call that came by the Responses API. */
+/** A call that came by the Responses API. @param inputCount how many items the client gave */
 export const newResponseCall = (
   request: CreateChatCompletionRequest,
   context: CallContext,
   stream: boolean,
   time: Omit<CallSignal, 'release'>,
+  inputCount: number,
 ): ChatCall => ({
   kind: 'chat',
   api: 'responses',
@@ -19,6 +20,7 @@ export const newResponseCall = (
   stream,
   ...time,
   request,
+  inputCount,
   route: null,
   report: context.report ?? build.callReport('', ''),
 });

@@ -6,15 +6,14 @@ import type {
 } from '../../gen/llmgateway/v1/responses_service_pb.js';
 import { encodePrincipal } from '../auth/principal.ts';
 import { type GatewayError, invalidRequest, toGatewayError } from '../errors/gateway-error.ts';
-import { completionEvents } from '../model/completion-events.ts';
 import type { EventStream } from '../model/events.ts';
 import type { ChatCall, Reply } from '../pipeline/call.ts';
 import { type CallSignal, type ClientWatch, watchSignal } from '../pipeline/call-signal.ts';
 import { chatRequestOf } from '../responses/chat-request.ts';
 import { addToConversation } from '../responses/conversations.ts';
 import { tooLarge } from '../responses/errors.ts';
-import { resolveContext } from '../responses/history.ts';
-import { itemIds, newResponseId, responseOfItem } from '../responses/ids.ts';
+import { type FieldNames, resolveContext } from '../responses/history.ts';
+import { itemIds, newItemId, newResponseId, responseOfItem } from '../responses/ids.ts';
 import { encodeBody, encodeItems } from '../responses/items.ts';
 import { Keeper } from '../responses/keeper.ts';
 import { LifeCycle } from '../responses/life-cycle.ts';
@@ -24,9 +23,9 @@ import { patienceMs, persist } from '../responses/persist.ts';
 import type { Rebuilt } from '../responses/rebuild.ts';
 import { ResponseRun } from '../responses/run.ts';
 import type { NewResponse, ResponseFacts, ResponseStore } from '../responses/store.ts';
-import { roundEvents } from '../responses/tool-rounds.ts';
+import { answerEvents } from '../responses/tool-rounds.ts';
 import type { Watchers } from '../responses/watchers.ts';
-import { withIds } from '../responses/with-ids.ts';
+import { withDistinctIds, withIds } from '../responses/with-ids.ts';
 import { beginCall } from './call-context.ts';
 import { newResponseCall } from './response-call.ts';
 import type { ResponseCallContext, ResponsesApiParts, ResponseTerms } from './responses-api.ts';
@@ -86,15 +85,17 @@ export class ResponseMaker {
         `Invalid '${fields.store}': background responses have to be stored.`,
       );
     }
+    checkInput(asked, fields);
     const { history, input } = await resolveContext(this.store, tenant, asked, fields);
     const id = newResponseId();
     const newId = itemIds(id);
-    const added = withIds(input, newId);
+    const items = withDistinctIds([...history, ...withIds(input, newId)], newId);
+    const added = items.slice(history.length);
     const nowUs = Date.now() * 1_000;
     const facts = { id, createdUs: nowUs, expiresUs: nowUs + this.#terms.ttlMs * 1_000 };
     const response = newResponse(id, nowSeconds(), { ...asked, input: [] });
     const maker = encodePrincipal(context.principal);
-    return { tenant, maker, response, items: [...history, ...added], added, facts, newId };
+    return { tenant, maker, response, items, added, facts, newId };
   }
 
   /** Makes a response and hands it out when it is done. */
@@ -104,18 +105,17 @@ export class ResponseMaker {
     const { release, ...time } = beginCall(this.#watched(asked, context), this.#parts.limits);
     try {
       const request = this.#request(asked, making);
-      const reply = await this.#handle(newResponseCall(request, context, false, time), context);
+      const reply = await this.#handle(
+        newResponseCall(request, context, false, time, making.added.length),
+        context,
+      );
       if (reply.kind !== 'unary') throw new Error('a unary call was not answered with a completion');
       const { response } = making;
       const lifeCycle = new LifeCycle({ response, newId: making.newId, now: nowSeconds });
       const unheard: ResponseEvent[] = [];
       lifeCycle.begin(unheard);
-      lifeCycle.add(roundEvents(reply.response.toolMessages), unheard);
-      for (const events = completionEvents(reply.response); ; ) {
-        const result = await events.next();
-        if (result.done) break;
-        lifeCycle.add(result.value, unheard);
-      }
+      const { before, after } = reply.told ?? {};
+      lifeCycle.add(await answerEvents(reply.response, before, after), unheard);
       if (reply.response.callReport !== undefined) response.callReport = reply.response.callReport;
       await this.#beforeEnd(making, response);
       // The answer is there: it is worth waiting for the store.
@@ -224,7 +224,7 @@ export class ResponseMaker {
     context: ResponseCallContext,
     time: Omit<CallSignal, 'release'>,
   ): Promise<EventStream> {
-    const call = newResponseCall(this.#request(asked, making), context, true, time);
+    const call = newResponseCall(this.#request(asked, making), context, true, time, making.added.length);
     const reply = await this.#handle(call, context);
     if (reply.kind !== 'stream') throw new Error('a streaming call was answered without a stream');
     return reply.events;
@@ -288,15 +288,14 @@ export class ResponseMaker {
   }
 
   /** What has to be there when the end is told: the conversation's new turn, and items under ids of the provider's. */
-  async #beforeEnd({ tenant, added, facts }: Making, { parameters, output }: Response): Promise<void> {
+  async #beforeEnd({ tenant, items, added, facts }: Making, { parameters, output }: Response): Promise<void> {
     const conversation = parameters?.conversationId ?? '';
     if (conversation !== '') {
-      const { maxBytes } = this.#terms;
-      const turn = [...added, ...output];
-      await persist(
-        () => addToConversation(this.store, tenant, conversation, turn, maxBytes),
-        this.#patienceMs,
-      );
+      const bounds = { maxBytes: this.#terms.maxBytes, patienceMs: this.#patienceMs };
+      // Not every provider's ids are unique over responses.
+      const known = items.map((item) => item.id);
+      const turn = { given: added, made: withDistinctIds(output, newItemId, known) };
+      await addToConversation(this.store, tenant, conversation, turn, bounds);
     }
     if (parameters?.store === false) return;
     const others = output.map(({ id }) => id).filter((id) => id !== '' && responseOfItem(id) === null);
@@ -328,6 +327,17 @@ export class ResponseMaker {
     if (bytes > maxBytes) throw tooLarge(`the response ${facts.id}`, maxBytes);
     await this.store.create(tenant, { ...facts, body, input, maker, open });
   }
+}
+
+/** A request that says nothing, nor goes on from anything, asks for nothing. */
+function checkInput({ input, ...asked }: ResponseParameters, fields: FieldNames): void {
+  const { previousResponseId, conversationId, promptJson, options } = asked;
+  if (input.length > 0 || (options?.sessionId ?? '') !== '') return;
+  if (previousResponseId !== '' || conversationId !== '' || promptJson !== '') return;
+  throw invalidRequest(
+    fields.input,
+    `Missing '${fields.input}': one of it, ${fields.previous}, ${fields.conversation} and prompt has to be there.`,
+  );
 }
 
 const survives = ({ options, background }: ResponseParameters): boolean =>

@@ -124,7 +124,8 @@ export function responsesApi(parts: ResponsesApiParts): ResponsesApi {
     const { tenant } = context;
     const { signal, release } = beginCall(context, limits);
     const bury = (): Promise<void> => background.bury(tenant, id);
-    return follow({ store, tenant, id, from, watchers, signal, bury, onOver: release });
+    const { after: field } = context.fields;
+    return follow({ store, tenant, id, from, field, watchers, signal, bury, onOver: release });
   }
 
   /** Ends a response at which nobody works. */
@@ -153,7 +154,7 @@ export function responsesApi(parts: ResponsesApiParts): ResponsesApi {
     async resumeResponse(id, from, context) {
       const { open, eventCount } = await read(context.tenant, id);
       if (!open && eventCount === 0) throw notStreamed(context.fields.stream);
-      // Events of one under way may have been told before they are seen here.
+      // One under way may come to it.
       if (!open && from > eventCount) throw noSuchEvent(from - 1, eventCount - 1, context.fields.after);
       return following(id, from, context);
     },
@@ -193,7 +194,7 @@ export function responsesApi(parts: ResponsesApiParts): ResponsesApi {
       try {
         const { history, input } = await resolveContext(store, context.tenant, asked, context.fields);
         const request = chatRequestOf({ ...asked, input }, history);
-        const reply = await count(newResponseCall(request, context, false, time));
+        const reply = await count(newResponseCall(request, context, false, time, input.length));
         if (reply.kind !== 'count') throw new Error('a call for a count was not answered with one');
         return reply.count;
       } catch (error) {
@@ -211,7 +212,13 @@ export function responsesApi(parts: ResponsesApiParts): ResponsesApi {
           const { input: field } = context.fields;
           throw invalidRequest(field, `Invalid '${field}': there is nothing to compact.`);
         }
-        const call = newResponseCall(chatRequestOf({ ...asked, input: [] }, items), context, false, time);
+        const call = newResponseCall(
+          chatRequestOf({ ...asked, input: [] }, items),
+          context,
+          false,
+          time,
+          input.length,
+        );
         call.compacts = true;
         const reply = await handle(call);
         if (reply.kind === 'compaction') return reply.response;

@@ -5,6 +5,12 @@ import { answeredIn, callsOf, isGateways, type Ownership } from './loop-calls.ts
 import { lostResult } from './loop-run.ts';
 import { restoredTurn, type TurnMemory } from './turn-memory.ts';
 
+/** A call with its result, a message of ROLE_TOOL. */
+export interface SettledCall {
+  readonly call: ToolCall;
+  readonly result: Message;
+}
+
 /** A conversation as the model is to see it, but for calls that are still to be run. */
 export interface History {
   readonly messages: Message[];
@@ -12,8 +18,8 @@ export interface History {
   readonly sessions: number;
   /** Calls at its end that wait for the gateway. */
   readonly pending: readonly ToolCall[];
-  /** Ids of calls at its end whose results are put back: they were approved before. */
-  readonly settled: ReadonlySet<string>;
+  /** Calls at its end whose results are put back, by their ids: they were approved before. */
+  readonly settled: ReadonlyMap<string, SettledCall>;
   /** Where their results belong. */
   readonly resultsAt: number;
 }
@@ -38,7 +44,7 @@ export function readHistory(given: readonly Message[], options: HistoryOptions):
   const messages: Message[] = [];
   let { sessions } = options;
   let pending: readonly ToolCall[] = [];
-  const settled = new Set<string>();
+  const settled = new Map<string, SettledCall>();
   let resultsAt = 0;
   for (let i = 0; i < given.length; i++) {
     if (i === options.sessions) sessions = messages.length;
@@ -65,7 +71,7 @@ export function readHistory(given: readonly Message[], options: HistoryOptions):
       const result = known?.results.find((one) => answers(one, call));
       if (result !== undefined) {
         messages.push(result);
-        if (i === last) settled.add(call.id);
+        if (i === last) settled.set(call.id, { call, result });
       } else if (i === last && waits) left.push(call);
       else if (options.enabled.has(call.name)) messages.push(lostResult(call));
     }

@@ -250,6 +250,17 @@ describe.skipIf(!hasRedis)('two gateways on one Redis', () => {
     expect(eventsOf(frames)[0]).toMatchObject({ sequence_number: 10 });
   });
 
+  test('one under way that never comes to the event says so at its end', async () => {
+    const [one, two] = urls();
+    const answering = heldAnswer();
+    const { json } = await ask('POST', `${one}/v1/responses`, { ...asked, background: true });
+    const answer = await answering;
+    const url = `${responseAt(two, String(json['id']))}?stream=true&starting_after=5000`;
+    const asking = ask('GET', url);
+    answer.finish();
+    expect(await asking).toMatchObject({ status: 400, json: { error: { param: 'starting_after' } } });
+  });
+
   test('what is not stored, or was not streamed, cannot be taken up', async () => {
     const [one, two] = urls();
     model.script = [turn, { text: 'all at once' }];

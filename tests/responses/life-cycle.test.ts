@@ -188,7 +188,7 @@ describe('an answer of', () => {
     ],
     ['a custom call', [t('custom', 'x', 'y')], 'stop', ['custom_tool_call xy']],
     ['calls without arguments', [t('call'), t('call')], 'stop', ['function_call ', 'function_call ']],
-    ['text and a picture', [t('text', 'a'), t('image')], 'stop', ['message a|input_image']],
+    ['text and a picture', [t('text', 'a'), t('image')], 'stop', ['message a', 'image_generation_call ']],
     [
       'a text that was cut',
       [t('thought', 'h'), t('text', 'a')],

@@ -209,7 +209,8 @@ class Machine {
 
   take(event: Json): void {
     const type = String(event['type']);
-    const number = this.#number++;
+    // An error is none of the response's events: it has the number of the one before.
+    const number = type === 'error' ? Math.max(this.#number - 1, 0) : this.#number++;
     this.#fail = (why) => {
       throw new Error(`event ${number} (${type}): ${why}: ${JSON.stringify(event).slice(0, 500)}`);
     };

@@ -59,6 +59,8 @@ export async function startResponsesUpstream(more: readonly Json[] = []): Promis
         created_at: 7,
         model: 'm',
         status: 'completed',
+        // As providers tell it that keep none.
+        metadata: {},
         output: upstream.output,
         usage,
       };

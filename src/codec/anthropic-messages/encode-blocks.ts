@@ -79,9 +79,9 @@ export function encodeBlock(given: Part, context: EncodeContext, at: string, ans
     case 'refusal':
       return `{"type":"text","text":${quote(content.value.text)}${marker}${rest(members)}}`;
     case 'image':
-      return (
-        context.spared(answered, at, () => encodeImage(content.value, marker, members, context, at)) ?? ''
-      );
+      if (!answered) return encodeImage(content.value, marker, members, context, at);
+      context.warn('dropped_part', at, 'Anthropic takes no pictures of earlier answers');
+      return '';
     case 'file':
       return context.spared(answered, at, () => encodeDocument(content.value, marker, members, at)) ?? '';
     case 'toolCall': {

@@ -1,5 +1,6 @@
 import { type Message, type Part, Role } from '../../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../model/build.ts';
+import { attachSignatures } from '../../model/picture-signatures.ts';
 import {
   invalid,
   keepMember,
@@ -17,7 +18,7 @@ import type { CacheMarkers } from './cache-markers.ts';
 import { adoptSignedId, decodeFunctionCall } from './decode-functions.ts';
 import { type DecodedContent, decodeContent } from './decode-parts.ts';
 import { toExtras } from './extras.ts';
-import { attachSignatures, decodeDetail, mergeReasoning } from './reasoning.ts';
+import { decodeDetail, mergeReasoning } from './reasoning.ts';
 
 const maxMessages = 10_000;
 const maxName = 256;

@@ -3,6 +3,7 @@ import { type Choice, FinishReason } from '../../../gen/llmgateway/v1/completion
 import { type Message, type Part, Role } from '../../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../model/build.ts';
 import type { StreamEvent } from '../../model/events.ts';
+import { attachSignatures } from '../../model/picture-signatures.ts';
 import { callId, completionId } from '../ids.ts';
 import { addMember, addNested, isObject, type Json, rest } from '../json.ts';
 import { notUnderstood } from '../upstream-error.ts';
@@ -14,7 +15,7 @@ import { dialectName } from './dialect.ts';
 import { ownMembers, toExtras } from './extras.ts';
 import { decodeFinish, isFailure } from './finish.ts';
 import { decodeLogprobs } from './logprobs.ts';
-import { attachSignatures, decodeDetails, mergeReasoning } from './reasoning.ts';
+import { decodeDetails, mergeReasoning } from './reasoning.ts';
 import { decodeUsage } from './usage.ts';
 
 const textOr = (value: unknown, fallback: string): string => (typeof value === 'string' ? value : fallback);

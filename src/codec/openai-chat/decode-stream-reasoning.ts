@@ -1,6 +1,7 @@
 import type { Part, ReasoningPart } from '../../../gen/llmgateway/v1/message_pb.js';
+import { isSignatureById } from '../../model/picture-signatures.ts';
 import { isObject } from '../json.ts';
-import { decodeDetail, isSignatureById } from './reasoning.ts';
+import { decodeDetail } from './reasoning.ts';
 
 /** More details in one answer are nonsense. */
 const maxDetails = 4_096;

@@ -22,6 +22,8 @@ export interface OpenAIChatDialect {
   readonly historyAnnotations: 'drop' | 'send';
   /** Whether pictures of earlier answers may be sent, as `images`. */
   readonly historyImages: 'drop' | 'send';
+  /** Whether a file may be given by its address; OpenAI takes files by value or by id. */
+  readonly fileUrls: 'refuse' | 'send';
   /** Whether role `developer` is known; otherwise it is sent as `system`. */
   readonly developerRole: 'keep' | 'system';
   /** Whether a stream is asked for usage with `stream_options.include_usage`. */
@@ -44,6 +46,7 @@ export const openaiDialect: OpenAIChatDialect = {
   historyReasoning: 'drop',
   historyAnnotations: 'send',
   historyImages: 'drop',
+  fileUrls: 'refuse',
   developerRole: 'keep',
   streamUsage: true,
   cacheMarker: 'prompt_cache_breakpoint',

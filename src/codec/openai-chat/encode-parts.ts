@@ -84,6 +84,15 @@ export function encodePart(part: Part, context: EncodeContext, at: string, answe
       return transcript === '' ? '' : `{"type":"text","text":${quote(transcript)}${marker}}`;
     }
     case 'file': {
+      const { source } = content.value;
+      if (context.dialect.fileUrls === 'refuse' && source.case === 'url' && isAddress(source.value)) {
+        return lost(
+          context,
+          at,
+          answered,
+          'the provider takes files by value or by id, not by their address',
+        );
+      }
       const { inner, outer } = splitMembers(members, 'file');
       return `{"type":"file","file":${encodeFile(content.value, inner)}${marker}${rest(outer)}}`;
     }
@@ -94,6 +103,8 @@ export function encodePart(part: Part, context: EncodeContext, at: string, answe
       return lost(context, at, true, `a part of kind ${content.case ?? 'unknown'} has no place here`);
   }
 }
+
+const isAddress = (url: string): boolean => /^https?:/i.test(url);
 
 /** @param spare it may be missing where something else is said */
 function lost(context: EncodeContext, at: string, spare: boolean, why: string): '' {

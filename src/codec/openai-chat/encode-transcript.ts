@@ -8,6 +8,7 @@ import { encodeDetails } from './reasoning.ts';
 const whole = dialect({
   historyReasoning: 'send',
   historyImages: 'send',
+  fileUrls: 'send',
   toolResultMedia: 'inline',
 });
 

@@ -1,7 +1,6 @@
 import type { Part, ReasoningPart } from '../../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../model/build.ts';
 import {
-  attachPictureSignatures,
   isPicture,
   isPictureSignature,
   pictureId,
@@ -109,33 +108,6 @@ function mergeDetail(into: Part, part: Part): boolean {
   if (!together || second.encrypted === '' || second.signature !== '') return false;
   first.encrypted = second.encrypted;
   return true;
-}
-
-/** Whether a part is the signature of a tool call or a picture, whose id it has. */
-export const isSignatureById = ({ content }: Part): boolean =>
-  content.case === 'reasoning' &&
-  content.value.format === callSignatureFormat &&
-  content.value.id !== '' &&
-  content.value.encrypted !== '';
-
-/**
- * Moves the signatures of tool calls and pictures, which come as encrypted details with an id, to where they belong: into their
- * calls, right after their pictures.
- * @returns the parts in that order
- */
-export function attachSignatures(parts: Part[]): Part[] {
-  if (!parts.some(isSignatureById)) return parts;
-  const attached = (part: Part): boolean => {
-    if (part.content.case !== 'reasoning' || !isSignatureById(part)) return false;
-    const { id, encrypted: signature } = part.content.value;
-    for (const { content: other } of parts) {
-      if (other.case !== 'toolCall' || other.value.id !== id) continue;
-      other.value.signature = signature;
-      return true;
-    }
-    return false;
-  };
-  return attachPictureSignatures(parts.filter((part) => !attached(part)));
 }
 
 const hasState = (part: Part): boolean => {

@@ -26,6 +26,7 @@ const maxId = 256;
 
 /** The input of a request: a text is one message of the user's. @throws GatewayError INVALID_REQUEST */
 export function decodeInput(value: unknown, field: string): Item[] {
+  if (value === '') return [];
   if (typeof value === 'string') {
     const message = build.message(Role.USER, [build.textPart(value)]);
     return [buildItem('', { case: 'message', value: message })];

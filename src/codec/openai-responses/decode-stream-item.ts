@@ -57,6 +57,11 @@ export class ItemDecoder {
     this.#takeNumber = takeNumber;
   }
 
+  /** '' where the provider gives none. */
+  get id(): string {
+    return stringOf(this.#item['id']);
+  }
+
   get isCall(): boolean {
     const { type } = this.#item;
     return type === 'function_call' || type === 'custom_tool_call';

@@ -95,12 +95,7 @@ export class ResponseStreamDecoder {
     this.#start(response, out);
     if (type !== 'response.completed' && type !== 'response.incomplete') return;
     const { output } = response;
-    if (Array.isArray(output)) {
-      // Some tell of items only here.
-      output.forEach((item: unknown, index) => {
-        if (isObject(item)) this.#itemAt(index, item, out).finish(item, out);
-      });
-    }
+    if (Array.isArray(output)) this.#settle(output.filter(isObject), out);
     let hasToolCalls = false;
     for (const item of this.#items.values()) {
       item.close(out);
@@ -111,6 +106,23 @@ export class ResponseStreamDecoder {
     out.push(build.choiceFinished(0, reason, native));
     this.#others(response, out);
     out.push(build.finished(decodeUsage(response['usage'])));
+  }
+
+  /** The whole output at the end. Its places need not be those in the stream, and some tell of items only here. */
+  #settle(output: readonly Json[], out: StreamEvent[]): void {
+    const told = [...this.#items].sort(([one], [other]) => one - other).map(([, item]) => item);
+    const named = output.map(({ id }) => told.find((item) => item.id !== '' && item.id === id));
+    const free = told.filter((item) => !named.includes(item));
+    output.forEach((item, i) => {
+      const known = named[i] ?? (told.length === output.length ? free.shift() : undefined);
+      (known ?? this.#itemAt(this.#freePlace(i, named), item, out)).finish(item, out);
+    });
+  }
+
+  /** Where an item is that may not have been told of: not where one is that is known to be another. */
+  #freePlace(index: number, others: readonly (ItemDecoder | undefined)[]): number {
+    const there = this.#items.get(index);
+    return there !== undefined && others.includes(there) ? Math.max(...this.#items.keys()) + 1 : index;
   }
 
   #start(response: Json, out: StreamEvent[]): void {

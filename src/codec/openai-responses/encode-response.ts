@@ -3,7 +3,7 @@ import { ErrorReason } from '../../../gen/llmgateway/v1/error_pb.js';
 import type { GenerationParameters } from '../../../gen/llmgateway/v1/generation_pb.js';
 import type { Item, Response, ResponseParameters } from '../../../gen/llmgateway/v1/responses_service_pb.js';
 import { responseParameters } from '../../model/build-responses.ts';
-import { addText, quote, rest, splitMembers } from '../json.ts';
+import { addText, isObject, quote, rest, splitMembers } from '../json.ts';
 import { encodeFormat } from './encode-format.ts';
 import { encodeItem } from './encode-item.ts';
 import { encodeTool, encodeToolChoice } from './encode-tools.ts';
@@ -49,11 +49,14 @@ const ownKeys: ReadonlySet<string> = new Set([
 ]);
 
 /** A response's members of which the provider knows more than what was asked: its defaults, and keys that are not known here. */
-function providersWord({ extras }: Response): Record<string, unknown> {
+function providersWord({ extras, parameters }: Response): Record<string, unknown> {
   const members = ownMembers(extras);
   if (members === '') return {};
   const json = JSON.parse(`{${members}}`) as Record<string, unknown>;
   for (const key of ownKeys) delete json[key];
+  // Not every provider keeps what was asked to be kept; some add to it.
+  if (isObject(json['metadata']))
+    json['metadata'] = { ...json['metadata'], ...parameters?.parameters?.metadata };
   return json;
 }
 

@@ -37,9 +37,25 @@ export function fitMessages(
     if (message.name !== '' && message.role !== Role.FUNCTION) {
       warnings.warn('dropped_name', at, 'participants have no names here');
     }
-    const parts = message.parts.flatMap((part) => fitPart(part, fit, at));
+    const parts = message.parts.flatMap((part) =>
+      isUnsayable(part, message.role, target) ? unsaid(warnings, at) : fitPart(part, fit, at),
+    );
     return { ...message, parts };
   });
+}
+
+/** A picture of an answer that the provider did not give: messages of answers have none, and of its items only OpenAI takes others'. */
+function isUnsayable({ content }: Part, role: Role, { provider }: FitTarget): boolean {
+  if (role !== Role.ASSISTANT) return false;
+  if (content.case === 'image') return true;
+  if (content.case !== 'opaque' || content.value.type !== 'image_generation_call') return false;
+  const { id, result } = JSON.parse(content.value.json) as Record<string, unknown>;
+  return isGatewayItemId(String(id)) && (provider !== 'openai' || result === null);
+}
+
+function unsaid(warnings: EncodeWarnings, at: string): Part[] {
+  warnings.warn('dropped_part', at, 'the provider does not take pictures of earlier answers back');
+  return [];
 }
 
 function idsIn(messages: readonly Message[]): Pick<Fit, 'custom' | 'stated'> {

@@ -141,12 +141,15 @@ export class EmbeddedConversations {
     return this.#database.transaction(() => {
       const row = this.#find(tenant, id);
       if (row === null) return 'gone';
-      const added = packed.filter((item) => this.#item(row, item.id) === null);
-      if (items.length > 0 && added.length === 0) return 'saved';
+      const there = packed.map((item) => this.#item(row, item.id));
+      const isSame = (stored: Row | null, i: number): boolean =>
+        stored !== null && Buffer.compare(stored['body'] as Uint8Array, packed[i]!.packed) === 0;
+      if (items.length > 0 && there.every(isSame)) return 'saved';
+      if (there.some((stored) => stored !== null)) return 'lost';
       if (after !== null && this.#count(row) !== after) return 'lost';
-      const bytes = added.reduce((sum, item) => sum + packedSize(item.packed), Number(row['bytes']));
-      if (added.length > 0 && bytes > maxBytes) return 'full';
-      this.#add(row, added);
+      const bytes = packed.reduce((sum, item) => sum + packedSize(item.packed), Number(row['bytes']));
+      if (packed.length > 0 && bytes > maxBytes) return 'full';
+      this.#add(row, packed);
       return 'saved';
     });
   }

@@ -81,19 +81,21 @@ ids[limit + 1] = nil${items}`);
 export const readItem = script(`${whenThere('return false')}
 return redis.call('HGET', KEYS[2], ARGV[2])`);
 
-/** ARGV: now, most bytes, items before or '', items. When all of them are there it has been done before. */
+/** ARGV: now, most bytes, items before or '', items. When all of them are there just so it has been done before. */
 export const append = script(`${packedSize}${add}
 ${whenThere("return 'gone'")}
-local bytes, new = tonumber(redis.call('HGET', KEYS[1], 'bytes')), 0
+local bytes, given, there, same = tonumber(redis.call('HGET', KEYS[1], 'bytes')), 0, 0, 0
 for i = 4, #ARGV, 2 do
-  if redis.call('HEXISTS', KEYS[2], ARGV[i]) == 0 then
-    new = new + 1
-    bytes = bytes + packedSize(ARGV[i + 1])
-  end
+  local body = redis.call('HGET', KEYS[2], ARGV[i])
+  given = given + 1
+  if body then there = there + 1 end
+  if body == ARGV[i + 1] then same = same + 1 end
+  bytes = bytes + packedSize(ARGV[i + 1])
 end
-if #ARGV > 3 and new == 0 then return 'saved' end
+if given > 0 and same == given then return 'saved' end
+if there > 0 then return 'lost' end
 if ARGV[3] ~= '' and redis.call('ZCARD', KEYS[3]) ~= tonumber(ARGV[3]) then return 'lost' end
-if new > 0 and bytes > tonumber(ARGV[2]) then return 'full' end
+if given > 0 and bytes > tonumber(ARGV[2]) then return 'full' end
 add(4)
 return 'saved'`);
 

@@ -120,11 +120,17 @@ export function conversationSuite(under: () => ResponsesUnderTest): void {
       expect(await add(id, 1, 'd')).toBe('lost');
       expect(await add(id, 1)).toBe('lost');
       expect(await add(id, 3)).toBe('saved');
-      // One that is there stays where and what it is.
-      const changed = [{ id: 'a', body: bytes('other') }, ...items('d')];
-      expect(await under().store.addItems('', id, { items: changed, maxBytes, after: null })).toBe('saved');
-      expect(await all(id)).toEqual(['a', 'b', 'c', 'd']);
+    });
+
+    test('are refused, all of them, when another has the id of one', async () => {
+      const id = await made('a');
+      const other = { id: 'a', body: bytes('other') };
+      for (const some of [[other], [other, ...items('d')], [...items('d'), other], items('a', 'd')]) {
+        expect(await under().store.addItems('', id, { items: some, maxBytes, after: null })).toBe('lost');
+      }
+      expect(await all(id)).toEqual(['a']);
       expect(text((await under().store.readItem('', id, 'a'))!.body)).toBe('body of a');
+      expect(await add(id, null, 'a')).toBe('saved');
     });
 
     test('of two calls at once are one call’s', async () => {
