@@ -3,6 +3,8 @@ import { everybody } from './auth/authenticator.ts';
 import type { Config } from './config/load.ts';
 import { createCalls } from './context/calls.ts';
 import { readCertificate } from './context/certificate.ts';
+import { createHealth } from './context/health.ts';
+import { createOverload } from './context/overload.ts';
 import { createTargets } from './context/resilience.ts';
 import { routeTable } from './context/routes.ts';
 import { rpcHandler } from './context/rpc.ts';
@@ -72,6 +74,9 @@ const exposedHeaders = [
   'x-token-count',
   'x-token-limit',
   'x-headroom-pct',
+  'x-memory-rss-mb',
+  'x-memory-pressure',
+  'x-active-requests',
 ];
 
 /** How long a gateway that ends waits for the locks of its last calls to be freed, in milliseconds. */
@@ -96,7 +101,18 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     return { leaseMs, waitMs, maxBytes };
   });
   const targets = createTargets(() => current.resilience, log.module('resilience'));
-  const { handle, count } = createCalls({ initial, settled, leases, toolbox, usage, targets, log });
+  const { memory, admission, loadHeaders } = createOverload(initial, settled, log.module('overload'));
+  const onPressure = (shrink: () => void): void => memory.onPressure(shrink);
+  const { handle, count } = createCalls({
+    initial,
+    settled,
+    leases,
+    toolbox,
+    usage,
+    targets,
+    onPressure,
+    log,
+  });
 
   const serving = new Serving();
   const open = new OpenCalls();
@@ -117,7 +133,8 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
         leaseMs: current.config.responseLeaseMs,
         maxBytes: current.config.responseMaxBytes,
         ttlMs: current.config.responseTtlMs,
-        maxBackground: current.config.responseMaxBackground,
+        // They wait until there is memory again.
+        maxBackground: memory.pressure === 'normal' ? current.config.responseMaxBackground : 0,
         resume: current.config.responseResume,
       }),
     }),
@@ -130,24 +147,40 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     tools: toolApi({ toolbox, registered, sessions: allSessions, withDefaults, limits }),
   };
 
+  const health = createHealth({
+    initial,
+    settled,
+    stores,
+    memory,
+    admission,
+    targets,
+    models: apis.models,
+    serving,
+    log: log.module('health'),
+  });
+
   const refusals = log.module('refusals');
   /** What fails before it is a call has no line of its own yet. */
   const refused = (error: GatewayError, requestId: string, path: string): void => {
     if (isLogged(error)) return;
     const fields = { request_id: requestId, path, status: error.reasonName };
-    if (error.reason === ErrorReason.INTERNAL) refusals.error('internal error', { ...fields, error });
+    // There may be very many, and what makes them is told of once.
+    if (error.facts.load !== undefined) refusals.debug('refused', { ...fields, error: error.rawMessage });
+    else if (error.reason === ErrorReason.INTERNAL) refusals.error('internal error', { ...fields, error });
     else refusals.info('refused', { ...fields, error: error.rawMessage });
   };
   const origins = corsOrigins(initial);
   const faces = createFaces({
     rest: restRouter(
-      routeTable({ initial, settled, ...apis, toolbox, limits, serving, log }),
+      routeTable({ initial, settled, ...apis, toolbox, limits, health, log }),
       (error, { requestId, path }) => refused(error, requestId, path),
+      loadHeaders,
     ),
-    rpc: rpcHandler({ initial, ...apis, serving, refused }),
+    rpc: rpcHandler({ initial, ...apis, serving, health, refused }),
     cors: createCors({ origins, exposedHeaders }),
     fromAllowedOrigin: originPolicy({ origins }),
     authenticate: everybody,
+    admission,
     onRefused: refused,
   });
   const port = createPort({
@@ -156,13 +189,17 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
       headersTimeoutMs: initial.headersTimeoutMs,
       requestTimeoutMs: initial.requestTimeoutMs,
       keepAliveTimeoutMs: initial.keepAliveTimeoutMs,
+      writeTimeoutMs: initial.writeTimeoutMs,
       ...(initial.maxConnections > 0 ? { maxConnections: initial.maxConnections } : {}),
     },
     ...(initial.tlsCert === '' ? {} : { tls: readCertificate(initial) }),
+    onStalled: ({ url = '' }) =>
+      log.module('server').info('a client that takes nothing is cut off', { path: url.replace(/\?.*/s, '') }),
     onError: (error) => log.module('server').error('request failed', { error }),
   });
 
   const release = async (): Promise<void> => {
+    memory.close();
     current.discovery.stop();
     apis.responses.close();
     await Promise.all([client.destroy(), toolClient.destroy(), toolParts.close()]);
@@ -185,12 +222,14 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     },
     async drain() {
       serving.stop();
+      admission.close(draining());
       const report = await port.drain(current.config.drainTimeoutMs, () => open.abortAll(draining()));
       await release();
       return report;
     },
     async close() {
       serving.stop();
+      admission.close(draining());
       await port.close();
       await release();
     },

@@ -23,6 +23,8 @@ export interface ProviderConfig {
    * Address to which `/chat/completions` is added, without a slash at its end; '' where a region is missing that would be a part of it.
    */
   readonly baseUrl: string;
+  /** Whether the configuration says it, rather than the gateway's own table. */
+  readonly hasOwnAddress: boolean;
   readonly apiKey: Secret | null;
   /** Region and credentials of a provider of form `bedrock`; null for others. */
   readonly aws: AwsConfig | null;
@@ -163,6 +165,7 @@ function readProvider(
     name,
     form: base.form,
     baseUrl: inRegion(readAddress(name, fields, base, env, problems, hasAddress), aws),
+    hasOwnAddress: hasAddress || addressVariables(name).some((variable) => isSet(env, variable)),
     apiKey,
     aws,
     claudeApi: fields.claude_api ?? 'converse',

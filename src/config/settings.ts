@@ -1,4 +1,5 @@
 import type { Setting } from './setting.ts';
+import { overloadSettings } from './settings/overload.ts';
 import { resilienceSettings } from './settings/resilience.ts';
 import { responseSettings } from './settings/responses.ts';
 import { serverSettings } from './settings/server.ts';
@@ -11,6 +12,7 @@ import { usageSettings } from './settings/usage.ts';
 /** All settings but those of providers and models. The order is that of the README's table. */
 export const settings = {
   ...serverSettings,
+  ...overloadSettings,
   ...upstreamSettings,
   ...resilienceSettings,
   ...storeSettings,

@@ -40,22 +40,27 @@ export interface CallParts {
   readonly usage: UsageParts | null;
   /** What is remembered of providers. */
   readonly targets: Targets;
+  /** Told how what is remembered is made smaller when memory is short. */
+  readonly onPressure: (shrink: () => void) => void;
   readonly log: Logger;
 }
 
 /** The row of stages that every call passes. The order matters: each stage sees the call as those before it have left it. */
-export function createCalls({ initial, settled, leases, toolbox, usage, targets, log }: CallParts): {
+export function createCalls(parts: CallParts): {
   /** Answers calls. */
   readonly handle: Handler;
   /** Answers calls that only count tokens. */
   readonly count: Handler;
 } {
+  const { initial, settled, leases, toolbox, usage, targets, onPressure, log } = parts;
   const toolsLog = log.module('tools');
   const taxonomyNamed = (messages: readonly Message[]): string => namedTaxonomy(messages) ?? '';
+  const turns = new TurnMemory({ maxSize: initial.toolStateBytes, ttlMs: initial.toolStateTtlMs });
+  onPressure(() => turns.shrink());
   const toolOptions = {
     toolbox,
     maxRounds: () => settled().config.toolMaxRounds,
-    memory: new TurnMemory({ maxSize: initial.toolStateBytes, ttlMs: initial.toolStateTtlMs }),
+    memory: turns,
     readOpaque: unknownMembers,
     withDefaults,
     namedTaxonomy: taxonomyNamed,
@@ -63,7 +68,9 @@ export function createCalls({ initial, settled, leases, toolbox, usage, targets,
       toolsLog.error('a tool failed in the gateway', { tool, error }),
   };
   const { reasoningStateBytes: maxSize, reasoningStateTtlMs: ttlMs } = initial;
-  const reasoningState = maxSize > 0 ? [reasoningStateStage(new StateMemory({ maxSize, ttlMs }))] : [];
+  const states = new StateMemory({ maxSize: Math.max(maxSize, 1), ttlMs });
+  onPressure(() => states.shrink());
+  const reasoningState = maxSize > 0 ? [reasoningStateStage(states)] : [];
   // The innermost: it counts each answer of a provider's by itself.
   const counted =
     usage === null

@@ -4,7 +4,7 @@ import type { Conversations } from '../responses/conversations.ts';
 import { chatCompletions } from '../rest/chat.ts';
 import { type ConversationRoutes, createConversation, oneConversation } from '../rest/conversations.ts';
 import { eitherEmbeddings, embeddings, openaiEmbeddings } from '../rest/embeddings.ts';
-import { type HealthFacts, health, ready, serviceInfo } from '../rest/health.ts';
+import { detailed, health, live, ready, serviceInfo } from '../rest/health.ts';
 import { mcpEndpoint } from '../rest/mcp.ts';
 import { countMessageTokens, createMessage } from '../rest/messages.ts';
 import { getModel, listModels, listProviders } from '../rest/models.ts';
@@ -22,7 +22,7 @@ import { getUsage } from '../rest/usage.ts';
 import type { CallLimits } from '../rpc/call-context.ts';
 import type { ChatApi } from '../rpc/chat-api.ts';
 import type { EmbeddingsApi } from '../rpc/embeddings-api.ts';
-import type { Serving } from '../rpc/health-service.ts';
+import type { HealthApi } from '../rpc/health-api.ts';
 import type { ModelsApi } from '../rpc/models-api.ts';
 import type { ResponsesApi } from '../rpc/responses-api.ts';
 import type { SessionApi } from '../rpc/session-api.ts';
@@ -45,19 +45,13 @@ export interface RouteParts {
   readonly usage: UsageApi;
   readonly toolbox: Toolbox;
   readonly limits: CallLimits;
-  readonly serving: Serving;
+  readonly health: HealthApi;
   readonly log: Logger;
 }
 
 /** The routes of the REST facade. */
 export function routeTable(parts: RouteParts): RouteTable {
-  const { initial, settled, chat, models, toolbox, limits, serving } = parts;
-  const facts: HealthFacts = {
-    service: initial.serviceName,
-    version: initial.version,
-    serving,
-    modelsAvailable: () => models.countModels(),
-  };
+  const { initial, settled, chat, models, toolbox, limits } = parts;
   const vectors = openaiEmbeddings(parts.vectors);
   const options = () => settled().config;
   const maxBodyBytes = () => settled().config.maxBodyBytes;
@@ -68,10 +62,13 @@ export function routeTable(parts: RouteParts): RouteTable {
   const conversationRoutes: ConversationRoutes = { conversations, maxBodyBytes };
   const mcpLog = parts.log.module('mcp');
   return {
-    '/': { GET: serviceInfo(facts) },
-    '/health': { GET: health(facts) },
-    '/health/live': { GET: health(facts) },
-    '/health/ready': { GET: ready(facts) },
+    '/': { GET: serviceInfo(parts.health) },
+    '/health': { GET: health(parts.health) },
+    '/health/live': { GET: live },
+    '/live': { GET: live },
+    '/health/ready': { GET: ready(parts.health) },
+    '/ready': { GET: ready(parts.health) },
+    '/health/detailed': { GET: detailed(parts.health) },
     '/v1/chat/completions': { POST: chatCompletions(chat, options) },
     '/v1/embeddings': { POST: embeddings(vectors, options) },
     '/embeddings': { POST: eitherEmbeddings(vectors, null, options) },

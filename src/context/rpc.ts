@@ -1,6 +1,7 @@
 import { createContextValues } from '@connectrpc/connect';
 import { compressionGzip, connectNodeAdapter } from '@connectrpc/connect-node';
 import { Health } from '../../gen/grpc/health/v1/health_pb.js';
+import { AdminService } from '../../gen/llmgateway/v1/admin_service_pb.js';
 import { ChatService } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import { EmbeddingsService } from '../../gen/llmgateway/v1/embeddings_service_pb.js';
 import { ModelsService } from '../../gen/llmgateway/v1/models_service_pb.js';
@@ -10,12 +11,14 @@ import { ToolService } from '../../gen/llmgateway/v1/tool_service_pb.js';
 import { UsageService } from '../../gen/llmgateway/v1/usage_service_pb.js';
 import type { Config } from '../config/load.ts';
 import type { Conversations } from '../responses/conversations.ts';
+import { adminHealth } from '../rpc/admin-health.ts';
 import { type OnFailure, principalKey } from '../rpc/call-context.ts';
 import type { ChatApi } from '../rpc/chat-api.ts';
 import { chatService } from '../rpc/chat-service.ts';
 import { conversationMethods } from '../rpc/conversations-service.ts';
 import type { EmbeddingsApi } from '../rpc/embeddings-api.ts';
 import { embeddingsService } from '../rpc/embeddings-service.ts';
+import type { HealthApi } from '../rpc/health-api.ts';
 import { healthService, type Serving } from '../rpc/health-service.ts';
 import type { ModelsApi } from '../rpc/models-api.ts';
 import { modelsService } from '../rpc/models-service.ts';
@@ -42,6 +45,7 @@ export interface RpcParts {
   readonly tools: ToolApi;
   readonly usage: UsageApi;
   readonly serving: Serving;
+  readonly health: HealthApi;
   readonly refused: OnFailure;
 }
 
@@ -53,6 +57,7 @@ const services = [
   SessionService,
   ToolService,
   UsageService,
+  AdminService,
   Health,
 ];
 
@@ -72,11 +77,13 @@ export function rpcHandler(parts: RpcParts): ReturnType<typeof connectNodeAdapte
       router.service(SessionService, sessionService(sessions));
       router.service(ToolService, toolService(tools, refused));
       router.service(UsageService, usageService(parts.usage));
+      router.service(AdminService, adminHealth(parts.health, refused));
       router.service(
         Health,
         healthService(
           serving,
           services.map(({ typeName }) => typeName),
+          async () => (await parts.health.readiness()).status !== 'not_ready',
         ),
       );
       registerReflection(router, services);

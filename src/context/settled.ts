@@ -12,11 +12,12 @@ import { Problems } from '../config/problems.ts';
 import { toGatewayError } from '../errors/gateway-error.ts';
 import type { UpstreamClient } from '../http/client.ts';
 import type { Service } from '../integrations/service.ts';
-import { createServices } from '../integrations/services.ts';
+import { createServices, type Services } from '../integrations/services.ts';
 import type { Logger } from '../observability/log.ts';
 import type { ContextPolicy } from '../pipeline/context.ts';
 import { Router } from '../pipeline/routing.ts';
 import { type Discovery, startDiscovery } from '../providers/discovery.ts';
+import type { Provider } from '../providers/provider.ts';
 import { createProviders } from '../providers/registry.ts';
 import type { ResilienceRules } from '../resilience/rules.ts';
 import { KnownModels } from '../rpc/known-models.ts';
@@ -39,6 +40,8 @@ export interface Settled {
   readonly tools: readonly Tool[];
   readonly context: ContextPolicy;
   readonly resilience: ResilienceRules;
+  readonly services: Services;
+  readonly providers: ReadonlyMap<string, Provider>;
 }
 
 /** What it is made with, and outlives it. */
@@ -121,6 +124,8 @@ export function settle(
     context: contextPolicy(config, models, services.cms),
     router,
     resilience: resilienceRules(config),
+    services,
+    providers,
   };
 }
 

@@ -55,6 +55,12 @@ export class StateMemory {
     if (kept !== undefined) this.#states.set(keyOf(provider, callId), kept);
   }
 
+  /** Forgets half, the longest unused. */
+  shrink(): void {
+    const left = this.#states.calculatedSize / 2;
+    while (this.#states.calculatedSize > left) this.#states.pop();
+  }
+
   recall(provider: string, callId: string): CallState | undefined {
     return this.#states.get(keyOf(provider, callId));
   }

@@ -91,11 +91,13 @@ export class ResponseRun implements ResponseEventStream {
 
   /** All has been said: it counts once it is stored. */
   async #end(out: ResponseEvent[]): Promise<void> {
-    const { lifeCycle, keeper, beforeEnd, onOver } = this.#parts;
+    const { lifeCycle, answer, keeper, beforeEnd, onOver } = this.#parts;
     await beforeEnd(lifeCycle.response);
     await keeper?.end(out, lifeCycle.response);
     this.#over = true;
     onOver(null);
+    // Whoever holds something until the answer's stream is over learns of it only so.
+    answer.next().catch(() => {});
   }
 
   /** @param out what was made and not handed on; a terminal event in it did not come true */

@@ -1,11 +1,12 @@
 import { errorToJson } from '@connectrpc/connect/protocol-connect';
 import { setTrailerStatus } from '@connectrpc/connect/protocol-grpc';
+import { errorHeaders } from '../codec/error-headers.ts';
 import type { GatewayError } from '../errors/gateway-error.ts';
 import type { Request, Response } from '../server/types.ts';
 
 /**
  * Answers an RPC with an error without reading it, in the protocol that its content type names: what is left to do when
- * the gateway drains.
+ * the gateway drains or has too much to do.
  */
 export function refuseRpc(req: Request, res: Response, error: GatewayError, requestId: string): void {
   const type = req.headers['content-type'] ?? '';
@@ -23,7 +24,7 @@ export function refuseRpc(req: Request, res: Response, error: GatewayError, requ
     res.end(endOfStream(Buffer.from(JSON.stringify({ error: json }))));
     return;
   }
-  res.writeHead(error.status, { 'content-type': 'application/json' });
+  res.writeHead(error.status, { ...errorHeaders(error), 'content-type': 'application/json' });
   res.end(JSON.stringify(json));
 }
 

@@ -34,6 +34,9 @@ export interface Stores {
   readonly responses: ResponseStore;
   readonly usage: UsageStore;
   readonly budgets: BudgetStore;
+  readonly kind: 'redis' | 'embedded';
+  /** Asks whether it serves. @throws GatewayError DEPENDENCY_UNAVAILABLE, or another error */
+  ping(): Promise<void>;
   close(): void;
 }
 
@@ -52,6 +55,8 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
       responses: new RedisResponses(redis),
       usage: new RedisUsage(redis, keepMs),
       budgets: new RedisBudgets(redis),
+      kind: 'redis',
+      ping: async () => void (await redis.command('PING')),
       close: () => redis.close(),
     };
   }
@@ -78,6 +83,9 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
     responses,
     usage,
     budgets,
+    kind: 'embedded',
+    // One that was not used yet is not made for this.
+    ping: async () => void (database.opened ? database.get('PRAGMA schema_version') : checkDataDir(dir)),
     close() {
       clearInterval(timer);
       database.close();
