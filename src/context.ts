@@ -6,10 +6,12 @@ import { createAuth } from './context/auth.ts';
 import { createCache } from './context/cache.ts';
 import { createCalls } from './context/calls.ts';
 import { readCertificate } from './context/certificate.ts';
+import { createHealth } from './context/health.ts';
 import { createLimits } from './context/limits.ts';
 import { createMetrics, watch } from './context/metrics.ts';
 import { observedToolbox } from './context/observed-toolbox.ts';
 import { requestObserver } from './context/observer.ts';
+import { createOverload } from './context/overload.ts';
 import { createTargets } from './context/resilience.ts';
 import { routeTable } from './context/routes.ts';
 import { rpcHandler, rpcPaths } from './context/rpc.ts';
@@ -97,6 +99,9 @@ const exposedHeaders = [
   'x-token-count',
   'x-token-limit',
   'x-headroom-pct',
+  'x-memory-rss-mb',
+  'x-memory-pressure',
+  'x-active-requests',
 ];
 
 /** How long what outlasts the drain may take to end, in milliseconds. */
@@ -138,6 +143,8 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     return { leaseMs, waitMs, maxBytes };
   });
   const targets = createTargets(() => current.resilience, log.module('resilience'));
+  const { memory, admission, loadHeaders } = createOverload(initial, settled, log.module('overload'));
+  const onPressure = (shrink: () => void): void => memory.onPressure(shrink);
   const { handle, count } = createCalls({
     initial,
     settled,
@@ -149,6 +156,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     targets,
     metrics,
     tracing,
+    onPressure,
     log,
   });
 
@@ -173,7 +181,8 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
         leaseMs: current.config.responseLeaseMs,
         maxBytes: current.config.responseMaxBytes,
         ttlMs: current.config.responseTtlMs,
-        maxBackground: current.config.responseMaxBackground,
+        // They wait until there is memory again.
+        maxBackground: memory.pressure === 'normal' ? current.config.responseMaxBackground : 0,
         resume: current.config.responseResume,
       }),
     }),
@@ -188,22 +197,37 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     tools: toolApi({ toolbox, registered, sessions: allSessions, withDefaults, limits }),
   };
 
+  const health = createHealth({
+    initial,
+    settled,
+    stores,
+    memory,
+    admission,
+    targets,
+    models: apis.models,
+    serving,
+    log: log.module('health'),
+  });
+
   const refusals = log.module('refusals');
   /** What fails before it is a call has no line of its own yet. */
   const refused = (error: GatewayError, requestId: string, path: string): void => {
     if (isLogged(error)) return;
     const fields = { request_id: requestId, path, status: error.reasonName };
-    if (error.reason === ErrorReason.INTERNAL) refusals.error('internal error', { ...fields, error });
+    // There may be very many, and what makes them is told of once.
+    if (error.facts.load !== undefined) refusals.debug('refused', { ...fields, error: error.rawMessage });
+    else if (error.reason === ErrorReason.INTERNAL) refusals.error('internal error', { ...fields, error });
     else refusals.info('refused', { ...fields, error: error.rawMessage });
   };
   const origins = corsOrigins(initial);
-  const routes = routeTable({ initial, settled, ...apis, toolbox, limits, serving, metrics, log });
+  const routes = routeTable({ initial, settled, ...apis, toolbox, limits, health, metrics, log });
   const faces = createFaces({
-    rest: restRouter(routes, (error, { requestId, path }) => refused(error, requestId, path)),
-    rpc: rpcHandler({ initial, ...apis, serving, refused }),
+    rest: restRouter(routes, (error, { requestId, path }) => refused(error, requestId, path), loadHeaders),
+    rpc: rpcHandler({ initial, ...apis, serving, health, refused }),
     cors: createCors({ origins, exposedHeaders }),
     fromAllowedOrigin: originPolicy({ origins }),
     authenticate: own.authenticate ?? auth.authenticate,
+    admission,
     onRefused: refused,
   });
   const observer = requestObserver(metrics, tracing, Object.keys(routes), rpcPaths);
@@ -214,9 +238,12 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
       headersTimeoutMs: initial.headersTimeoutMs,
       requestTimeoutMs: initial.requestTimeoutMs,
       keepAliveTimeoutMs: initial.keepAliveTimeoutMs,
+      writeTimeoutMs: initial.writeTimeoutMs,
       ...(initial.maxConnections > 0 ? { maxConnections: initial.maxConnections } : {}),
     },
     ...(initial.tlsCert === '' ? {} : { tls: readCertificate(initial) }),
+    onStalled: ({ url = '' }) =>
+      log.module('server').info('a client that takes nothing is cut off', { path: url.replace(/\?.*/s, '') }),
     onError: (error) => log.module('server').error('request failed', { error }),
   });
 
@@ -226,6 +253,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
   }
 
   const release = async (): Promise<void> => {
+    memory.close();
     current.discovery.stop();
     apis.responses.retire();
     await Promise.all([client.destroy(), toolClient.destroy(), toolParts.close()]);
@@ -256,6 +284,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     },
     async drain() {
       serving.stop();
+      admission.close(draining());
       apis.responses.retire();
       const { drainTimeoutMs } = current.config;
       const until = performance.now() + drainTimeoutMs;
@@ -270,6 +299,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     },
     async close() {
       serving.stop();
+      admission.close(draining());
       await port.close();
       await release();
     },

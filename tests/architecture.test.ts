@@ -10,6 +10,8 @@ const allowed: Record<string, readonly string[]> = {
   model: ['errors'],
   http: [],
   auth: ['config', 'errors'],
+  overload: ['errors', 'observability'],
+  health: ['observability'],
   observability: ['errors'],
   config: ['errors', 'observability'],
   catalogue: ['config', 'errors'],
@@ -61,6 +63,8 @@ const allowed: Record<string, readonly string[]> = {
   ],
   rpc: [
     'auth',
+    'health',
+    'overload',
     'pipeline',
     'sessions',
     'tools',
@@ -93,7 +97,7 @@ const allowed: Record<string, readonly string[]> = {
     'server/types',
     'observability',
   ],
-  server: ['auth', 'rest', 'rpc', 'errors', 'observability'],
+  server: ['auth', 'overload', 'rest', 'rpc', 'errors', 'observability'],
   // The parts of context.ts: they construct.
   context: [''],
 };

@@ -1,6 +1,6 @@
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { GatewayError } from '../errors/gateway-error.ts';
-import type { Principal } from './principal.ts';
+import { anonymous, type Principal } from './principal.ts';
 
 /** Who has the admin token. */
 export const administrator: Principal = {
@@ -18,4 +18,9 @@ export function requireAdmin({ admin }: Principal): void {
   if (!admin) {
     throw new GatewayError(ErrorReason.PERMISSION_DENIED, 'this is for administrators only');
   }
+}
+
+/** For what anybody may do where calls need no keys. @throws GatewayError PERMISSION_DENIED */
+export function requireAdminAmongKeys(principal: Principal): void {
+  if (principal !== anonymous) requireAdmin(principal);
 }

@@ -1,5 +1,14 @@
 /** What never needs a key: health, and what says what this is. */
-const open = new Set(['/', '/health', '/health/', '/health/live', '/health/ready', '/health/detailed']);
+const open = new Set([
+  '/',
+  '/live',
+  '/ready',
+  '/health',
+  '/health/',
+  '/health/live',
+  '/health/ready',
+  '/health/detailed',
+]);
 const openService = '/grpc.health.v1.Health/';
 
 export const isOpenPath = (path: string): boolean => open.has(path) || path.startsWith(openService);

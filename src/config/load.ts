@@ -10,7 +10,7 @@ import { type McpServerConfig, readMcpServers } from './mcp-servers.ts';
 import { didYouMean, Problems } from './problems.ts';
 import { type ProviderConfig, readProviders } from './providers.ts';
 import type { Setting } from './setting.ts';
-import { allSettings, type SettingValues } from './settings.ts';
+import { allSettings, type SettingName, type SettingValues } from './settings.ts';
 import { readTokenIssuers, type TokenIssuerConfig } from './token-issuers.ts';
 import { readToolPaths, type ToolPaths } from './tool-paths.ts';
 import { Wrong } from './values.ts';
@@ -42,6 +42,8 @@ export interface Config extends SettingValues {
   readonly models: unknown;
   /** Tools behind HTTP addresses, as written in the file. */
   readonly tools: unknown;
+  /** Settings that are set, not left at their defaults; as `env` or the file say. */
+  readonly given: readonly SettingName[];
   /** The file that was read; null when there is none. */
   readonly file: string | null;
   /** Things to tell the operator that do not stop the start. */
@@ -149,6 +151,7 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
     toolPaths,
     models: yaml['models'],
     tools: yaml['tools'],
+    given: allSettings.flatMap(([name, setting]) => (isGiven(rawOf(setting, env, yaml)) ? [name] : [])),
     file,
     warnings: unknownVariables(env, variables),
   });
@@ -204,11 +207,18 @@ function readConfigFile(
   return { file: null, yaml: {} };
 }
 
+function rawOf(setting: Setting, env: Environment, yaml: YamlMap): unknown {
+  const variable = setting.env.find((name) => isSet(env, name));
+  return variable === undefined ? valueAt(yaml, setting.path) : env[variable];
+}
+
+/** `${VAR:-}` in the file is a way to say: not set. */
+const isGiven = (raw: unknown): boolean => raw !== undefined && raw !== null && raw !== '';
+
 function readSetting(setting: Setting, env: Environment, yaml: YamlMap, problems: Problems): unknown {
   const variable = setting.env.find((name) => isSet(env, name));
-  const raw = variable === undefined ? valueAt(yaml, setting.path) : env[variable];
-  // `${VAR:-}` in the file is a way to say: not set.
-  if (raw === undefined || raw === null || raw === '') return setting.fallback;
+  const raw = rawOf(setting, env, yaml);
+  if (!isGiven(raw)) return setting.fallback;
   if (setting.secret === true && typeof raw === 'string') problems.hide(raw);
   const value = setting.read(raw);
   if (!(value instanceof Wrong)) return value;

@@ -32,6 +32,8 @@ export interface ProviderConfig {
    * Address to which `/chat/completions` is added, without a slash at its end; '' where a region is missing that would be a part of it.
    */
   readonly baseUrl: string;
+  /** Whether the configuration says it, rather than the gateway's own table. */
+  readonly hasOwnAddress: boolean;
   readonly apiKey: Secret | null;
   /** All its keys, `apiKey` first. */
   readonly apiKeys: readonly WeightedKey[];
@@ -176,6 +178,7 @@ function readProvider(
     name,
     form: base.form,
     baseUrl: inRegion(readAddress(name, fields, base, env, problems, hasAddress), aws),
+    hasOwnAddress: hasAddress || addressVariables(name).some((variable) => isSet(env, variable)),
     apiKey: apiKeys[0]?.key ?? null,
     apiKeys,
     aws,

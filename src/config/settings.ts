@@ -3,6 +3,7 @@ import { authSettings } from './settings/auth.ts';
 import { cacheSettings } from './settings/cache.ts';
 import { limitSettings } from './settings/limits.ts';
 import { observabilitySettings } from './settings/observability.ts';
+import { overloadSettings } from './settings/overload.ts';
 import { resilienceSettings } from './settings/resilience.ts';
 import { responseSettings } from './settings/responses.ts';
 import { serverSettings } from './settings/server.ts';
@@ -16,6 +17,7 @@ import { usageSettings } from './settings/usage.ts';
 export const settings = {
   ...serverSettings,
   ...authSettings,
+  ...overloadSettings,
   ...upstreamSettings,
   ...resilienceSettings,
   ...storeSettings,

@@ -122,6 +122,25 @@ export const percentageList: ValueReader<readonly number[]> = (raw) => {
       : items.map(Number);
 };
 
+/** A number that need not be whole. */
+export function fraction(least: number, most: number): ValueReader<number> {
+  return (raw) => {
+    const value = typeof raw === 'string' && /^\s*\d*\.?\d+\s*$/.test(raw) ? Number(raw) : raw;
+    if (typeof value === 'number' && value >= least && value <= most) return value;
+    return new Wrong(`a number from ${least} to ${most}`);
+  };
+}
+
+/** Some of the names, as a list or as text separated by commas; `none` for none of them. */
+export function listOrNone(names: readonly string[]): ValueReader<readonly string[]> {
+  const wrong = new Wrong(`none, or some of ${names.join(', ')}, separated by commas`);
+  return (raw) => {
+    if (raw === 'none') return [];
+    const items = list(raw);
+    return items instanceof Wrong || !items.every((item) => names.includes(item)) ? wrong : items;
+  };
+}
+
 const units: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
 /** A time in milliseconds, written as seconds or with a unit: 10, 2.5, "150ms", "10s", "5m", "1h". */

@@ -61,6 +61,8 @@ export interface CallParts {
   readonly metrics: Metrics | null;
   /** Null: no spans are made. */
   readonly tracing: Tracing | null;
+  /** Told how what is remembered is made smaller when memory is short. */
+  readonly onPressure: (shrink: () => void) => void;
   readonly log: Logger;
 }
 
@@ -71,13 +73,28 @@ export function createCalls(parts: CallParts): {
   /** Answers calls that only count tokens. */
   readonly count: Handler;
 } {
-  const { initial, settled, leases, toolbox, usage, limits, cache, targets, metrics, tracing, log } = parts;
+  const {
+    initial,
+    settled,
+    leases,
+    toolbox,
+    usage,
+    limits,
+    cache,
+    targets,
+    metrics,
+    tracing,
+    onPressure,
+    log,
+  } = parts;
   const toolsLog = log.module('tools');
   const taxonomyNamed = (messages: readonly Message[]): string => namedTaxonomy(messages) ?? '';
+  const turns = new TurnMemory({ maxSize: initial.toolStateBytes, ttlMs: initial.toolStateTtlMs });
+  onPressure(() => turns.shrink());
   const toolOptions = {
     toolbox,
     maxRounds: () => settled().config.toolMaxRounds,
-    memory: new TurnMemory({ maxSize: initial.toolStateBytes, ttlMs: initial.toolStateTtlMs }),
+    memory: turns,
     readOpaque: unknownMembers,
     withDefaults,
     namedTaxonomy: taxonomyNamed,
@@ -85,7 +102,9 @@ export function createCalls(parts: CallParts): {
       toolsLog.error('a tool failed in the gateway', { tool, error }),
   };
   const { reasoningStateBytes: maxSize, reasoningStateTtlMs: ttlMs } = initial;
-  const reasoningState = maxSize > 0 ? [reasoningStateStage(new StateMemory({ maxSize, ttlMs }))] : [];
+  const states = new StateMemory({ maxSize: Math.max(maxSize, 1), ttlMs });
+  onPressure(() => states.shrink());
+  const reasoningState = maxSize > 0 ? [reasoningStateStage(states)] : [];
   // The innermost: it counts each answer of a provider's by itself.
   const counted =
     usage === null

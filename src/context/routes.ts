@@ -7,7 +7,7 @@ import { type CacheRoutes, cacheStatus, clearCache } from '../rest/cache.ts';
 import { chatCompletions } from '../rest/chat.ts';
 import { type ConversationRoutes, createConversation, oneConversation } from '../rest/conversations.ts';
 import { eitherEmbeddings, embeddings, openaiEmbeddings } from '../rest/embeddings.ts';
-import { type HealthFacts, health, ready, serviceInfo } from '../rest/health.ts';
+import { detailed, health, live, ready, serviceInfo } from '../rest/health.ts';
 import { getRateLimits, resetRateLimits } from '../rest/limits.ts';
 import { mcpEndpoint } from '../rest/mcp.ts';
 import { countMessageTokens, createMessage } from '../rest/messages.ts';
@@ -35,7 +35,7 @@ import type { CacheApi } from '../rpc/cache-api.ts';
 import type { CallLimits } from '../rpc/call-context.ts';
 import type { ChatApi } from '../rpc/chat-api.ts';
 import type { EmbeddingsApi } from '../rpc/embeddings-api.ts';
-import type { Serving } from '../rpc/health-service.ts';
+import type { HealthApi } from '../rpc/health-api.ts';
 import type { LimitsApi } from '../rpc/limits-api.ts';
 import type { ModelsApi } from '../rpc/models-api.ts';
 import type { ResponsesApi } from '../rpc/responses-api.ts';
@@ -62,21 +62,15 @@ export interface RouteParts {
   readonly cache: CacheApi;
   readonly toolbox: Toolbox;
   readonly limits: CallLimits;
-  readonly serving: Serving;
   /** Null: nothing is counted. */
   readonly metrics: Metrics | null;
+  readonly health: HealthApi;
   readonly log: Logger;
 }
 
 /** The routes of the REST facade. */
 export function routeTable(parts: RouteParts): RouteTable {
-  const { initial, settled, chat, models, toolbox, limits, serving, metrics } = parts;
-  const facts: HealthFacts = {
-    service: initial.serviceName,
-    version: initial.version,
-    serving,
-    modelsAvailable: () => models.countModels(),
-  };
+  const { initial, settled, chat, models, toolbox, limits, metrics } = parts;
   const vectors = openaiEmbeddings(parts.vectors);
   const options = () => settled().config;
   const maxBodyBytes = () => settled().config.maxBodyBytes;
@@ -89,10 +83,13 @@ export function routeTable(parts: RouteParts): RouteTable {
   const conversationRoutes: ConversationRoutes = { conversations, maxBodyBytes };
   const mcpLog = parts.log.module('mcp');
   return {
-    '/': { GET: serviceInfo(facts) },
-    '/health': { GET: health(facts) },
-    '/health/live': { GET: health(facts) },
-    '/health/ready': { GET: ready(facts) },
+    '/': { GET: serviceInfo(parts.health) },
+    '/health': { GET: health(parts.health) },
+    '/health/live': { GET: live },
+    '/live': { GET: live },
+    '/health/ready': { GET: ready(parts.health) },
+    '/ready': { GET: ready(parts.health) },
+    '/health/detailed': { GET: detailed(parts.health) },
     ...(metrics === null
       ? {}
       : { '/metrics': { GET: scrape(metrics, () => settled().config.metricsToken?.reveal() ?? null) } }),

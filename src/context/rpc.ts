@@ -11,8 +11,9 @@ import { ToolService } from '../../gen/llmgateway/v1/tool_service_pb.js';
 import { UsageService } from '../../gen/llmgateway/v1/usage_service_pb.js';
 import type { Config } from '../config/load.ts';
 import type { Conversations } from '../responses/conversations.ts';
-import { cacheMethods } from '../rpc/admin-cache.ts';
-import { keyMethods } from '../rpc/admin-keys.ts';
+import { adminCacheMethods } from '../rpc/admin-cache.ts';
+import { adminHealthMethods } from '../rpc/admin-health.ts';
+import { adminKeyMethods } from '../rpc/admin-keys.ts';
 import type { AdminKeysApi } from '../rpc/admin-keys-api.ts';
 import { adminLimitMethods } from '../rpc/admin-limits.ts';
 import type { CacheApi } from '../rpc/cache-api.ts';
@@ -22,6 +23,7 @@ import { chatService } from '../rpc/chat-service.ts';
 import { conversationMethods } from '../rpc/conversations-service.ts';
 import type { EmbeddingsApi } from '../rpc/embeddings-api.ts';
 import { embeddingsService } from '../rpc/embeddings-service.ts';
+import type { HealthApi } from '../rpc/health-api.ts';
 import { healthService, type Serving } from '../rpc/health-service.ts';
 import type { LimitsApi } from '../rpc/limits-api.ts';
 import type { ModelsApi } from '../rpc/models-api.ts';
@@ -52,6 +54,7 @@ export interface RpcParts {
   readonly rateLimits: LimitsApi;
   readonly cache: CacheApi;
   readonly serving: Serving;
+  readonly health: HealthApi;
   readonly refused: OnFailure;
 }
 
@@ -89,15 +92,17 @@ export function rpcHandler(parts: RpcParts): ReturnType<typeof connectNodeAdapte
       router.service(ToolService, toolService(tools, refused));
       router.service(UsageService, usageService(parts.usage));
       router.service(AdminService, {
-        ...keyMethods(parts.adminKeys, refused),
+        ...adminKeyMethods(parts.adminKeys, refused),
         ...adminLimitMethods(parts.rateLimits, refused),
-        ...cacheMethods(parts.cache, refused),
+        ...adminCacheMethods(parts.cache, refused),
+        ...adminHealthMethods(parts.health, refused),
       });
       router.service(
         Health,
         healthService(
           serving,
           services.map(({ typeName }) => typeName),
+          async () => (await parts.health.readiness()).status !== 'not_ready',
         ),
       );
       registerReflection(router, services);

@@ -12,12 +12,13 @@ import { Problems } from '../config/problems.ts';
 import { toGatewayError } from '../errors/gateway-error.ts';
 import type { UpstreamClient } from '../http/client.ts';
 import type { Service } from '../integrations/service.ts';
-import { createServices } from '../integrations/services.ts';
+import { createServices, type Services } from '../integrations/services.ts';
 import type { LimitTerms } from '../limits/classes.ts';
 import type { Logger } from '../observability/log.ts';
 import type { ContextPolicy } from '../pipeline/context.ts';
 import { Router } from '../pipeline/routing.ts';
 import { type Discovery, startDiscovery } from '../providers/discovery.ts';
+import type { Provider } from '../providers/provider.ts';
 import { createProviders } from '../providers/registry.ts';
 import type { ResilienceRules } from '../resilience/rules.ts';
 import { KnownModels } from '../rpc/known-models.ts';
@@ -42,6 +43,8 @@ export interface Settled {
   readonly context: ContextPolicy;
   readonly resilience: ResilienceRules;
   readonly limits: LimitTerms;
+  readonly services: Services;
+  readonly providers: ReadonlyMap<string, Provider>;
 }
 
 /** What it is made with, and outlives it. */
@@ -132,6 +135,8 @@ export function settle(
     router,
     resilience: resilienceRules(config),
     limits: limitTerms(config),
+    services,
+    providers,
   };
 }
 

@@ -9,6 +9,15 @@ import { reasonForms } from './reasons.ts';
 /** Domain of the google.rpc.ErrorInfo that goes with every error. */
 export const errorDomain = 'llmgateway.v1';
 
+/** How much the gateway has to do, where that is why a call was refused. */
+export interface LoadFacts {
+  /** Resident memory and its bound, in MiB. */
+  readonly memoryMb: number;
+  readonly thresholdMb: number;
+  readonly activeRequests: number;
+  readonly maxConcurrent: number;
+}
+
 /** What is known of a failure besides its reason and message. See ErrorDetail for meanings and units. */
 export interface ErrorFacts {
   readonly field?: string;
@@ -22,6 +31,7 @@ export interface ErrorFacts {
   readonly tries?: readonly UpstreamAttempt[];
   /** In how many of them a provider was asked. */
   readonly attempts?: number;
+  readonly load?: LoadFacts;
   readonly cause?: unknown;
 }
 
@@ -81,7 +91,8 @@ export class GatewayError extends ConnectError {
   /** Fills in the details that go with the error on RPC. */
   withDetails(requestId: string): this {
     const detail = this.detail(requestId);
-    this.details = [{ desc: ErrorDetailSchema, value: detail }, ...standardDetails(detail, this.rawMessage)];
+    const standard = standardDetails(detail, this.rawMessage, this.facts.load);
+    this.details = [{ desc: ErrorDetailSchema, value: detail }, ...standard];
     return this;
   }
 }
@@ -104,8 +115,24 @@ function codeOf(reason: ErrorReason, facts: ErrorFacts): Code {
   return reasonForms[reason].code;
 }
 
-function standardDetails(detail: ErrorDetail, message: string): ConnectError['details'] {
+/** The load as members of an error's body. */
+export const loadMembers = (load: LoadFacts): Record<string, string | number> => ({
+  reason: 'backpressure',
+  memory_mb: load.memoryMb,
+  threshold_mb: load.thresholdMb,
+  active_requests: load.activeRequests,
+  max_concurrent: load.maxConcurrent,
+});
+
+function standardDetails(
+  detail: ErrorDetail,
+  message: string,
+  load: LoadFacts | undefined,
+): ConnectError['details'] {
   const metadata: Record<string, string> = { request_id: detail.requestId };
+  if (load !== undefined) {
+    for (const [name, value] of Object.entries(loadMembers(load))) metadata[name] = String(value);
+  }
   if (detail.provider !== '') metadata['provider'] = detail.provider;
   const details: ConnectError['details'] = [
     {

@@ -6,6 +6,8 @@ export interface Discovery {
   modelsOf(provider: string): readonly DiscoveredModel[];
   /** Whether `provider` answered when it was asked last; null when it has not been asked. */
   reachable(provider: string): boolean | null;
+  /** When `provider` was asked last, in milliseconds since 1970; null when it has not been. */
+  checkedAt(provider: string): number | null;
   /** Resolves when every provider has been asked once. */
   readonly firstRound: Promise<void>;
   stop(): void;
@@ -37,12 +39,14 @@ export function startDiscovery(providers: Iterable<Provider>, options: Discovery
     const asked = new Asked(provider, rest, stopped.signal);
     asked.models = previous?.modelsOf(provider.name) ?? none;
     asked.reachable = previous?.reachable(provider.name) ?? null;
+    asked.checkedAt = previous?.checkedAt(provider.name) ?? null;
     known.set(provider.name, asked);
     first.push(asked.round());
   }
   return {
     modelsOf: (provider) => known.get(provider)?.models ?? none,
     reachable: (provider) => known.get(provider)?.reachable ?? null,
+    checkedAt: (provider) => known.get(provider)?.checkedAt ?? null,
     firstRound: Promise.all(first).then(() => {}),
     stop() {
       stopped.abort();
@@ -57,6 +61,7 @@ const none: readonly DiscoveredModel[] = [];
 class Asked {
   models = none;
   reachable: boolean | null = null;
+  checkedAt: number | null = null;
   readonly #provider: Provider;
   readonly #options: Omit<DiscoveryOptions, 'previous'>;
   readonly #stopped: AbortSignal;
@@ -83,6 +88,7 @@ class Asked {
     const now = failure === null;
     const before = this.reachable;
     this.reachable = now;
+    this.checkedAt = Date.now();
     if (before !== now) this.#options.onChange?.(this.#provider.name, now, failure);
     this.#timer = setTimeout(() => void this.round(), this.#options.intervalMs).unref();
   }

@@ -56,6 +56,12 @@ export class StateMemory {
     if (kept !== undefined) this.#states.set(keyOf(tenant, provider, callId), kept);
   }
 
+  /** Forgets half, the longest unused. */
+  shrink(): void {
+    const left = this.#states.calculatedSize / 2;
+    while (this.#states.calculatedSize > left) this.#states.pop();
+  }
+
   recall(tenant: string, provider: string, callId: string): CallState | undefined {
     return this.#states.get(keyOf(tenant, provider, callId));
   }

@@ -1,7 +1,7 @@
 import { encodeMessagesError, messagesStatus } from '../codec/anthropic-messages/encode-error.ts';
 import { errorHeaders } from '../codec/error-headers.ts';
 import { encodeChatError } from '../codec/openai-chat/encode-error.ts';
-import type { GatewayError } from '../errors/gateway-error.ts';
+import { type GatewayError, loadMembers } from '../errors/gateway-error.ts';
 import { tellLimitsAnthropic } from '../model/limit-headers.ts';
 import { encodeMcpError } from './mcp-error.ts';
 
@@ -21,6 +21,15 @@ export const messagesIdHeader = (requestId: string): Record<string, string> => (
 
 /** Anthropic's form on Anthropic's routes, JSON-RPC's for MCP, OpenAI's on all others. @param path without query */
 export function errorReply(error: GatewayError, path: string, requestId: string): ErrorReply {
+  const reply = plainReply(error, path, requestId);
+  const { load, retryAfterMs = 0 } = error.facts;
+  if (load === undefined || mcpPath.test(path)) return reply;
+  // Beside the form's own members, where clients of other gateways look for them.
+  const members = { ...loadMembers(load), retry_after_seconds: Math.ceil(retryAfterMs / 1_000) };
+  return { ...reply, body: `${reply.body.slice(0, -1)},${JSON.stringify(members).slice(1)}` };
+}
+
+function plainReply(error: GatewayError, path: string, requestId: string): ErrorReply {
   const headers = errorHeaders(error);
   if (mcpPath.test(path)) return { status: error.status, headers, body: encodeMcpError(error) };
   if (!messagesPath.test(path)) return { status: error.status, headers, body: encodeChatError(error) };

@@ -20,6 +20,8 @@ export interface Exchange {
   readonly requestId: string;
   /** Who asks. */
   readonly principal: Principal;
+  /** Headers of every reply. */
+  readonly moreHeaders?: (() => Readonly<Record<string, string>>) | undefined;
 }
 
 /** Serves one route. What it throws is written as the route's error body. */
@@ -115,11 +117,12 @@ export function sendJson(
   body: string,
   headers?: Record<string, string>,
 ): void {
-  const { res, requestId } = exchange;
+  const { res, requestId, moreHeaders } = exchange;
   if (res.headersSent || res.destroyed) return;
   // As bytes: Node would join a string with the head and encode the whole of it once more.
   const bytes = Buffer.from(body);
   res.writeHead(status, {
+    ...moreHeaders?.(),
     ...headers,
     'x-request-id': requestId,
     'content-type': 'application/json',

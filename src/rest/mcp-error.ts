@@ -1,5 +1,5 @@
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
-import type { GatewayError } from '../errors/gateway-error.ts';
+import { type GatewayError, loadMembers } from '../errors/gateway-error.ts';
 
 /** Codes of JSON-RPC. */
 const parseError = -32_700;
@@ -11,7 +11,11 @@ const serverError = -32_000;
 /** An error on the way to an MCP request, as a JSON-RPC answer: to no request, since none was read. */
 export function encodeMcpError(error: GatewayError): string {
   const { reason, reasonName, rawMessage, facts } = error;
-  const data = { reason: reasonName, ...(facts.field === undefined ? {} : { field: facts.field }) };
+  const data = {
+    ...(facts.load === undefined ? {} : loadMembers(facts.load)),
+    reason: reasonName,
+    ...(facts.field === undefined ? {} : { field: facts.field }),
+  };
   return JSON.stringify({
     jsonrpc: '2.0',
     id: null,

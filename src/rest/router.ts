@@ -14,10 +14,12 @@ export type RestRouter = (req: Request, res: Response, requestId: string) => Pro
  * Routes by exact path, then by the longest `/*`. Paths under `/v1` are also served without it, where no other route claims
  * the path.
  * @param onError told of every error that became a reply
+ * @param moreHeaders that every reply has
  */
 export function restRouter(
   table: RouteTable,
   onError: (error: GatewayError, exchange: Exchange) => void,
+  moreHeaders?: () => Readonly<Record<string, string>>,
 ): RestRouter {
   const exact = new Map<string, Readonly<Record<string, RestHandler>>>();
   const below: [string, Readonly<Record<string, RestHandler>>][] = [];
@@ -47,6 +49,7 @@ export function restRouter(
       query: cut < 0 ? '' : url.slice(cut + 1),
       requestId,
       principal: principalOf(req),
+      moreHeaders,
     };
     try {
       const methods = find(path);

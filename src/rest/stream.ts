@@ -44,7 +44,8 @@ export async function sendStream<E>(
 ): Promise<void> {
   const { keepAliveFrame } = form;
   const open = (more?: Record<string, string>): SseWriter => {
-    const headers = { 'x-request-id': exchange.requestId, ...form.headers, ...more };
+    const { requestId, moreHeaders } = exchange;
+    const headers = { ...moreHeaders?.(), 'x-request-id': requestId, ...form.headers, ...more };
     return openSse(exchange.res, { keepAliveMs, keepAliveFrame, headers });
   };
   let writer: SseWriter | null = null;

@@ -22,7 +22,7 @@ type Methods = Pick<
 >;
 
 /** The methods of AdminService that are about keys. */
-export function keyMethods(api: AdminKeysApi, onFailure: OnFailure): Methods {
+export function adminKeyMethods(api: AdminKeysApi, onFailure: OnFailure): Methods {
   const answer = <Desc extends DescMessage, T>(
     schema: Desc,
     request: MessageShape<Desc>,

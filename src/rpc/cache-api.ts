@@ -3,7 +3,7 @@ import {
   type GetCacheStatusResponse,
   GetCacheStatusResponseSchema,
 } from '../../gen/llmgateway/v1/admin_service_pb.js';
-import { mustAdminister } from '../auth/may-administer.ts';
+import { requireAdminAmongKeys } from '../auth/admin.ts';
 import type { Principal } from '../auth/principal.ts';
 import type { AnswerCache, Clearing } from '../cache/answer-cache.ts';
 
@@ -21,11 +21,11 @@ export interface CacheApi {
 export function cacheApi(cache: AnswerCache | null, maxSize: number): CacheApi {
   return {
     async clear(principal, which) {
-      mustAdminister(principal);
+      requireAdminAmongKeys(principal);
       return cache === null ? 0 : cache.clear(which);
     },
     async status(principal) {
-      mustAdminister(principal);
+      requireAdminAmongKeys(principal);
       const response = create(GetCacheStatusResponseSchema, {
         enabled: cache !== null,
         maxSize: BigInt(maxSize),

@@ -23,14 +23,16 @@ export class Serving {
     for (const watcher of this.#watchers) watcher();
   }
 
-  /** Resolves at the next change, or when `signal` aborts. */
-  changed(signal: AbortSignal): Promise<void> {
+  /** Resolves at the next change, when `signal` aborts, or after `maxMs`. */
+  changed(signal: AbortSignal, maxMs: number): Promise<void> {
     return new Promise((resolve) => {
       const settle = () => {
+        clearTimeout(timer);
         this.#watchers.delete(settle);
         signal.removeEventListener('abort', settle);
         resolve();
       };
+      const timer = setTimeout(settle, maxMs).unref();
       if (signal.aborted) return settle();
       this.#watchers.add(settle);
       signal.addEventListener('abort', settle, { once: true });
@@ -38,16 +40,26 @@ export class Serving {
   }
 }
 
-/** grpc.health.v1.Health for the whole gateway (service "") and each of `services`. */
-export function healthService(serving: Serving, services: readonly string[]): ServiceImpl<typeof Health> {
+/** How often those who watch are looked up anew, in milliseconds. */
+const watchMs = 2_000;
+
+/**
+ * grpc.health.v1.Health for the whole gateway (service "") and each of `services`.
+ * @param isReady whether calls may come; its results may be some time old
+ */
+export function healthService(
+  serving: Serving,
+  services: readonly string[],
+  isReady: () => Promise<boolean>,
+): ServiceImpl<typeof Health> {
   const known = new Set(['', ...services]);
-  const statusOf = (service: string): Status => {
+  const statusOf = async (service: string): Promise<Status> => {
     if (!known.has(service)) return Status.SERVICE_UNKNOWN;
-    return serving.serving ? Status.SERVING : Status.NOT_SERVING;
+    return serving.serving && (await isReady()) && serving.serving ? Status.SERVING : Status.NOT_SERVING;
   };
   return {
-    check({ service }) {
-      const status = statusOf(service);
+    async check({ service }) {
+      const status = await statusOf(service);
       if (status === Status.SERVICE_UNKNOWN) {
         throw new GatewayError(
           ErrorReason.NOT_FOUND,
@@ -56,18 +68,17 @@ export function healthService(serving: Serving, services: readonly string[]): Se
       }
       return create(HealthCheckResponseSchema, { status });
     },
-    list() {
-      const statuses: Record<string, { status: Status }> = {};
-      for (const service of known) statuses[service] = { status: statusOf(service) };
-      return { statuses };
+    async list() {
+      const status = await statusOf('');
+      return { statuses: Object.fromEntries([...known].map((service) => [service, { status }])) };
     },
     async *watch({ service }, { signal }) {
       let last: Status | null = null;
       while (!signal.aborted) {
-        const status = statusOf(service);
+        const status = await statusOf(service);
         if (status !== last) yield create(HealthCheckResponseSchema, { status });
         last = status;
-        await serving.changed(signal);
+        await serving.changed(signal, watchMs);
       }
     },
   };

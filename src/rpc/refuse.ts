@@ -6,7 +6,7 @@ import type { Request, Response } from '../server/types.ts';
 
 /**
  * Answers an RPC with an error without reading it, in the protocol that its content type names: what is left to do when
- * the gateway drains.
+ * the gateway drains or has too much to do.
  */
 export function refuseRpc(req: Request, res: Response, error: GatewayError, requestId: string): void {
   const type = req.headers['content-type'] ?? '';

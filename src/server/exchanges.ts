@@ -12,6 +12,8 @@ export interface Exchange {
   readonly startedAt: number;
   /** Whether a drain waits for its end. */
   holdsDrain: boolean;
+  /** Of a response that its client does not take: how much it had taken, and since when nothing more. See cutOffStalled. */
+  stalled: { readonly taken: number; readonly since: number } | null;
 }
 
 /** The requests in flight on a port. */
@@ -23,7 +25,7 @@ export class Exchanges {
   /** Counts an exchange until it ends, then calls `ended` once. */
   start(req: Request, res: Response, holdsDrain: boolean, ended: (exchange: Exchange) => void): Exchange {
     const session = isHttp2(req) ? (req.stream.session as ServerHttp2Session | undefined) : undefined;
-    const exchange: Exchange = { req, res, session, startedAt: performance.now(), holdsDrain };
+    const exchange: Exchange = { req, res, session, startedAt: performance.now(), holdsDrain, stalled: null };
     this.open.add(exchange);
     if (holdsDrain) this.holding++;
     const end = () => {

@@ -4,9 +4,11 @@ import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import type { Authenticate } from '../auth/authenticator.ts';
 import { anonymous, type Principal } from '../auth/principal.ts';
 import { GatewayError, toGatewayError } from '../errors/gateway-error.ts';
+import type { Admission } from '../overload/admission.ts';
 import { refuseRest } from '../rest/refuse.ts';
 import type { RestRouter } from '../rest/router.ts';
 import { refuseRpc } from '../rpc/refuse.ts';
+import { admit } from './admit.ts';
 import type { Cors } from './cors.ts';
 import { closeIfUnread, discardBody } from './discard.ts';
 import { newRequestId, requestIdHeader } from './request-id.ts';
@@ -21,6 +23,8 @@ export interface FacesOptions {
   /** See originPolicy. */
   readonly fromAllowedOrigin: (req: Request) => boolean;
   readonly authenticate: Authenticate;
+  /** Which calls may go on. */
+  readonly admission: Admission;
   /** Told of every request that is refused here. */
   readonly onRefused: (error: GatewayError, requestId: string, path: string) => void;
 }
@@ -35,7 +39,7 @@ export interface Faces {
 
 /** Packages whose services are on the port; everything else is REST. */
 const rpcPrefixes = ['/llmgateway.v1.', '/grpc.'];
-const healthPaths = ['/health', '/metrics', '/grpc.health.v1.Health/'];
+const healthPaths = ['/health', '/live', '/ready', '/metrics', '/grpc.health.v1.Health/'];
 
 /** What a client may send as `x-request-id`; anything else is replaced. */
 const plainRequestId = /^[\w.:/+=@-]{1,128}$/;
@@ -50,18 +54,35 @@ const pathOf = ({ url = '/' }: Request): string => url.replace(/\?.*/s, '');
 const isRpc = (path: string): boolean => rpcPrefixes.some((prefix) => path.startsWith(prefix));
 
 export function createFaces(options: FacesOptions): Faces {
-  const { rpc, rest, cors, fromAllowedOrigin, authenticate, onRefused } = options;
+  const { rpc, rest, cors, fromAllowedOrigin, authenticate, admission, onRefused } = options;
 
   function refuse(req: Request, res: Response, cause: unknown, id: string): void {
     const error = toGatewayError(cause);
     onRefused(error, id, pathOf(req));
+    if (res.destroyed) return;
     res.setHeader(requestIdHeader, id);
     discardBody(req);
+    if (error.facts.load !== undefined) res.setHeader('x-memory-pressure', admission.pressure);
     if (isRpc(req.url ?? '/')) refuseRpc(req, res, error, id);
     else refuseRest(req, res, error, id);
   }
 
+  /** Serves the request once there is room for it. */
   function serve(req: Request, res: Response, id: string): void | Promise<void> {
+    let ready: Promise<void> | null;
+    try {
+      ready = admit(admission, req, res, pathOf(req));
+    } catch (error) {
+      return refuse(req, res, error, id);
+    }
+    if (ready === null) return serveNow(req, res, id);
+    return ready.then(
+      () => (res.destroyed ? undefined : serveNow(req, res, id)),
+      (error: unknown) => refuse(req, res, error, id),
+    );
+  }
+
+  function serveNow(req: Request, res: Response, id: string): void | Promise<void> {
     if (!isRpc(req.url ?? '/')) return rest(req, res, id);
     // Connect makes the head of its replies, so this is how the id gets into them. REST writes it with the others, which is cheaper.
     res.setHeader(requestIdHeader, id);

@@ -7,6 +7,10 @@ export interface PortLimits {
    * sent, so that bidirectional streams may stay open. Default 300 s.
    */
   requestTimeoutMs: number;
+  /**
+   * A client that takes nothing of its answer for so long is cut off; for each MiB that it has to take at once as much time. Default 60 s.
+   */
+  writeTimeoutMs: number;
   /** How long an idle HTTP/1 connection is kept for a next request. Default 75 s. */
   keepAliveTimeoutMs: number;
   /** Time for a new connection to say which protocol it speaks, or to finish its TLS handshake. Default 30 s. */
@@ -37,6 +41,7 @@ export interface PortLimits {
 export const DEFAULT_LIMITS: Readonly<PortLimits> = {
   headersTimeoutMs: 30_000,
   requestTimeoutMs: 300_000,
+  writeTimeoutMs: 60_000,
   keepAliveTimeoutMs: 75_000,
   sniffTimeoutMs: 30_000,
   http2IdleTimeoutMs: 300_000,

@@ -9,6 +9,7 @@ import { type PortLimits, resolveLimits } from './limits.ts';
 import { type Certificate, checkInterval, createListener, type Listener } from './listener.ts';
 import { newRequestId, requestIdHeader } from './request-id.ts';
 import { endSlowRequests } from './slow-requests.ts';
+import { cutOffStalled } from './stalled.ts';
 import type { Request, RequestHandler, Response } from './types.ts';
 import { isHttp2 } from './types.ts';
 
@@ -37,6 +38,8 @@ export interface PortOptions {
    * thrown where nothing catches them.
    */
   onError?: (error: unknown) => void;
+  /** Told of a client that is cut off because it does not take its answer. */
+  onStalled?: (req: Request) => void;
 }
 
 /** Watches the requests of a port. Neither may throw. */
@@ -87,6 +90,7 @@ class ListeningPort implements Port {
   readonly #exchanges = new Exchanges();
   readonly #maxHeaderBytes: number;
   readonly #sweep: NodeJS.Timeout;
+  readonly #stallSweep: NodeJS.Timeout;
   #drained: Promise<DrainReport> | undefined;
   #onEnded: () => void = () => {};
 
@@ -106,6 +110,11 @@ class ListeningPort implements Port {
     this.#sweep = setInterval(
       () => endSlowRequests(this.#exchanges, timeout),
       checkInterval(timeout),
+    ).unref();
+    const { writeTimeoutMs } = limits;
+    this.#stallSweep = setInterval(
+      () => cutOffStalled(this.#exchanges, writeTimeoutMs, (req) => options.onStalled?.(req)),
+      checkInterval(writeTimeoutMs),
     ).unref();
   }
 
@@ -144,6 +153,7 @@ class ListeningPort implements Port {
 
   async close(): Promise<void> {
     clearInterval(this.#sweep);
+    clearInterval(this.#stallSweep);
     await closeListener(this.#listener, 0);
   }
 
@@ -167,6 +177,7 @@ class ListeningPort implements Port {
       idle = await untilIdle(this.#exchanges, LAST_WORDS_MS, listen);
     }
     clearInterval(this.#sweep);
+    clearInterval(this.#stallSweep);
     await closeListener(this.#listener, idle ? undefined : 0);
     return { destroyed };
   }

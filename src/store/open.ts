@@ -58,6 +58,9 @@ export interface Stores {
   /** Whether a store that other processes have is in reach; null for the embedded one. */
   readonly well: () => boolean | null;
   readonly cache: CacheStore;
+  readonly kind: 'redis' | 'embedded';
+  /** Asks whether it serves. @throws GatewayError DEPENDENCY_UNAVAILABLE, or another error */
+  ping(): Promise<void>;
   close(): void;
 }
 
@@ -87,6 +90,8 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
       limits: new RedisLimits(redis, limitLeaseMs),
       well: () => redis.well,
       cache: new RedisCache(redis, bounds),
+      kind: 'redis',
+      ping: async () => void (await redis.command('PING')),
       close: () => redis.close(),
     };
   }
@@ -121,6 +126,9 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
     limits: fileLimits ?? new MemoryLimits(),
     well: () => null,
     cache,
+    kind: 'embedded',
+    // One that was not used yet is not made for this.
+    ping: async () => void (database.opened ? database.get('PRAGMA schema_version') : checkDataDir(dir)),
     close() {
       clearInterval(timer);
       database.close();

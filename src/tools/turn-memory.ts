@@ -60,6 +60,12 @@ export class TurnMemory {
     });
   }
 
+  /** Forgets half, the longest unused. */
+  shrink(): void {
+    const left = this.#turns.calculatedSize / 2;
+    while (this.#turns.calculatedSize > left) this.#turns.pop();
+  }
+
   get isEmpty(): boolean {
     return this.#turns.size === 0;
   }

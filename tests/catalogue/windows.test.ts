@@ -8,6 +8,7 @@ import { read, resolver, shipped } from './support.ts';
 const discovered = (models: Record<string, DiscoveredModel[]>): Discovery => ({
   modelsOf: (provider) => models[provider] ?? [],
   reachable: () => true,
+  checkedAt: () => null,
   firstRound: Promise.resolve(),
   stop() {},
 });

@@ -38,6 +38,9 @@ export async function startGateway(
       LLM_GATEWAY_LLAMACPP_BASE_URL: 'http://127.0.0.1:9/v1',
       LLM_GATEWAY_DATA_DIR: dataDir,
       LLM_GATEWAY_OLLAMA_BASE_URL: 'http://127.0.0.1:9',
+      // Nobody is at these addresses.
+      LLM_GATEWAY_HEALTH_CRITICAL: 'memory',
+      LLM_GATEWAY_MEMORY_THRESHOLD_MB: '16384',
       // What fails on purpose is neither repeated nor opens a breaker: those have tests of their own.
       LLM_GATEWAY_RETRY_MAX_ATTEMPTS: '1',
       LLM_GATEWAY_RETRY_BASE_DELAY_SECONDS: '1ms',

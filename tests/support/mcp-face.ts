@@ -10,6 +10,7 @@ import { createFaces } from '../../src/server/faces.ts';
 import { createPort } from '../../src/server/port.ts';
 import type { Tool, ToolContext } from '../../src/tools/tool.ts';
 import type { Toolbox } from '../../src/tools/toolbox.ts';
+import { testAdmission } from './admission.ts';
 
 /** A toolbox over a list: the interface, without bounds. Arguments have to have the members that their schema requires. */
 export const listToolbox = (tools: readonly Tool[]): Toolbox => ({
@@ -84,6 +85,7 @@ export async function startMcpFace(
     rpc: () => {},
     cors: createCors({ origins }),
     authenticate: everybody,
+    admission: testAdmission().admission,
     onRefused: () => {},
     fromAllowedOrigin: originPolicy({ origins }),
   });

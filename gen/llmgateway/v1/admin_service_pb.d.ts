@@ -725,6 +725,392 @@ export declare type GetCacheStatusResponse = Message<"llmgateway.v1.GetCacheStat
 export declare const GetCacheStatusResponseSchema: GenMessage<GetCacheStatusResponse>;
 
 /**
+ * Asks for all.
+ *
+ * @generated from message llmgateway.v1.GetHealthRequest
+ */
+export declare type GetHealthRequest = Message<"llmgateway.v1.GetHealthRequest"> & {
+};
+
+/**
+ * Describes the message llmgateway.v1.GetHealthRequest.
+ * Use `create(GetHealthRequestSchema)` to create a new message.
+ */
+export declare const GetHealthRequestSchema: GenMessage<GetHealthRequest>;
+
+/**
+ * How the gateway is, and what it depends on.
+ *
+ * @generated from message llmgateway.v1.GetHealthResponse
+ */
+export declare type GetHealthResponse = Message<"llmgateway.v1.GetHealthResponse"> & {
+  /**
+   * "healthy" or "degraded".
+   *
+   * @generated from field: string status = 1;
+   */
+  status: string;
+
+  /**
+   * "ready", "degraded" or "not_ready".
+   *
+   * @generated from field: string readiness = 2;
+   */
+  readiness: string;
+
+  /**
+   * Name of the service.
+   *
+   * @generated from field: string service = 3;
+   */
+  service: string;
+
+  /**
+   * Its version.
+   *
+   * @generated from field: string version = 4;
+   */
+  version: string;
+
+  /**
+   * Where it runs: "development", "production" or the like.
+   *
+   * @generated from field: string environment = 5;
+   */
+  environment: string;
+
+  /**
+   * Time of this answer.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 6;
+   */
+  time?: Timestamp | undefined;
+
+  /**
+   * Since the process began.
+   *
+   * @generated from field: double uptime_seconds = 7;
+   */
+  uptimeSeconds: number;
+
+  /**
+   * Models that can be asked now.
+   *
+   * @generated from field: uint32 models_available = 8;
+   */
+  modelsAvailable: number;
+
+  /**
+   * "up", "up_no_models", "down", or "not_configured".
+   *
+   * @generated from field: string inference_service = 9;
+   */
+  inferenceService: string;
+
+  /**
+   * What was checked, at most a second ago.
+   *
+   * @generated from field: repeated llmgateway.v1.HealthCheck checks = 10;
+   */
+  checks: HealthCheck[];
+
+  /**
+   * Memory of the process.
+   *
+   * @generated from field: llmgateway.v1.MemoryHealth memory = 11;
+   */
+  memory?: MemoryHealth | undefined;
+
+  /**
+   * What it has to do.
+   *
+   * @generated from field: llmgateway.v1.LoadHealth load = 12;
+   */
+  load?: LoadHealth | undefined;
+
+  /**
+   * All providers, in their order.
+   *
+   * @generated from field: repeated llmgateway.v1.ProviderHealth providers = 13;
+   */
+  providers: ProviderHealth[];
+
+  /**
+   * Those that are not closed, at most 100.
+   *
+   * @generated from field: repeated llmgateway.v1.BreakerHealth breakers = 14;
+   */
+  breakers: BreakerHealth[];
+};
+
+/**
+ * Describes the message llmgateway.v1.GetHealthResponse.
+ * Use `create(GetHealthResponseSchema)` to create a new message.
+ */
+export declare const GetHealthResponseSchema: GenMessage<GetHealthResponse>;
+
+/**
+ * Something that the gateway needs, or can do without.
+ *
+ * @generated from message llmgateway.v1.HealthCheck
+ */
+export declare type HealthCheck = Message<"llmgateway.v1.HealthCheck"> & {
+  /**
+   * Such as "memory" or "redis".
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Whether it is well.
+   *
+   * @generated from field: bool healthy = 2;
+   */
+  healthy: boolean;
+
+  /**
+   * Without it the gateway is not ready.
+   *
+   * @generated from field: bool critical = 3;
+   */
+  critical: boolean;
+
+  /**
+   * How long the check took.
+   *
+   * @generated from field: double latency_ms = 4;
+   */
+  latencyMs: number;
+
+  /**
+   * When it was over.
+   *
+   * @generated from field: google.protobuf.Timestamp checked_at = 5;
+   */
+  checkedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message llmgateway.v1.HealthCheck.
+ * Use `create(HealthCheckSchema)` to create a new message.
+ */
+export declare const HealthCheckSchema: GenMessage<HealthCheck>;
+
+/**
+ * Memory of the process, in MiB.
+ *
+ * @generated from message llmgateway.v1.MemoryHealth
+ */
+export declare type MemoryHealth = Message<"llmgateway.v1.MemoryHealth"> & {
+  /**
+   * Resident.
+   *
+   * @generated from field: double rss_mb = 1;
+   */
+  rssMb: number;
+
+  /**
+   * Address space; 0 where the system does not tell.
+   *
+   * @generated from field: double vms_mb = 2;
+   */
+  vmsMb: number;
+
+  /**
+   * Most that was resident.
+   *
+   * @generated from field: double peak_mb = 3;
+   */
+  peakMb: number;
+
+  /**
+   * Bound of rss_mb.
+   *
+   * @generated from field: double threshold_mb = 4;
+   */
+  thresholdMb: number;
+
+  /**
+   * From which on the pressure is elevated.
+   *
+   * @generated from field: double soft_limit_mb = 5;
+   */
+  softLimitMb: number;
+
+  /**
+   * Of the threshold.
+   *
+   * @generated from field: double usage_percent = 6;
+   */
+  usagePercent: number;
+
+  /**
+   * "normal", "elevated" or "critical".
+   *
+   * @generated from field: string pressure = 7;
+   */
+  pressure: string;
+
+  /**
+   * Of JavaScript's heap, garbage included.
+   *
+   * @generated from field: double heap_used_mb = 8;
+   */
+  heapUsedMb: number;
+
+  /**
+   * What that may grow to.
+   *
+   * @generated from field: double heap_limit_mb = 9;
+   */
+  heapLimitMb: number;
+};
+
+/**
+ * Describes the message llmgateway.v1.MemoryHealth.
+ * Use `create(MemoryHealthSchema)` to create a new message.
+ */
+export declare const MemoryHealthSchema: GenMessage<MemoryHealth>;
+
+/**
+ * What the gateway has to do.
+ *
+ * @generated from message llmgateway.v1.LoadHealth
+ */
+export declare type LoadHealth = Message<"llmgateway.v1.LoadHealth"> & {
+  /**
+   * Calls under way.
+   *
+   * @generated from field: uint32 active_requests = 1;
+   */
+  activeRequests: number;
+
+  /**
+   * Their bound.
+   *
+   * @generated from field: uint32 max_concurrent = 2;
+   */
+  maxConcurrent: number;
+
+  /**
+   * Calls that wait.
+   *
+   * @generated from field: uint32 waiting_requests = 3;
+   */
+  waitingRequests: number;
+
+  /**
+   * Of the places in the queue.
+   *
+   * @generated from field: double queue_utilization_percent = 4;
+   */
+  queueUtilizationPercent: number;
+
+  /**
+   * Whether a call that came now would be taken.
+   *
+   * @generated from field: bool accepting_requests = 5;
+   */
+  acceptingRequests: boolean;
+
+  /**
+   * Of the bodies of all calls under way.
+   *
+   * @generated from field: uint64 body_bytes_in_flight = 6;
+   */
+  bodyBytesInFlight: bigint;
+};
+
+/**
+ * Describes the message llmgateway.v1.LoadHealth.
+ * Use `create(LoadHealthSchema)` to create a new message.
+ */
+export declare const LoadHealthSchema: GenMessage<LoadHealth>;
+
+/**
+ * What is known of a provider.
+ *
+ * @generated from message llmgateway.v1.ProviderHealth
+ */
+export declare type ProviderHealth = Message<"llmgateway.v1.ProviderHealth"> & {
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Whether it can be asked.
+   *
+   * @generated from field: bool available = 2;
+   */
+  available: boolean;
+
+  /**
+   * "healthy" or "unhealthy".
+   *
+   * @generated from field: string status = 3;
+   */
+  status: string;
+
+  /**
+   * When it was asked for its models; not set for those that were not.
+   *
+   * @generated from field: google.protobuf.Timestamp last_checked = 4;
+   */
+  lastChecked?: Timestamp | undefined;
+
+  /**
+   * Empty when it is healthy.
+   *
+   * @generated from field: string error = 5;
+   */
+  error: string;
+};
+
+/**
+ * Describes the message llmgateway.v1.ProviderHealth.
+ * Use `create(ProviderHealthSchema)` to create a new message.
+ */
+export declare const ProviderHealthSchema: GenMessage<ProviderHealth>;
+
+/**
+ * A circuit breaker.
+ *
+ * @generated from message llmgateway.v1.BreakerHealth
+ */
+export declare type BreakerHealth = Message<"llmgateway.v1.BreakerHealth"> & {
+  /**
+   * Provider and model.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * "open" or "half-open".
+   *
+   * @generated from field: string state = 2;
+   */
+  state: string;
+
+  /**
+   * Failures in a row.
+   *
+   * @generated from field: uint32 failures = 3;
+   */
+  failures: number;
+};
+
+/**
+ * Describes the message llmgateway.v1.BreakerHealth.
+ * Use `create(BreakerHealthSchema)` to create a new message.
+ */
+export declare const BreakerHealthSchema: GenMessage<BreakerHealth>;
+
+/**
  * What administrators do. UNAUTHENTICATED without the admin token (or a key or token of an administrator), PERMISSION_DENIED for others
  * and where no admin token is set. REST: /admin.
  *
@@ -821,6 +1207,16 @@ export declare const AdminService: GenService<{
     methodKind: "unary";
     input: typeof GetCacheStatusRequestSchema;
     output: typeof GetCacheStatusResponseSchema;
+  },
+  /**
+   * How the gateway is, and what it depends on. REST: GET /health/detailed.
+   *
+   * @generated from rpc llmgateway.v1.AdminService.GetHealth
+   */
+  getHealth: {
+    methodKind: "unary";
+    input: typeof GetHealthRequestSchema;
+    output: typeof GetHealthResponseSchema;
   },
 }>;
 

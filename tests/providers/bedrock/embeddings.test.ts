@@ -30,6 +30,7 @@ const config = (): ProviderConfig => ({
   name: 'bedrock',
   form: 'bedrock',
   baseUrl: upstream.origin,
+  hasOwnAddress: false,
   apiKey: null,
   apiKeys: [],
   aws: {

@@ -1,0 +1,160 @@
+import { readFileSync } from 'node:fs';
+import { create } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { type GetHealthResponse, GetHealthResponseSchema } from '../../gen/llmgateway/v1/admin_service_pb.js';
+import { type CheckResult, type Checks, type ReadyStatus, verdict } from '../health/checks.ts';
+import type { Admission } from '../overload/admission.ts';
+import { type MemoryWatch, mebibytes } from '../overload/memory.ts';
+
+/** What is known of one provider. */
+export interface ProviderState {
+  readonly name: string;
+  readonly available: boolean;
+  /** In milliseconds since 1970. */
+  readonly checkedAt: number | null;
+  /** Without addresses and secrets; '' when nothing is wrong. */
+  readonly error: string;
+}
+
+export interface HealthParts {
+  readonly service: string;
+  readonly version: string;
+  readonly environment: string;
+  readonly serving: { readonly serving: boolean };
+  readonly checks: Checks;
+  readonly memory: MemoryWatch;
+  readonly admission: Admission;
+  readonly modelsAvailable: () => number;
+  /** Models that the inference service reports; null when it is not configured. */
+  readonly inferenceModels: () => number | null;
+  readonly providers: () => readonly ProviderState[];
+  readonly breakers: () => readonly {
+    readonly name: string;
+    readonly state: string;
+    readonly failures: number;
+  }[];
+}
+
+/** Whether calls may come. */
+export interface Readiness {
+  readonly status: ReadyStatus;
+  readonly checks: Readonly<Record<string, boolean>>;
+  readonly modelsAvailable: number;
+}
+
+/** Health as an object: RPC and REST call the same one. */
+export interface HealthApi {
+  /** Asks nobody. */
+  facts(): {
+    service: string;
+    version: string;
+    environment: string;
+    uptimeSeconds: number;
+    modelsAvailable: number;
+  };
+  readiness(): Promise<Readiness>;
+  detailed(): Promise<GetHealthResponse>;
+}
+
+const maxBreakers = 100;
+
+export function healthApi(parts: HealthParts): HealthApi {
+  const { service, version, environment, serving, checks, memory, admission } = parts;
+  const uptime = (): number => Math.round(process.uptime() * 1_000) / 1_000;
+  const statusOf = (results: readonly CheckResult[]): ReadyStatus =>
+    serving.serving ? verdict(results) : 'not_ready';
+  return {
+    facts: () => ({
+      service,
+      version,
+      environment,
+      uptimeSeconds: uptime(),
+      modelsAvailable: parts.modelsAvailable(),
+    }),
+    async readiness() {
+      // One that drains is not ready, whatever the others say.
+      const results = serving.serving ? await checks.results() : [];
+      return {
+        status: statusOf(results),
+        checks: Object.fromEntries(results.map(({ name, healthy }) => [name, healthy])),
+        modelsAvailable: parts.modelsAvailable(),
+      };
+    },
+    async detailed() {
+      const results = await checks.results();
+      const modelsAvailable = parts.modelsAvailable();
+      const isWell = results.every(({ healthy }) => healthy) && memory.pressure !== 'critical';
+      return create(GetHealthResponseSchema, {
+        status: isWell && modelsAvailable > 0 ? 'healthy' : 'degraded',
+        readiness: statusOf(results),
+        service,
+        version,
+        environment,
+        time: timestampFromMs(Date.now()),
+        uptimeSeconds: uptime(),
+        modelsAvailable,
+        inferenceService: inferenceStatus(results, parts.inferenceModels()),
+        checks: results.map(({ checkedAt, ...result }) => ({
+          ...result,
+          checkedAt: timestampFromMs(checkedAt),
+        })),
+        memory: memoryHealth(memory),
+        load: loadHealth(admission),
+        providers: parts.providers().map(({ name, available, checkedAt, error }) => ({
+          name,
+          available,
+          status: error === '' ? 'healthy' : 'unhealthy',
+          error,
+          ...(checkedAt === null ? {} : { lastChecked: timestampFromMs(checkedAt) }),
+        })),
+        breakers: parts.breakers().slice(0, maxBreakers),
+      });
+    },
+  };
+}
+
+function inferenceStatus(results: readonly CheckResult[], models: number | null): string {
+  const check = results.find(({ name }) => name === 'inference_service');
+  if (check === undefined || models === null) return 'not_configured';
+  if (!check.healthy) return 'down';
+  return models > 0 ? 'up' : 'up_no_models';
+}
+
+function memoryHealth(memory: MemoryWatch) {
+  const { rss, heapUsed, heapLimit } = memory.state;
+  const { hardBytes, softShare } = memory.bounds;
+  return {
+    rssMb: mebibytes(rss),
+    vmsMb: mebibytes(addressSpace()),
+    peakMb: mebibytes(Math.max(memory.peak, process.resourceUsage().maxRSS * 1_024)),
+    thresholdMb: mebibytes(hardBytes),
+    softLimitMb: mebibytes(hardBytes * softShare),
+    usagePercent: Math.round((rss / hardBytes) * 1_000) / 10,
+    pressure: memory.pressure,
+    heapUsedMb: mebibytes(heapUsed),
+    heapLimitMb: mebibytes(heapLimit),
+  };
+}
+
+function loadHealth(admission: Admission) {
+  const { maxConcurrent, maxWaiting } = admission.limits;
+  const used = maxWaiting === 0 ? 0 : (admission.waiting / maxWaiting) * 100;
+  return {
+    activeRequests: admission.active,
+    maxConcurrent,
+    waitingRequests: admission.waiting,
+    queueUtilizationPercent: Math.round(used * 10) / 10,
+    acceptingRequests: admission.accepting,
+    bodyBytesInFlight: BigInt(admission.bodyBytes),
+  };
+}
+
+/** Bytes of the process's address space, where Linux tells; else 0. */
+function addressSpace(): number {
+  try {
+    const [, kibibytes] = /^VmSize:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
+    return Number(kibibytes ?? 0) * 1_024;
+  } catch {
+    return 0;
+  }
+}
