@@ -1,6 +1,7 @@
 import { ErrorReason } from '../gen/llmgateway/v1/error_pb.js';
 import type { Config } from './config/load.ts';
 import { createAuth } from './context/auth.ts';
+import { BroadcastWatchers } from './context/broadcast-watchers.ts';
 import { createCalls } from './context/calls.ts';
 import { readCertificate } from './context/certificate.ts';
 import { createTargets } from './context/resilience.ts';
@@ -34,6 +35,7 @@ import { openStores } from './store/open.ts';
 import { withDefaults } from './tools/taxonomy.ts';
 import type { Tool } from './tools/tool.ts';
 import type { Toolbox } from './tools/toolbox.ts';
+import { type Crew, crewOfOne } from './workers/crew.ts';
 
 /** The gateway, ready to listen. */
 export interface Gateway {
@@ -41,11 +43,23 @@ export interface Gateway {
   readonly config: Config;
   /** Takes a new configuration for all calls from now on. What the port was made with stays. */
   reload(config: Config): void;
+  /** Reads a new configuration without using it yet. @throws ConfigError when it is wrong; nothing has changed then */
+  prepare(config: Config, readFile?: ReadFile): Prepared;
   /** Refuses new calls, lets the others end within the drain timeout, then closes everything. */
   drain(): Promise<{ destroyed: number }>;
   /** Cuts everything off. */
   close(): Promise<void>;
 }
+
+/** A configuration that is known to be right. */
+export interface Prepared {
+  /** Uses it for all calls from now on. */
+  take(): void;
+  /** Forgets it. */
+  drop(): void;
+}
+
+export type ReadFile = (file: string) => string;
 
 /** What whoever embeds the gateway brings along. */
 export interface OwnParts {
@@ -53,6 +67,10 @@ export interface OwnParts {
   readonly tools?: readonly Tool[];
   /** All tools, instead of the gateway's. */
   readonly toolbox?: Toolbox;
+  /** Whom this process serves together with. Default: nobody. */
+  readonly crew?: Crew;
+  /** Reads the files that the configuration names. Default: from the disk. */
+  readonly readFile?: ReadFile;
 }
 
 /** Headers that browsers may read, besides those of the RPC protocols. */
@@ -90,18 +108,22 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
   const client = createUpstreamClient({ connections, maxWaiting: connections });
   const toolClient = createToolClient();
   const settleParts = { client, toolClient, ownTools: own.tools ?? [], log };
-  let current = settle(initial, settleParts);
+  const { crew = crewOfOne() } = own;
+  let current = settle(initial, { ...settleParts, readFile: own.readFile });
   const settled = () => current;
-  const stores = openStores(initial, log.module('store'));
+  // One of the processes that share the embedded store is enough to clear it up.
+  const stores = openStores({ ...initial, sweeps: crew.number === 1 }, log.module('store'));
   const { toolbox, ...toolParts } = createTools(initial, settled, stores.tools, log, own.toolbox);
   const usage = createUsage(initial, settled, stores, log);
-  const auth = createAuth(initial, stores.keys, log.module('auth'));
+  const auth = createAuth(initial, stores.keys, crew, log.module('auth'));
   const leases = new Leases(stores.sessions, () => {
     const { sessionLeaseMs: leaseMs, sessionWaitMs: waitMs, sessionMaxBytes: maxBytes } = current.config;
     return { leaseMs, waitMs, maxBytes };
   });
+  // A gateway of one process on its own file has nobody to share with.
+  const memos = initial.redisUrl !== null || crew.size > 1 ? stores.memos : null;
   const targets = createTargets(() => current.resilience, log.module('resilience'));
-  const { handle, count } = createCalls({ initial, settled, leases, toolbox, usage, targets, log });
+  const { handle, count } = createCalls({ initial, settled, leases, memos, toolbox, usage, targets, log });
 
   const serving = new Serving();
   const open = new OpenCalls();
@@ -115,6 +137,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     vectors: embeddingsApi(handle, limits),
     models: modelsApi(() => current.models),
     responses: responsesApi({
+      watchers: new BroadcastWatchers(crew),
       store: stores.responses,
       handle,
       count,
@@ -133,7 +156,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
       maxBytes: current.config.responseMaxBytes,
     })),
     sessions: sessionApi(allSessions),
-    usage: usageApi({ store: stores.usage, flush: async () => usage?.ledger.flush() }),
+    usage: usageApi({ store: stores.usage, flush: async () => void (await crew.askAll('usage.flush')) }),
     tools: toolApi({ toolbox, registered, sessions: allSessions, withDefaults, limits }),
   };
 
@@ -165,7 +188,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
       keepAliveTimeoutMs: initial.keepAliveTimeoutMs,
       ...(initial.maxConnections > 0 ? { maxConnections: initial.maxConnections } : {}),
     },
-    ...(initial.tlsCert === '' ? {} : { tls: readCertificate(initial) }),
+    ...(initial.tlsCert === '' ? {} : { tls: readCertificate(initial, own.readFile) }),
     onError: (error) => log.module('server').error('request failed', { error }),
   });
 
@@ -176,21 +199,29 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     await Promise.all([leases.settled(unlockGraceMs), usage?.close(), auth.close()]);
     stores.close();
   };
-  return {
+  crew.answer('usage.flush', async () => usage?.ledger.flush());
+  crew.answer('in_flight', () => port.inFlight);
+  const gateway: Gateway = {
     port,
     get config() {
       return current.config;
     },
-    reload(config) {
+    prepare(config, readFile) {
       // What may fail comes first: a wrong configuration changes nothing.
-      const certificate = config.tlsCert === '' ? null : readCertificate(config);
-      const next = settle(config, settleParts, current.discovery);
-      current.discovery.stop();
-      current = next;
-      auth.reload(config);
-      toolParts.mcp.reconfigure(config.mcpServers);
-      if (certificate !== null) port.reloadTls(certificate);
+      const certificate = config.tlsCert === '' ? null : readCertificate(config, readFile);
+      const next = settle(config, { ...settleParts, readFile }, current.discovery);
+      return {
+        take() {
+          current.discovery.stop();
+          current = next;
+          auth.reload(config);
+          toolParts.mcp.reconfigure(config.mcpServers);
+          if (certificate !== null) port.reloadTls(certificate);
+        },
+        drop: () => next.discovery.stop(),
+      };
     },
+    reload: (config) => gateway.prepare(config).take(),
     async drain() {
       serving.stop();
       apis.responses.retire();
@@ -211,6 +242,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
       await release();
     },
   };
+  return gateway;
 }
 
 /** What calls end with that outlast the drain. */

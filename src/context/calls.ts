@@ -1,6 +1,8 @@
 import type { Message } from '../../gen/llmgateway/v1/message_pb.js';
 import { unknownMembers } from '../codec/unknown-members.ts';
 import type { Config } from '../config/load.ts';
+import { SharedMemory } from '../memory/shared-memory.ts';
+import type { MemoStore } from '../memory/store.ts';
 import type { Logger } from '../observability/log.ts';
 import { type Handler, pipeline } from '../pipeline/call.ts';
 import { compactionStage } from '../pipeline/compaction.ts';
@@ -38,6 +40,8 @@ export interface CallParts {
   readonly initial: Config;
   readonly settled: () => Settled;
   readonly leases: Leases;
+  /** What processes remember together; null where each is alone. */
+  readonly memos: MemoStore | null;
   readonly toolbox: Toolbox;
   /** Null: nothing is counted. */
   readonly usage: UsageParts | null;
@@ -47,18 +51,24 @@ export interface CallParts {
 }
 
 /** The row of stages that every call passes. The order matters: each stage sees the call as those before it have left it. */
-export function createCalls({ initial, settled, leases, toolbox, usage, targets, log }: CallParts): {
+export function createCalls({ initial, settled, leases, memos, toolbox, usage, targets, log }: CallParts): {
   /** Answers calls. */
   readonly handle: Handler;
   /** Answers calls that only count tokens. */
   readonly count: Handler;
 } {
   const toolsLog = log.module('tools');
+  const shared = (kind: string, ttlMs: number): SharedMemory | null =>
+    memos === null ? null : new SharedMemory({ store: memos, kind, ttlMs });
   const taxonomyNamed = (messages: readonly Message[]): string => namedTaxonomy(messages) ?? '';
   const toolOptions = {
     toolbox,
     maxRounds: () => settled().config.toolMaxRounds,
-    memory: new TurnMemory({ maxSize: initial.toolStateBytes, ttlMs: initial.toolStateTtlMs }),
+    memory: new TurnMemory({
+      maxSize: initial.toolStateBytes,
+      ttlMs: initial.toolStateTtlMs,
+      shared: shared('turn', initial.toolStateTtlMs),
+    }),
     readOpaque: unknownMembers,
     withDefaults,
     namedTaxonomy: taxonomyNamed,
@@ -66,7 +76,10 @@ export function createCalls({ initial, settled, leases, toolbox, usage, targets,
       toolsLog.error('a tool failed in the gateway', { tool, error }),
   };
   const { reasoningStateBytes: maxSize, reasoningStateTtlMs: ttlMs } = initial;
-  const reasoningState = maxSize > 0 ? [reasoningStateStage(new StateMemory({ maxSize, ttlMs }))] : [];
+  const reasoningState =
+    maxSize > 0
+      ? [reasoningStateStage(new StateMemory({ maxSize, ttlMs, shared: shared('state', ttlMs) }))]
+      : [];
   // The innermost: it counts each answer of a provider's by itself.
   const counted =
     usage === null

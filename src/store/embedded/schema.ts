@@ -134,4 +134,11 @@ export const migrations: readonly string[] = [
      used INTEGER NOT NULL DEFAULT 0
    ) STRICT, WITHOUT ROWID;
    ALTER TABLE responses ADD COLUMN maker TEXT NOT NULL DEFAULT '';`,
+  // What workers remember together. Bodies are packed; `expires` is in milliseconds.
+  `CREATE TABLE memos (
+     key TEXT PRIMARY KEY,
+     body BLOB NOT NULL,
+     expires INTEGER NOT NULL
+   ) STRICT;
+   CREATE INDEX memos_by_expiry ON memos (expires);`,
 ];
