@@ -3,6 +3,7 @@ import { ToolSource } from '../gen/llmgateway/v1/tool_service_pb.js';
 import type { Authenticate } from './auth/authenticator.ts';
 import type { Config } from './config/load.ts';
 import { createAuth } from './context/auth.ts';
+import { BroadcastWatchers } from './context/broadcast-watchers.ts';
 import { createCache } from './context/cache.ts';
 import { createCalls } from './context/calls.ts';
 import { readCertificate } from './context/certificate.ts';
@@ -47,6 +48,7 @@ import { openStores } from './store/open.ts';
 import { withDefaults } from './tools/taxonomy.ts';
 import type { Tool } from './tools/tool.ts';
 import type { Toolbox } from './tools/toolbox.ts';
+import { type Crew, crewOfOne } from './workers/crew.ts';
 
 /** The gateway, ready to listen. */
 export interface Gateway {
@@ -56,11 +58,23 @@ export interface Gateway {
   readonly metrics: Metrics | null;
   /** Takes a new configuration for all calls from now on. What the port was made with stays. */
   reload(config: Config): void;
+  /** Reads a new configuration without using it yet. @throws ConfigError when it is wrong; nothing has changed then */
+  prepare(config: Config, readFile?: ReadFile): Prepared;
   /** Refuses new calls, lets the others end within the drain timeout, then closes everything. */
   drain(): Promise<{ destroyed: number }>;
   /** Cuts everything off. */
   close(): Promise<void>;
 }
+
+/** A configuration that is known to be right. */
+export interface Prepared {
+  /** Uses it for all calls from now on. */
+  take(): void;
+  /** Forgets it. */
+  drop(): void;
+}
+
+export type ReadFile = (file: string) => string;
 
 /** What whoever embeds the gateway brings along. */
 export interface OwnParts {
@@ -70,6 +84,10 @@ export interface OwnParts {
   readonly toolbox?: Toolbox;
   /** Tells clients apart, instead of the gateway's keys. */
   readonly authenticate?: Authenticate;
+  /** Whom this process serves together with. Default: nobody. */
+  readonly crew?: Crew;
+  /** Reads the files that the configuration names. Default: from the disk. */
+  readonly readFile?: ReadFile;
 }
 
 /** Headers that browsers may read, besides those of the RPC protocols. */
@@ -118,19 +136,25 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
   const client = createUpstreamClient({ connections, maxWaiting: connections });
   const toolClient = createToolClient();
   const settleParts = { client, toolClient, ownTools: own.tools ?? [], log };
-  let current = settle(initial, settleParts);
+  const { crew = crewOfOne() } = own;
+  let current = settle(initial, { ...settleParts, readFile: own.readFile });
   const settled = () => current;
   const metrics = createMetrics(initial, settled);
   const tracing = createTracing(initial, () => current.config, metrics, log);
   const onCommand = (answered: boolean, ms: number): void =>
     metrics?.storeAsked('redis', answered ? 'ok' : 'failed', ms / 1_000);
-  const stores = openStores(metrics === null ? initial : { ...initial, onCommand }, log.module('store'));
+  // One of the processes that share the embedded store is enough to clear it up.
+  const storeOptions = { ...initial, shared: crew.size > 1, sweeps: crew.number === 1 };
+  const stores = openStores(
+    metrics === null ? storeOptions : { ...storeOptions, onCommand },
+    log.module('store'),
+  );
   const { toolbox: tools, ...toolParts } = createTools(initial, settled, stores.tools, log, own.toolbox);
   const isOwn = ({ name, source }: Tool): boolean =>
     source !== ToolSource.HTTP || current.tools.some((tool) => tool.name === name);
   const toolbox = observedToolbox(tools, metrics, tracing, isOwn);
   const usage = createUsage(initial, settled, stores, log);
-  const auth = createAuth(initial, stores.keys, log.module('auth'));
+  const auth = createAuth(initial, stores.keys, crew, log.module('auth'));
   const hasKeys =
     initial.authRequired === true ||
     initial.keys.length > 0 ||
@@ -142,6 +166,8 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     const { sessionLeaseMs: leaseMs, sessionWaitMs: waitMs, sessionMaxBytes: maxBytes } = current.config;
     return { leaseMs, waitMs, maxBytes };
   });
+  // A gateway of one process on its own file has nobody to share with.
+  const memos = initial.redisUrl !== null || crew.size > 1 ? stores.memos : null;
   const targets = createTargets(() => current.resilience, log.module('resilience'));
   const { memory, admission, loadHeaders } = createOverload(initial, settled, log.module('overload'));
   const onPressure = (shrink: () => void): void => memory.onPressure(shrink);
@@ -149,6 +175,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     initial,
     settled,
     leases,
+    memos,
     toolbox,
     usage,
     cache,
@@ -172,6 +199,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     vectors: embeddingsApi(handle, limits),
     models: modelsApi(() => current.models),
     responses: responsesApi({
+      watchers: new BroadcastWatchers(crew),
       store: stores.responses,
       handle,
       count,
@@ -193,7 +221,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     sessions: sessionApi(allSessions),
     rateLimits: limitsApi({ store: stores.limits, terms: () => current.limits }),
     cache: cacheApi(cache, initial.cacheMaxSize),
-    usage: usageApi({ store: stores.usage, flush: async () => usage?.ledger.flush() }),
+    usage: usageApi({ store: stores.usage, flush: async () => void (await crew.askAll('usage.flush')) }),
     tools: toolApi({ toolbox, registered, sessions: allSessions, withDefaults, limits }),
   };
 
@@ -241,7 +269,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
       writeTimeoutMs: initial.writeTimeoutMs,
       ...(initial.maxConnections > 0 ? { maxConnections: initial.maxConnections } : {}),
     },
-    ...(initial.tlsCert === '' ? {} : { tls: readCertificate(initial) }),
+    ...(initial.tlsCert === '' ? {} : { tls: readCertificate(initial, own.readFile) }),
     onStalled: ({ url = '' }) =>
       log.module('server').info('a client that takes nothing is cut off', { path: url.replace(/\?.*/s, '') }),
     onError: (error) => log.module('server').error('request failed', { error }),
@@ -266,22 +294,30 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     stores.close();
     await tracing?.shutdown();
   };
-  return {
+  crew.answer('usage.flush', async () => usage?.ledger.flush());
+  crew.answer('in_flight', () => port.inFlight);
+  const gateway: Gateway = {
     port,
     metrics,
     get config() {
       return current.config;
     },
-    reload(config) {
+    prepare(config, readFile) {
       // What may fail comes first: a wrong configuration changes nothing.
-      const certificate = config.tlsCert === '' ? null : readCertificate(config);
-      const next = settle(config, settleParts, current.discovery);
-      current.discovery.stop();
-      current = next;
-      auth.reload(config);
-      toolParts.mcp.reconfigure(config.mcpServers);
-      if (certificate !== null) port.reloadTls(certificate);
+      const certificate = config.tlsCert === '' ? null : readCertificate(config, readFile);
+      const next = settle(config, { ...settleParts, readFile }, current.discovery);
+      return {
+        take() {
+          current.discovery.stop();
+          current = next;
+          auth.reload(config);
+          toolParts.mcp.reconfigure(config.mcpServers);
+          if (certificate !== null) port.reloadTls(certificate);
+        },
+        drop: () => next.discovery.stop(),
+      };
     },
+    reload: (config) => gateway.prepare(config).take(),
     async drain() {
       serving.stop();
       admission.close(draining());
@@ -304,6 +340,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
       await release();
     },
   };
+  return gateway;
 }
 
 /** What calls end with that outlast the drain. */

@@ -1,50 +1,29 @@
-import type { AddressInfo } from 'node:net';
 import { type Config, loadConfig } from './config/load.ts';
 import { ConfigError } from './config/problems.ts';
+import { needRestart } from './config/reload.ts';
 import { watchConfig } from './config/watch.ts';
-import { createGateway, type Gateway } from './context.ts';
+import { createGateway } from './context.ts';
 import { createLogger, type RootLogger } from './observability/log.ts';
+import { listen } from './server/listen.ts';
 
-// The life of the process: read the configuration, build, listen; on SIGTERM drain and leave.
+// The life of the process: read the configuration, build, listen; on SIGTERM drain and leave. With several workers this one only looks after them.
 
-/** Settings that are only read at the start. */
-const needRestart = [
-  'host',
-  'port',
-  'maxBodyBytes',
-  'headersTimeoutMs',
-  'requestTimeoutMs',
-  'keepAliveTimeoutMs',
-  'maxConnections',
-  'upstreamConnections',
-  'reasoningStateBytes',
-  'reasoningStateTtlMs',
-  'metricsEnabled',
-  'tracesEnabled',
-  'tracesEndpoint',
-  'tracesSampleRatio',
-] as const;
-
-function start(): { gateway: Gateway; config: Config; log: RootLogger } {
+function start(): { config: Config; log: RootLogger } {
   const config = loadConfig({ env: process.env });
   const { serviceName: service, logLevel: level, logModules: modules } = config;
   const log = createLogger({ service, level, modules });
   for (const warning of config.warnings) log.warn(warning);
-  return { gateway: createGateway(config, log), config, log };
-}
-
-async function listen(gateway: Gateway, { host, port }: Config): Promise<AddressInfo> {
-  try {
-    return await gateway.port.listen({ host, port });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new ConfigError([`LLM_GATEWAY_HOST, LLM_GATEWAY_PORT: cannot listen on ${host}:${port} (${code})`]);
-  }
+  return { config, log };
 }
 
 async function main(): Promise<void> {
-  const { gateway, config, log } = start();
-  const address = await listen(gateway, config);
+  const { config, log } = start();
+  if (config.workers > 1) {
+    const { runPrimary } = await import('./workers/primary.ts');
+    return runPrimary(config, log, process.env);
+  }
+  const gateway = createGateway(config, log);
+  const address = await listen(gateway.port, config);
   log.info('listening', {
     host: address.address,
     port: address.port,

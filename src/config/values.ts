@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { availableParallelism } from 'node:os';
 
 /** Reads one value; returns it, or a Wrong that says what is allowed. */
 export type ValueReader<T> = (raw: unknown) => T | Wrong;
@@ -44,6 +45,16 @@ export function wholeNumber(least: number, most: number): ValueReader<number> {
     return new Wrong(`a whole number from ${least} to ${most}`);
   };
 }
+
+const mostWorkers = 128;
+
+/** How many processes; `auto` is as many as there are cores for this one. */
+export const workerCount: ValueReader<number> = (raw) => {
+  if (typeof raw === 'string' && raw.trim().toLowerCase() === 'auto')
+    return Math.min(availableParallelism(), mostWorkers);
+  const count = wholeNumber(1, mostWorkers)(raw);
+  return count instanceof Wrong ? new Wrong(`${count.allowed}, or auto`) : count;
+};
 
 export function oneOf<const T extends string>(
   allowed: readonly T[],

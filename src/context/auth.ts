@@ -8,6 +8,7 @@ import type { KeyStore } from '../auth/store.ts';
 import { Tokens } from '../auth/tokens.ts';
 import type { Config } from '../config/load.ts';
 import type { Logger } from '../observability/log.ts';
+import type { Crew } from '../workers/crew.ts';
 
 /** Who may call. */
 export interface Auth {
@@ -18,7 +19,7 @@ export interface Auth {
   close(): Promise<void>;
 }
 
-export function createAuth(initial: Config, store: KeyStore, log: Logger): Auth {
+export function createAuth(initial: Config, store: KeyStore, crew: Crew, log: Logger): Auth {
   let config = initial;
   const tokensOf = ({ tokenIssuers: issuers }: Config): Tokens =>
     new Tokens({
@@ -35,9 +36,15 @@ export function createAuth(initial: Config, store: KeyStore, log: Logger): Auth 
     graceMs: () => config.keyGraceMs,
   });
   const lastUsed = new LastUsed(store);
+  // A key that was taken back is no key for the other workers either, at once.
+  crew.answer('auth.forget', (hash) => known.forget(String(hash)));
+  const forget = (hash: string): void => {
+    known.forget(hash);
+    crew.tellOthers('auth.forget', hash);
+  };
   return {
     authenticate: authenticator({ rules: () => rules, known, lastUsed }),
-    keys: new Keys(store, (hash) => known.forget(hash)),
+    keys: new Keys(store, forget),
     reload(next) {
       // What is known of issuers' keys outlives changes of other things.
       const tokens = isDeepStrictEqual(next.tokenIssuers, config.tokenIssuers)

@@ -4,6 +4,8 @@ import type { AnswerCache } from '../cache/answer-cache.ts';
 import { unknownMembers } from '../codec/unknown-members.ts';
 import type { Config } from '../config/load.ts';
 import type { Limits } from '../limits/limits.ts';
+import { SharedMemory } from '../memory/shared-memory.ts';
+import type { MemoStore } from '../memory/store.ts';
 import type { Logger } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Tracing } from '../observability/tracing.ts';
@@ -48,6 +50,8 @@ export interface CallParts {
   readonly initial: Config;
   readonly settled: () => Settled;
   readonly leases: Leases;
+  /** What processes remember together; null where each is alone. */
+  readonly memos: MemoStore | null;
   readonly toolbox: Toolbox;
   /** Null: nothing is counted. */
   readonly usage: UsageParts | null;
@@ -77,6 +81,7 @@ export function createCalls(parts: CallParts): {
     initial,
     settled,
     leases,
+    memos,
     toolbox,
     usage,
     limits,
@@ -88,8 +93,14 @@ export function createCalls(parts: CallParts): {
     log,
   } = parts;
   const toolsLog = log.module('tools');
+  const shared = (kind: string, ttlMs: number): SharedMemory | null =>
+    memos === null ? null : new SharedMemory({ store: memos, kind, ttlMs });
   const taxonomyNamed = (messages: readonly Message[]): string => namedTaxonomy(messages) ?? '';
-  const turns = new TurnMemory({ maxSize: initial.toolStateBytes, ttlMs: initial.toolStateTtlMs });
+  const turns = new TurnMemory({
+    maxSize: initial.toolStateBytes,
+    ttlMs: initial.toolStateTtlMs,
+    shared: shared('turn', initial.toolStateTtlMs),
+  });
   onPressure(() => turns.shrink());
   const toolOptions = {
     toolbox,
@@ -102,7 +113,7 @@ export function createCalls(parts: CallParts): {
       toolsLog.error('a tool failed in the gateway', { tool, error }),
   };
   const { reasoningStateBytes: maxSize, reasoningStateTtlMs: ttlMs } = initial;
-  const states = new StateMemory({ maxSize: Math.max(maxSize, 1), ttlMs });
+  const states = new StateMemory({ maxSize: Math.max(maxSize, 1), ttlMs, shared: shared('state', ttlMs) });
   onPressure(() => states.shrink());
   const reasoningState = maxSize > 0 ? [reasoningStateStage(states)] : [];
   // The innermost: it counts each answer of a provider's by itself.

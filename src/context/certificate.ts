@@ -4,8 +4,11 @@ import type { Config } from '../config/load.ts';
 import { ConfigError } from '../config/problems.ts';
 
 /** @throws ConfigError when it is none, or the key is another's */
-export function readCertificate({ tlsCert, tlsKey }: Config): { cert: string; key: string } {
-  const certificate = { cert: readFileSync(tlsCert, 'utf8'), key: readFileSync(tlsKey, 'utf8') };
+export function readCertificate(
+  { tlsCert, tlsKey }: Config,
+  readFile = (file: string): string => readFileSync(file, 'utf8'),
+): { cert: string; key: string } {
+  const certificate = { cert: readFile(tlsCert), key: readFile(tlsKey) };
   try {
     createSecureContext(certificate);
   } catch (error) {

@@ -56,6 +56,8 @@ export interface SettleParts {
   /** Built-in tools besides the gateway's. */
   readonly ownTools: readonly Tool[];
   readonly log: Logger;
+  /** Reads the files that the configuration names. Default: from the disk. */
+  readonly readFile?: ((file: string) => string) | undefined;
 }
 
 /**
@@ -64,10 +66,10 @@ export interface SettleParts {
  */
 export function settle(
   config: Config,
-  { client, toolClient, ownTools, log }: SettleParts,
+  { client, toolClient, ownTools, log, readFile = fromDisk }: SettleParts,
   previous?: Discovery,
 ): Settled {
-  const catalogue = loadCatalogue(config);
+  const catalogue = loadCatalogue(config, readFile);
   const services = createServices(config, client, log.module('services'));
   const { toolPaths: paths, searchTaxonomyEnabled: taxonomyEnabled } = config;
   const builtIn = [...builtinTools(services, { paths, taxonomyEnabled }), ...ownTools];
@@ -172,12 +174,14 @@ function contextPolicy(config: Config, models: KnownModels, cms: Service | null)
   };
 }
 
-function loadCatalogue(config: Config): Catalogue {
+const fromDisk = (file: string): string => readFileSync(file, 'utf8');
+
+function loadCatalogue(config: Config, readFile: (file: string) => string): Catalogue {
   const problems = new Problems();
   const levels = new Map(
     config.providers.map(({ name, securityLevel: level }) => [name, securityLevel(level)]),
   );
-  const file = parseYaml(readFileSync(config.modelsFile, 'utf8'), config.modelsFile, {});
+  const file = parseYaml(readFile(config.modelsFile), config.modelsFile, {});
   if (!Array.isArray(file['models']))
     problems.wrong(`${config.modelsFile}: models`, file['models'], 'a list');
   const lists = [

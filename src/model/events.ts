@@ -22,8 +22,8 @@ export const endOfEvents = (): Promise<IteratorResult<readonly StreamEvent[], un
 
 /** What a stage wants to see of a stream that it does not change. Every member is optional. */
 export interface StreamTap {
-  /** A batch passes. */
-  events?(batch: readonly StreamEvent[]): void;
+  /** A batch passes. It waits for what is returned, which must not reject. */
+  events?(batch: readonly StreamEvent[]): unknown;
   /** The stream is over: with an error, or null after `finished`. Called once. */
   end?(error: unknown): void;
   /** Nobody wants the rest. Called once, instead of `end`. */
@@ -60,9 +60,16 @@ class TappedStream implements EventStream {
   }
 
   readonly #pass = (result: IteratorResult<readonly StreamEvent[], undefined>) => {
-    if (!result.done) for (const tap of this.taps) tap.events?.(result.value);
-    else this.#end(null);
-    return result;
+    if (result.done) {
+      this.#end(null);
+      return result;
+    }
+    let waits: Promise<unknown> | null = null;
+    for (const tap of this.taps) {
+      const held = tap.events?.(result.value);
+      if (held instanceof Promise) waits = waits === null ? held : Promise.all([waits, held]);
+    }
+    return waits === null ? result : waits.then(() => result);
   };
 
   readonly #fail = (error: unknown): never => {

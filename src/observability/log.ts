@@ -34,6 +34,8 @@ export interface LogLevels {
 
 export interface LogOptions extends LogLevels {
   readonly service: string;
+  /** What goes into every line. */
+  readonly fields?: Fields;
   /** Takes a line with its newline. Default: standard output. */
   readonly sink?: (line: string) => void;
   /** Default: the system's clock. */
@@ -49,7 +51,7 @@ export interface RootLogger extends Logger {
 export function createLogger(options: LogOptions): RootLogger {
   const { service, level, modules = {}, now = () => new Date() } = options;
   const shared = { service, levels: { level, modules }, now, sink: options.sink ?? standardOutput(service) };
-  return Object.assign(new JsonLogger(shared, 'main', {}), {
+  return Object.assign(new JsonLogger(shared, 'main', options.fields ?? {}), {
     setLevels(levels: LogLevels) {
       shared.levels = { level: levels.level, modules: levels.modules ?? {} };
     },

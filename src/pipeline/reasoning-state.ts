@@ -22,11 +22,14 @@ export function reasoningStateStage(memory: StateMemory): Stage {
     if (call.kind !== 'chat') return next(call);
     const provider = call.route?.provider.name ?? '';
     const { tenant } = call.principal;
+    if (memory.isShared) await learn(call.request.messages, tenant, provider, memory);
     call.request = restored(call.request, tenant, provider, memory);
     const said: Said = { tenant, provider, memory, messages: call.request.messages };
     const reply = await next(call);
     if (reply.kind === 'unary') {
-      for (const { message } of reply.response.choices) remember(message?.parts ?? [], said);
+      const kept: Promise<void>[] = [];
+      for (const { message } of reply.response.choices) kept.push(...remember(message?.parts ?? [], said));
+      if (kept.length > 0) await Promise.all(kept);
       return reply;
     }
     if (reply.kind !== 'stream' || !mayCallTools(call)) return reply;
@@ -34,8 +37,11 @@ export function reasoningStateStage(memory: StateMemory): Stage {
     const events = tapEvents(reply.events, {
       events(batch) {
         for (let i = 0; i < batch.length; i++) gather(gathered, batch[i] as StreamEvent);
-        if (batch[batch.length - 1]?.event.case !== 'finished') return;
-        for (const parts of gathered) remember(parts?.filter((part) => part !== undefined) ?? [], said);
+        if (batch[batch.length - 1]?.event.case !== 'finished') return undefined;
+        const kept: Promise<void>[] = [];
+        for (const parts of gathered)
+          kept.push(...remember(parts?.filter((part) => part !== undefined) ?? [], said));
+        return kept.length > 0 ? Promise.all(kept) : undefined;
       },
     });
     return { kind: 'stream', events };
@@ -53,7 +59,24 @@ interface Said {
   readonly messages: readonly Message[];
 }
 
-function remember(given: readonly Part[], { tenant, provider, memory, messages }: Said): void {
+/** Has other processes' knowledge of the calls of a conversation. */
+function learn(
+  messages: readonly Message[],
+  tenant: string,
+  provider: string,
+  memory: StateMemory,
+): Promise<void> | null {
+  const keys: string[] = [];
+  messages.forEach(({ role, parts }, i) => {
+    if (role !== Role.ASSISTANT) return;
+    for (const { content } of parts)
+      if (content.case === 'toolCall') keys.push(callKey(content.value, messages, i));
+  });
+  return keys.length === 0 ? null : memory.learn(tenant, provider, keys);
+}
+
+/** @returns what resolves when other processes know it, too */
+function remember(given: readonly Part[], { tenant, provider, memory, messages }: Said): Promise<void>[] {
   // The client may lose some of the pictures.
   const parts = detachPictureSignatures(given);
   const states: { call: ToolCall; signature: string; reasoning: Part[] }[] = [];
@@ -66,16 +89,24 @@ function remember(given: readonly Part[], { tenant, provider, memory, messages }
     reasoning = [];
   }
   const [first] = states;
-  if (first === undefined) return;
+  if (first === undefined) return [];
+  const kept: Promise<void>[] = [];
   // Opaque state is told at the end of a stream, and belongs before the calls as well.
   first.reasoning.push(...reasoning);
   const order = orderOf(parts);
   for (const { call, ...state } of states) {
     const isFirst = order !== undefined && call.id === first.call.id;
-    if (!isFirst && state.reasoning.length === 0 && state.signature === '') continue;
+    const isEmpty = !isFirst && state.reasoning.length === 0 && state.signature === '';
+    if (isEmpty && !memory.isShared) continue;
     const key = callKey(call, messages, messages.length);
-    memory.remember(tenant, provider, key, isFirst ? { ...state, order } : state);
+    if (isEmpty) {
+      memory.nothing(tenant, provider, key);
+      continue;
+    }
+    const known = memory.remember(tenant, provider, key, isFirst ? { ...state, order } : state);
+    if (known !== null) kept.push(known);
   }
+  return kept;
 }
 
 /** Characters of an answer's text that are kept to know it again. Of a longer one the order is not known. */

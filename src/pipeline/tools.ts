@@ -44,7 +44,14 @@ export type CallDefaults = (tool: string, args: Json, context: Json) => Json;
 export function toolsStage(options: ToolsStageOptions): Stage {
   return (next) => (call) => {
     if (call.kind !== 'chat') return next(call);
-    if (call.tools !== undefined) return new ToolCalls(call, call.tools, next, options).answer();
+    const { tools } = call;
+    if (tools !== undefined) {
+      const { memory } = options;
+      const answer = (): Promise<Reply> => new ToolCalls(call, tools, next, options).answer();
+      const sessions = call.session?.historyLength ?? 0;
+      const learned = memory.learn(call.principal.tenant, call.request.messages, sessions);
+      return learned === null ? answer() : learned.then(answer);
+    }
     if (call.request.options !== undefined) checkTurn(call, nothingPending);
     return next(call);
   };
@@ -52,10 +59,12 @@ export function toolsStage(options: ToolsStageOptions): Stage {
 
 /** The same for calls that ask only how many tokens there are: nothing is run. */
 export function countedToolsStage({ memory }: Pick<ToolsStageOptions, 'memory'>): Stage {
-  return (next) => (call) => {
+  return (next) => async (call) => {
     if (call.kind === 'chat' && call.tools !== undefined) {
       const { request, session, tools } = call;
       const sessions = session?.historyLength ?? 0;
+      const learned = memory.learn(call.principal.tenant, request.messages, sessions);
+      if (learned !== null) await learned;
       const leaves = leavesCalls(call);
       const history = readHistory(request.messages, {
         ...tools,
@@ -170,10 +179,11 @@ class ToolCalls {
     if (this.#call.session !== undefined) return events;
     const at = this.#given.findLastIndex(({ role }) => role === Role.ASSISTANT);
     const prompt = promptOf(this.#given, at);
-    pending.forEach((call, i) => {
+    const kept = pending.map((call, i) => {
       const hidden = { before: [], message: null, given: '', results: results.slice(i, i + 1) };
-      this.#options.memory.remember(this.#tenant, prompt, [call], hidden);
+      return this.#options.memory.remember(this.#tenant, prompt, [call], hidden);
     });
+    await Promise.all(kept);
     return events;
   }
 
@@ -198,7 +208,8 @@ class ToolCalls {
         loop.ran(answer, results);
         continue;
       }
-      this.#ended(answer, results);
+      const kept = this.#ended(answer, results);
+      if (kept !== null) await kept;
       if (usage !== undefined) response.usage = usage;
       response.toolMessages = loop.before;
       if (choice !== undefined && answer !== undefined && results.length > 0) {
@@ -278,17 +289,18 @@ class ToolCalls {
   }
 
   /** The last answer is there, whole: a session keeps it so, and without one the client's next call may need it. */
-  #ended(answer: Message | undefined, results: readonly Message[]): void {
+  #ended(answer: Message | undefined, results: readonly Message[]): Promise<unknown> | null {
     const { session, stream } = this.#call;
     if (session !== undefined) session.kept = this.#loop.kept(answer, results);
     else if (answer !== undefined && results.length > 0) {
-      this.#options.memory.remember(
+      return this.#options.memory.remember(
         this.#tenant,
         promptOf(this.#given, this.#given.length),
         callsOf(this.#loop.shown(answer)),
         this.#loop.hidden(answer, results, stream),
       );
     }
+    return null;
   }
 }
 

