@@ -4,7 +4,7 @@ import type { Authenticate } from './auth/authenticator.ts';
 import type { Config } from './config/load.ts';
 import { createAuth } from './context/auth.ts';
 import { BroadcastWatchers } from './context/broadcast-watchers.ts';
-import { createCache } from './context/cache.ts';
+import { createCache, wholeCache } from './context/cache.ts';
 import { createCalls } from './context/calls.ts';
 import { readCertificate } from './context/certificate.ts';
 import { createHealth } from './context/health.ts';
@@ -22,6 +22,7 @@ import { createTracing } from './context/tracing.ts';
 import { createUsage } from './context/usage.ts';
 import { GatewayError } from './errors/gateway-error.ts';
 import { createUpstreamClient } from './http/client.ts';
+import type { Counted } from './observability/families.ts';
 import type { Logger } from './observability/log.ts';
 import type { Metrics } from './observability/metrics.ts';
 import { isLogged } from './pipeline/log.ts';
@@ -169,7 +170,12 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
   // A gateway of one process on its own file has nobody to share with.
   const memos = initial.redisUrl !== null || crew.size > 1 ? stores.memos : null;
   const targets = createTargets(() => current.resilience, log.module('resilience'));
-  const { memory, admission, loadHeaders } = createOverload(initial, settled, log.module('overload'));
+  const { memory, admission, loadHeaders } = createOverload(
+    initial,
+    settled,
+    crew.size,
+    log.module('overload'),
+  );
   const onPressure = (shrink: () => void): void => memory.onPressure(shrink);
   const { handle, count } = createCalls({
     initial,
@@ -220,7 +226,10 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     })),
     sessions: sessionApi(allSessions),
     rateLimits: limitsApi({ store: stores.limits, terms: () => current.limits }),
-    cache: cacheApi(cache, initial.cacheMaxSize),
+    cache: cacheApi(
+      cache === null ? null : wholeCache(cache, crew, stores.kind === 'redis'),
+      initial.cacheMaxSize * (stores.kind === 'redis' ? 1 : crew.size),
+    ),
     usage: usageApi({ store: stores.usage, flush: async () => void (await crew.askAll('usage.flush')) }),
     tools: toolApi({ toolbox, registered, sessions: allSessions, withDefaults, limits }),
   };
@@ -231,6 +240,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     stores,
     memory,
     admission,
+    crew,
     targets,
     models: apis.models,
     serving,
@@ -248,7 +258,9 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     else refusals.info('refused', { ...fields, error: error.rawMessage });
   };
   const origins = corsOrigins(initial);
-  const routes = routeTable({ initial, settled, ...apis, toolbox, limits, health, metrics, log });
+  if (metrics !== null) crew.answer('metrics', () => metrics.counted());
+  const counted = metrics === null ? null : async () => (await crew.askAll('metrics')) as Counted[];
+  const routes = routeTable({ initial, settled, ...apis, toolbox, limits, health, counted, log });
   const faces = createFaces({
     rest: restRouter(routes, (error, { requestId, path }) => refused(error, requestId, path), loadHeaders),
     rpc: rpcHandler({ initial, ...apis, serving, health, refused }),

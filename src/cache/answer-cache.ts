@@ -49,6 +49,11 @@ export interface Found {
   readonly ageMs: number;
 }
 
+/** What is in it, and how often it was of use. */
+export interface CacheStatus extends StoreStatus {
+  readonly counts: Readonly<CacheCounts>;
+}
+
 /** Which entries are to be deleted. */
 export interface Clearing {
   /** '' for any. */
@@ -156,8 +161,8 @@ export class AnswerCache {
   }
 
   /** @throws GatewayError DEPENDENCY_UNAVAILABLE */
-  status(): Promise<StoreStatus> {
-    return this.#store.status();
+  async status(): Promise<CacheStatus> {
+    return { ...(await this.#store.status()), counts: this.counts };
   }
 
   #fresh(kind: AnswerKind, entry: Uint8Array | null): Found | null {

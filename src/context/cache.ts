@@ -1,7 +1,9 @@
-import { AnswerCache } from '../cache/answer-cache.ts';
+import { AnswerCache, type CacheStatus, type Clearing } from '../cache/answer-cache.ts';
 import type { Config } from '../config/load.ts';
 import type { Logger } from '../observability/log.ts';
+import type { WholeCache } from '../rpc/cache-api.ts';
 import type { Stores } from '../store/open.ts';
+import type { Crew } from '../workers/crew.ts';
 import type { Settled } from './settled.ts';
 
 /** Null when no answers are kept. */
@@ -17,4 +19,50 @@ export function createCache(
     return { ttlMs, maxEntryBytes: cacheMaxEntryBytes, deterministicOnly: cacheDeterministicOnly };
   };
   return new AnswerCache({ store, terms, log: log.module('cache') });
+}
+
+/** What all processes of the gateway keep, as one. @param isShared they keep it in one place */
+export function wholeCache(cache: AnswerCache, crew: Crew, isShared: boolean): WholeCache {
+  crew.answer('cache.clear', (which) => cache.clear(which as Clearing));
+  crew.answer('cache.status', () => cache.status());
+  return {
+    async clear(which) {
+      if (isShared) return cache.clear(which);
+      const cleared = (await crew.askAll('cache.clear', which)) as number[];
+      return cleared.reduce((sum, count) => sum + count, 0);
+    },
+    async status() {
+      if (crew.size === 1) return cache.status();
+      const all = (await crew.askAll('cache.status')) as CacheStatus[];
+      const counts = { hit: 0, miss: 0, shared: 0, refreshed: 0, failed: 0 };
+      for (const { counts: own } of all) {
+        for (const outcome of Object.keys(counts) as (keyof typeof counts)[]) counts[outcome] += own[outcome];
+      }
+      return isShared ? { ...(await cache.status()), counts } : { ...summed(all), counts };
+    },
+  };
+}
+
+function summed(all: readonly CacheStatus[]): Omit<CacheStatus, 'counts'> {
+  const total = (count: (status: CacheStatus) => number): number =>
+    all.reduce((sum, status) => sum + count(status), 0);
+  const among = (pick: typeof Math.min, ages: readonly (number | null)[]): number | null => {
+    const known = ages.filter((age) => age !== null);
+    return known.length === 0 ? null : pick(...known);
+  };
+  const entries = total((status) => status.entries);
+  return {
+    entries,
+    bytes: total((status) => status.bytes),
+    oldestMs: among(
+      Math.max,
+      all.map(({ oldestMs }) => oldestMs),
+    ),
+    newestMs: among(
+      Math.min,
+      all.map(({ newestMs }) => newestMs),
+    ),
+    averageUses:
+      entries === 0 ? null : total((status) => (status.averageUses ?? 0) * status.entries) / entries,
+  };
 }

@@ -6,10 +6,11 @@ import type { Logger } from '../observability/log.ts';
 import type { Admission } from '../overload/admission.ts';
 import type { MemoryWatch } from '../overload/memory.ts';
 import type { Targets } from '../resilience/targets.ts';
-import { type HealthApi, healthApi, type ProviderState } from '../rpc/health-api.ts';
+import { type HealthApi, healthApi, type Load, loadOf, type ProviderState } from '../rpc/health-api.ts';
 import type { Serving } from '../rpc/health-service.ts';
 import type { ModelsApi } from '../rpc/models-api.ts';
 import type { Stores } from '../store/open.ts';
+import type { Crew } from '../workers/crew.ts';
 import type { Settled } from './settled.ts';
 
 export interface HealthContext {
@@ -18,6 +19,7 @@ export interface HealthContext {
   readonly stores: Pick<Stores, 'kind' | 'ping'>;
   readonly memory: MemoryWatch;
   readonly admission: Admission;
+  readonly crew: Crew;
   readonly targets: Targets;
   readonly models: ModelsApi;
   readonly serving: Serving;
@@ -26,14 +28,15 @@ export interface HealthContext {
 
 /** What is checked, and what is told of it. */
 export function createHealth(context: HealthContext): HealthApi {
-  const { initial, settled, memory, admission, targets, models, serving, log } = context;
+  const { initial, settled, memory, admission, crew, targets, models, serving, log } = context;
+  crew.answer('load', () => loadOf(admission));
   return healthApi({
     service: initial.serviceName,
     version: initial.version,
     environment: initial.environment,
     serving,
     memory,
-    admission,
+    loads: async () => (await crew.askAll('load')) as Load[],
     checks: new Checks({
       checks: () => checksOf(context),
       timeoutMs: () => settled().config.healthTimeoutMs,

@@ -61,6 +61,7 @@ export function watch(metrics: Metrics, { targets, clients, port, storeWell }: W
   families.read(
     { name: 'circuit_breaker_failures', help: 'Failures of a model in a row.', labels: named },
     () => targets.list().map((target) => [[circuit(target)], target.breaker.failures]),
+    'max',
   );
   families.read(
     {
@@ -114,6 +115,7 @@ export function watch(metrics: Metrics, { targets, clients, port, storeWell }: W
   families.read(
     { name: 'llm_gateway_draining', help: 'Whether the gateway is shutting down.', labels: [] },
     () => [[[], port.draining ? 1 : 0]],
+    'max',
   );
   families.read(
     { name: 'llm_gateway_store_up', help: 'Whether the shared store is in reach.', labels: ['store'] },
@@ -121,5 +123,6 @@ export function watch(metrics: Metrics, { targets, clients, port, storeWell }: W
       const well = storeWell();
       return well === null ? [] : [[['redis'], well ? 1 : 0]];
     },
+    'min',
   );
 }

@@ -12,11 +12,18 @@ export interface OverloadParts {
   readonly loadHeaders: (() => Readonly<Record<string, string>>) | undefined;
 }
 
-export function createOverload(initial: Config, settled: () => Settled, log: Logger): OverloadParts {
+/** @param processes that share a container's memory */
+export function createOverload(
+  initial: Config,
+  settled: () => Settled,
+  processes: number,
+  log: Logger,
+): OverloadParts {
+  const container = process.constrainedMemory() / processes;
   const memory = new MemoryWatch({
     bounds: () => {
       const { memoryThresholdMb, memorySoftShare: softShare } = settled().config;
-      return { hardBytes: boundedByContainer(memoryThresholdMb * 2 ** 20), softShare };
+      return { hardBytes: boundedByContainer(memoryThresholdMb * 2 ** 20, container), softShare };
     },
     log,
   });

@@ -1,6 +1,6 @@
 import type { Config } from '../config/load.ts';
+import type { Counted } from '../observability/families.ts';
 import type { Logger } from '../observability/log.ts';
-import type { Metrics } from '../observability/metrics.ts';
 import type { Conversations } from '../responses/conversations.ts';
 import { createKey, getKey, type KeyRoutes, listKeys, revokeKey, updateKey } from '../rest/admin-keys.ts';
 import { type CacheRoutes, cacheStatus, clearCache } from '../rest/cache.ts';
@@ -62,15 +62,15 @@ export interface RouteParts {
   readonly cache: CacheApi;
   readonly toolbox: Toolbox;
   readonly limits: CallLimits;
-  /** Null: nothing is counted. */
-  readonly metrics: Metrics | null;
+  /** What each process of the gateway counts; null: nothing is counted. */
+  readonly counted: (() => Promise<readonly Counted[]>) | null;
   readonly health: HealthApi;
   readonly log: Logger;
 }
 
 /** The routes of the REST facade. */
 export function routeTable(parts: RouteParts): RouteTable {
-  const { initial, settled, chat, models, toolbox, limits, metrics } = parts;
+  const { initial, settled, chat, models, toolbox, limits, counted } = parts;
   const vectors = openaiEmbeddings(parts.vectors);
   const options = () => settled().config;
   const maxBodyBytes = () => settled().config.maxBodyBytes;
@@ -90,9 +90,9 @@ export function routeTable(parts: RouteParts): RouteTable {
     '/health/ready': { GET: ready(parts.health) },
     '/ready': { GET: ready(parts.health) },
     '/health/detailed': { GET: detailed(parts.health) },
-    ...(metrics === null
+    ...(counted === null
       ? {}
-      : { '/metrics': { GET: scrape(metrics, () => settled().config.metricsToken?.reveal() ?? null) } }),
+      : { '/metrics': { GET: scrape(counted, () => settled().config.metricsToken?.reveal() ?? null) } }),
     '/v1/chat/completions': { POST: chatCompletions(chat, options) },
     '/v1/embeddings': { POST: embeddings(vectors, options) },
     '/embeddings': { POST: eitherEmbeddings(vectors, null, options) },

@@ -1,4 +1,4 @@
-import { Registry } from 'prom-client';
+import { AggregatorRegistry, Registry } from 'prom-client';
 
 export type FamilyType = 'counter' | 'gauge' | 'histogram';
 
@@ -49,10 +49,13 @@ interface Sample {
   readonly value: number;
 }
 
+/** How numbers of the same series in several processes become one. */
+type Join = 'sum' | 'max' | 'min';
+
 /** A family as prom-client's registry takes it. */
 interface Scraped extends FamilyFacts {
   readonly values: Sample[];
-  readonly aggregator: 'sum';
+  readonly aggregator: Join;
 }
 
 /** A family as a registry asks for it. */
@@ -64,6 +67,12 @@ interface Readable {
 
 /** What a gauge that is read at a scrape tells: values of its labels, and a number. */
 export type Reading = readonly [labels: readonly string[], value: number];
+
+const joins: Readonly<Record<Join, (one: number, other: number) => number>> = {
+  sum: (one, other) => one + other,
+  max: Math.max,
+  min: Math.min,
+};
 
 /** Values that a label tells apart; further ones are `other`. Clients name models, so there may be many. */
 export const maxLabelValues = 200;
@@ -89,24 +98,25 @@ export class Families {
     return this.#cells({ name, help, type: 'gauge', labels });
   }
 
-  /** A number that is asked for at each scrape. What has the same labels is added up, or the greatest of it taken. */
+  /** A number that is asked for at each scrape. What has the same labels becomes one, here and of several processes. */
   read(
     facts: Omit<FamilyFacts, 'type' | 'buckets'> & { readonly type?: 'gauge' | 'counter' },
     readings: () => Iterable<Reading>,
-    join: 'sum' | 'max' = 'sum',
+    join: Join = 'sum',
   ): void {
     const full: FamilyFacts = { type: 'gauge', ...facts };
-    this.#add(full, () => {
+    const samples = (): Sample[] => {
       const joined = new Map<string, { labels: readonly string[]; value: number }>();
       for (const [given, value] of readings()) {
         const labels = this.#bounded(full, given);
         const key = labels.join('\n');
         const before = joined.get(key);
         if (before === undefined) joined.set(key, { labels, value });
-        else before.value = join === 'sum' ? before.value + value : Math.max(before.value, value);
+        else before.value = joins[join](before.value, value);
       }
       return [...joined.values()].map(({ labels, value }) => ({ labels: named(full.labels, labels), value }));
-    });
+    };
+    this.#add(full, samples, join);
   }
 
   histogram(
@@ -182,11 +192,11 @@ export class Families {
     });
   }
 
-  #add(facts: FamilyFacts, samples: () => Sample[]): void {
+  #add(facts: FamilyFacts, samples: () => Sample[], aggregator: Join = 'sum'): void {
     if (this.#families.some(({ facts: { name } }) => name === facts.name))
       throw new Error(`there is a metric ${facts.name} already`);
     const { name, type } = facts;
-    const get = async (): Promise<Scraped> => ({ ...facts, values: samples(), aggregator: 'sum' });
+    const get = async (): Promise<Scraped> => ({ ...facts, values: samples(), aggregator });
     this.#families.push({ facts, readable: { name, type, get } });
   }
 }
@@ -231,29 +241,38 @@ class OpenMetricsRegistry extends Registry<typeof Registry.OPENMETRICS_CONTENT_T
   }
 }
 
-/** All families as text: Prometheus's own form, or OpenMetrics 1.0. @param more further registries, such as the process's */
-export async function expose(
-  families: Families,
-  more: readonly Registry[],
-  openMetrics: boolean,
-): Promise<Exposition> {
-  const registry = openMetrics ? new OpenMetricsRegistry() : new Registry();
+/** Everything that a process counts, at one moment. May be sent to another process. */
+export type Counted = readonly Scraped[];
+
+/** @param more further registries, such as the process's */
+export async function countedBy(families: Families, more: readonly Registry[]): Promise<Counted> {
   const all = [
     ...families.readables(),
     ...more.flatMap((one) => one.getMetricsAsArray() as unknown as Readable[]),
   ];
+  return Promise.all(all.map((metric) => metric.get()));
+}
+
+/** What processes count together, as text: Prometheus's own form, or OpenMetrics 1.0. */
+export async function expose(processes: readonly Counted[], openMetrics: boolean): Promise<Exposition> {
+  const [first = []] = processes;
+  const all = processes.length > 1 ? await joined(processes) : first;
+  const registry = openMetrics ? new OpenMetricsRegistry() : new Registry();
   for (const metric of all) {
-    // The registry cuts `_total` off the names of what it is given for OpenMetrics, so it gets a copy.
+    // Without means of nothing, which the registry would write in a form of its own.
+    const values = metric.values.filter(({ value }) => !Number.isNaN(value));
+    // The registry cuts `_total` off the names of what it is given for OpenMetrics.
     const copy: Readable = {
       name: metric.name,
       type: metric.type,
-      get: async () => {
-        const all = await metric.get();
-        // Means of nothing, which the registry would write in a form of its own.
-        return { ...all, name: copy.name, values: all.values.filter(({ value }) => !Number.isNaN(value)) };
-      },
+      get: async () => ({ ...metric, name: copy.name, values }),
     };
     registry.registerMetric(copy as never);
   }
   return { contentType: registry.contentType, body: await registry.metrics() };
+}
+
+async function joined(processes: readonly Counted[]): Promise<Counted> {
+  const registry = AggregatorRegistry.aggregate(processes as unknown as object[]);
+  return (await registry.getMetricsAsJSON()) as unknown as Counted;
 }

@@ -1,8 +1,8 @@
 import {
   type Cell,
+  type Counted,
+  countedBy,
   type Distribution,
-  type Exposition,
-  expose,
   Families,
   type FamilyFacts,
 } from './families.ts';
@@ -279,8 +279,8 @@ export class Metrics {
   // --- reading ----------------------------------------------------------------------------------------------
 
   /** The text of a scrape. */
-  expose(openMetrics: boolean): Promise<Exposition> {
-    return expose(this.families, this.#options.process === true ? [processMetrics()] : [], openMetrics);
+  counted(): Promise<Counted> {
+    return countedBy(this.families, this.#options.process === true ? [processMetrics()] : []);
   }
 
   /** All metrics that there are, but for the process's. */

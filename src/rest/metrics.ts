@@ -1,12 +1,16 @@
 import { timingSafeEqual } from 'node:crypto';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { GatewayError } from '../errors/gateway-error.ts';
-import type { Metrics } from '../observability/metrics.ts';
+import { type Counted, expose } from '../observability/families.ts';
 import { header, type RestHandler } from './exchange.ts';
 
-/** GET /metrics: OpenMetrics for those who ask for it, else Prometheus's text. @param token what the scraper has to show; null for nothing */
+/**
+ * GET /metrics: OpenMetrics for those who ask for it, else Prometheus's text.
+ * @param counted by each process of the gateway
+ * @param token what the scraper has to show; null for nothing
+ */
 export const scrape =
-  (metrics: Metrics, token: () => string | null): RestHandler =>
+  (counted: () => Promise<readonly Counted[]>, token: () => string | null): RestHandler =>
   async (exchange) => {
     const wanted = token();
     if (wanted !== null && !matches(header(exchange, 'authorization'), wanted)) {
@@ -16,7 +20,7 @@ export const scrape =
       );
     }
     const openMetrics = /\bapplication\/openmetrics-text\b/.test(header(exchange, 'accept') ?? '');
-    const { contentType, body } = await metrics.expose(openMetrics);
+    const { contentType, body } = await expose(await counted(), openMetrics);
     const { res, requestId } = exchange;
     if (res.headersSent || res.destroyed) return;
     const bytes = Buffer.from(body);

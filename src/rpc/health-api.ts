@@ -23,7 +23,8 @@ export interface HealthParts {
   readonly serving: { readonly serving: boolean };
   readonly checks: Checks;
   readonly memory: MemoryWatch;
-  readonly admission: Admission;
+  /** Of each process of the gateway. */
+  readonly loads: () => Promise<readonly Load[]>;
   readonly modelsAvailable: () => number;
   /** Models that the inference service reports; null when it is not configured. */
   readonly inferenceModels: () => number | null;
@@ -59,7 +60,7 @@ export interface HealthApi {
 const maxBreakers = 100;
 
 export function healthApi(parts: HealthParts): HealthApi {
-  const { service, version, environment, serving, checks, memory, admission } = parts;
+  const { service, version, environment, serving, checks, memory } = parts;
   const uptime = (): number => Math.round(process.uptime() * 1_000) / 1_000;
   const statusOf = (results: readonly CheckResult[]): ReadyStatus =>
     serving.serving ? verdict(results) : 'not_ready';
@@ -99,7 +100,7 @@ export function healthApi(parts: HealthParts): HealthApi {
           checkedAt: timestampFromMs(checkedAt),
         })),
         memory: memoryHealth(memory),
-        load: loadHealth(admission),
+        load: loadHealth(await parts.loads()),
         providers: parts.providers().map(({ name, available, checkedAt, error }) => ({
           name,
           available,
@@ -136,16 +137,32 @@ function memoryHealth(memory: MemoryWatch) {
   };
 }
 
-function loadHealth(admission: Admission) {
-  const { maxConcurrent, maxWaiting } = admission.limits;
-  const used = maxWaiting === 0 ? 0 : (admission.waiting / maxWaiting) * 100;
+/** What one process has to do. */
+export interface Load {
+  readonly active: number;
+  readonly waiting: number;
+  readonly maxConcurrent: number;
+  readonly maxWaiting: number;
+  readonly accepting: boolean;
+  readonly bodyBytes: number;
+}
+
+export function loadOf({ active, waiting, limits, accepting, bodyBytes }: Admission): Load {
+  const { maxConcurrent, maxWaiting } = limits;
+  return { active, waiting, maxConcurrent, maxWaiting, accepting, bodyBytes };
+}
+
+function loadHealth(loads: readonly Load[]) {
+  const total = (count: (load: Load) => number): number => loads.reduce((sum, load) => sum + count(load), 0);
+  const places = total(({ maxWaiting }) => maxWaiting);
+  const waiting = total((load) => load.waiting);
   return {
-    activeRequests: admission.active,
-    maxConcurrent,
-    waitingRequests: admission.waiting,
-    queueUtilizationPercent: Math.round(used * 10) / 10,
-    acceptingRequests: admission.accepting,
-    bodyBytesInFlight: BigInt(admission.bodyBytes),
+    activeRequests: total(({ active }) => active),
+    maxConcurrent: total(({ maxConcurrent }) => maxConcurrent),
+    waitingRequests: waiting,
+    queueUtilizationPercent: places === 0 ? 0 : Math.round((waiting / places) * 1_000) / 10,
+    acceptingRequests: loads.some(({ accepting }) => accepting),
+    bodyBytesInFlight: BigInt(total(({ bodyBytes }) => bodyBytes)),
   };
 }
 

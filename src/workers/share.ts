@@ -11,7 +11,14 @@ const divided = [
   'retryBudgetPerSecond',
   'reasoningStateBytes',
   'toolStateBytes',
+  'maxConcurrentRequests',
+  'queueSize',
+  'queueWarningThreshold',
+  'maxBodyBytesInFlight',
 ] as const satisfies readonly (keyof Config)[];
+
+/** Those that count only without a Redis: with it there is one of the kind for all. */
+const dividedAlone = ['cacheMaxSize', 'cacheMaxBytes'] as const satisfies readonly (keyof Config)[];
 
 /**
  * The configuration of one worker: what bounds the whole gateway is divided, so that the parts of all are the whole. No part is less than 1, or the worker could
@@ -21,9 +28,12 @@ export function shareOf(config: Config, number: number, size: number): Config {
   if (size === 1) return config;
   const part = (whole: number): number =>
     whole === 0 ? 0 : Math.max(1, Math.floor(whole / size) + (number <= whole % size ? 1 : 0));
+  const parted = config.redisUrl === null ? [...divided, ...dividedAlone] : divided;
   return {
     ...config,
-    ...Object.fromEntries(divided.map((name) => [name, part(config[name])])),
+    ...Object.fromEntries(parted.map((name) => [name, part(config[name])])),
+    // Of the limits that each gateway keeps while Redis is down.
+    limitOutageShare: config.limitOutageShare / size,
     providers: config.providers.map((provider) =>
       provider.maxConcurrent === undefined
         ? provider

@@ -315,7 +315,7 @@ describe('equal calls at the same time', () => {
       seen++;
       return anonymous;
     };
-    const gateway = await start({}, { authenticate });
+    const gateway = await start({ LLM_GATEWAY_RATE_LIMITS: 'off' }, { authenticate });
     let go = (): void => {};
     model.script = [
       ({ socket }) => void (go = () => void socket.write(completionOf({ text: 'Good morning' }))),
@@ -399,7 +399,7 @@ describe('administrators', () => {
     (await fetch(`${gateway.url}/cache/status`, { headers })).json() as Promise<Record<string, unknown>>;
 
   test('see what is in it', async () => {
-    const gateway = await start();
+    const gateway = await start({ LLM_GATEWAY_ADMIN_TOKEN: 'a-token-of-administrators' });
     for (let i = 0; i < 4; i++) await ask(gateway, { seed: i % 2 });
     expect(await status(gateway)).toMatchObject({
       status: 'healthy',
@@ -414,7 +414,9 @@ describe('administrators', () => {
       refreshed: 0,
       errors: 0,
     });
-    const told = await createClient(AdminService, rpcTransports.gRPC(gateway.url)).getCacheStatus({});
+    const client = createClient(AdminService, rpcTransports.gRPC(gateway.url));
+    const headers = { authorization: 'Bearer a-token-of-administrators' };
+    const told = await client.getCacheStatus({}, { headers });
     expect(told).toMatchObject({ enabled: true, totalEntries: 2n, hits: 2n });
   });
 

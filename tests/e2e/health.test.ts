@@ -1,4 +1,4 @@
-import { createClient } from '@connectrpc/connect';
+import { Code, createClient } from '@connectrpc/connect';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Health, HealthCheckResponse_ServingStatus as Status } from '../../gen/grpc/health/v1/health_pb.js';
 import { AdminService } from '../../gen/llmgateway/v1/admin_service_pb.js';
@@ -279,9 +279,12 @@ describe('grpc.health.v1', () => {
 });
 
 test('the detailed form is on RPC for administrators alone', async () => {
-  const gateway = await start({});
+  const gateway = await start({ LLM_GATEWAY_ADMIN_TOKEN: 'a-token-of-administrators' });
   const client = createClient(AdminService, rpcTransports.gRPC(gateway.url));
-  await expect(client.getHealth({})).rejects.toMatchObject({ rawMessage: 'this is for administrators' });
+  await expect(client.getHealth({})).rejects.toMatchObject({ code: Code.Unauthenticated });
+  const headers = { authorization: 'Bearer a-token-of-administrators' };
+  const found = await client.getHealth({}, { headers });
+  expect(found).toMatchObject({ readiness: 'ready', load: { acceptingRequests: true } });
 });
 
 test.skipIf(!hasRedis)('a Redis that is gone is told of, and missed where it is critical', async () => {

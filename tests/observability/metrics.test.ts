@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { Families, maxLabelValues } from '../../src/observability/families.ts';
+import { expose, Families, maxLabelValues } from '../../src/observability/families.ts';
 import { Metrics } from '../../src/observability/metrics.ts';
 import { lint, parseScrape } from '../support/prometheus.ts';
 
-const text = async (metrics: Metrics, open = false): Promise<string> => (await metrics.expose(open)).body;
+const text = async (metrics: Metrics, open = false): Promise<string> =>
+  (await expose([await metrics.counted()], open)).body;
 const ours = (known = (_provider: string, _model: string): boolean => true) =>
   new Metrics({ isKnown: known });
 const call = {
@@ -58,12 +59,34 @@ describe('a scrape', () => {
     const metrics = ours();
     busy(metrics);
     const before = await text(metrics);
-    const { contentType, body } = await metrics.expose(true);
+    const { contentType, body } = await expose([await metrics.counted()], true);
     expect(contentType).toMatch(/^application\/openmetrics-text; version=1\.0\.0/);
     expect(body.endsWith('# EOF\n')).toBe(true);
     const samples = (given: string) => parseScrape(given).flatMap((family) => family.samples);
     expect(samples(body)).toEqual(samples(before));
     expect(await text(metrics)).toBe(before);
+  });
+
+  test('is that of all processes together', async () => {
+    const [one, other] = [ours(), ours()];
+    busy(one);
+    busy(other);
+    for (const metrics of [one, other])
+      metrics.families.read({ name: 'worst', help: 'w', labels: [] }, () => [[[], 3]], 'max');
+    const processes = structuredClone([await one.counted(), await other.counted()]);
+    for (const open of [false, true]) {
+      const { body } = await expose(processes, open);
+      const families = parseScrape(body);
+      if (!open) expect(lint(families)).toEqual([]);
+      const alone = parseScrape((await expose([await one.counted()], open)).body);
+      expect(families.map(({ name }) => name).sort()).toEqual(alone.map(({ name }) => name).sort());
+      for (const { name, samples } of families) {
+        const single = alone.find((family) => family.name === name)?.samples ?? [];
+        const factor = name === 'worst' ? 1 : 2;
+        const doubled = single.map((sample) => ({ ...sample, value: sample.value * factor }));
+        expect(samples, name).toEqual(doubled);
+      }
+    }
   });
 
   test('tells what was counted', async () => {

@@ -25,3 +25,12 @@ test('no part is nothing, and what has no bound gets none', () => {
 test('one process has it all', () => {
   expect(shareOf(config, 1, 1)).toBe(config);
 });
+
+test('a cache in Redis is one for all', () => {
+  const shared = loadConfig({
+    env: { LLM_GATEWAY_REDIS_URL: 'redis://127.0.0.1:1' },
+    cwd: import.meta.dirname,
+  });
+  expect(shareOf(shared, 1, 2).cacheMaxSize).toBe(shared.cacheMaxSize);
+  expect(shareOf(config, 1, 2).cacheMaxSize).toBe(config.cacheMaxSize / 2);
+});
