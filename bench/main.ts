@@ -6,6 +6,7 @@ import { type Options, parseOptions, USAGE, wants } from './lib/options.ts';
 import { renderReport } from './lib/report.ts';
 import type { Results } from './lib/results.ts';
 import { failed, judge } from './lib/targets.ts';
+import { runControls } from './suites/controls.ts';
 import { runLatency } from './suites/latency.ts';
 import { runMemory } from './suites/memory.ts';
 import { runRest } from './suites/rest.ts';
@@ -51,6 +52,7 @@ async function runSuites(bench: Bench): Promise<Results> {
   const results: Results = { cases: [], latency: [], memory: undefined, notes: [] };
   if (wants(options, 'rest')) results.cases.push(...(await runRest(bench)));
   if (wants(options, 'translated')) results.cases.push(...(await runTranslated(bench)));
+  if (wants(options, 'controls')) results.cases.push(...(await runControls(bench)));
   if (wants(options, 'rpc')) results.cases.push(...(await runRpc(bench)));
   if (wants(options, 'latency')) results.latency = await runLatency(bench);
   if (wants(options, 'memory')) results.memory = await runMemory(bench);

@@ -2,7 +2,7 @@
 
 import { parseArgs } from 'node:util';
 
-export const SUITES = ['rest', 'translated', 'rpc', 'latency', 'memory'] as const;
+export const SUITES = ['rest', 'translated', 'controls', 'rpc', 'latency', 'memory'] as const;
 export type Suite = (typeof SUITES)[number];
 
 export interface Options {
@@ -32,7 +32,7 @@ const FULL = {
   starts: 2,
   rounds: 4,
   roundMs: 500,
-  startWarmMs: 3000,
+  startWarmMs: 9000,
   warmMs: 600,
   pacedMs: 800,
   latencySamples: 250,
@@ -52,10 +52,10 @@ const QUICK = {
 export const USAGE = `Usage: node bench/main.ts [options]
 
   --only <names>   comma-separated: ${SUITES.join(', ')}, or cases such as rest/unary
-  --quick          a minute instead of five; intervals are wide
+  --quick          a minute instead of seven; intervals are wide
   --rounds <n>     rounds of each case after every start (default ${FULL.rounds}, quick ${QUICK.rounds})
   --starts <n>     times that the systems are started anew (default ${FULL.starts}, quick ${QUICK.starts})
-  --budget <s>     seconds after which no case begins (default 300, quick 60)
+  --budget <s>     seconds after which no case begins (default 420, quick 60)
   --check          exit code 1 when a target is missed
   --help`;
 
@@ -87,7 +87,7 @@ export function parseOptions(args: string[]): Options | undefined {
     check: values.check,
     rounds: count('rounds', values.rounds, defaults.rounds, 100),
     starts: count('starts', values.starts, defaults.starts, 20),
-    budget: count('budget', values.budget, values.quick ? 60 : 300, 86_400),
+    budget: count('budget', values.budget, values.quick ? 60 : 420, 86_400),
   };
 }
 

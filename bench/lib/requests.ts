@@ -38,12 +38,17 @@ export function conversation(repeat = 1): Conversation[] {
 /** Rounds of turns that make a request of about 8 KB. */
 export const LARGE = 12;
 
+/** Where a number is written into each call. */
+const NUMBER = '0000000000';
+
 export interface RestOptions {
   port: number;
   model: string;
   headers?: Record<string, string>;
   stream?: boolean;
   repeat?: number;
+  /** No two calls ask for the same. */
+  varied?: boolean;
 }
 
 /** POST /v1/chat/completions. */
@@ -53,15 +58,18 @@ export function restCall(options: RestOptions): Call {
     messages: conversation(options.repeat),
     temperature: 0.7,
     max_tokens: 256,
+    ...(options.varied ? { user: `caller-${NUMBER}` } : {}),
     ...(options.stream ? { stream: true, stream_options: { include_usage: true } } : {}),
   };
+  const request = httpPost(options.port, '/v1/chat/completions', Buffer.from(JSON.stringify(body)), {
+    'content-type': 'application/json',
+    authorization: 'Bearer bench',
+    ...options.headers,
+  });
   return {
     port: options.port,
-    request: httpPost(options.port, '/v1/chat/completions', Buffer.from(JSON.stringify(body)), {
-      'content-type': 'application/json',
-      authorization: 'Bearer bench',
-      ...options.headers,
-    }),
+    request,
+    ...(options.varied ? { varies: request.indexOf(NUMBER) } : {}),
     ...(options.stream ? { mustEndWith: '[DONE]' } : {}),
   };
 }

@@ -7,6 +7,8 @@ import { type Interval, pairedRatio } from './statistics.ts';
 export interface Target {
   caseId: string;
   title: string;
+  /** What keeps it. Default: the gateway. */
+  system?: string;
   reference: string;
   /** Most that the gateway may cost, as a multiple of the reference. */
   limit: number;
@@ -28,6 +30,13 @@ export const TARGETS: readonly Target[] = [
     { caseId: `translated/${api}/unary`, title: `REST to ${api}, unary`, reference: 'floor', limit: 2.2 },
     { caseId: `translated/${api}/burst`, title: `REST from ${api}, burst`, reference: 'floor', limit: 2 },
   ]),
+  {
+    caseId: 'controls/unary',
+    title: 'REST, unary, with all controls',
+    system: 'controlled',
+    reference: 'uncontrolled',
+    limit: 1.6,
+  },
   ...RPC_PROTOCOLS.flatMap((protocol) =>
     ['unary', 'burst', 'paced'].map((kind) => ({
       caseId: `rpc/${protocol}/${kind}`,
@@ -50,7 +59,7 @@ export function judge(cases: readonly CaseResult[]): Verdict[] {
   return TARGETS.flatMap((target): Verdict[] => {
     const result = cases.find((one) => one.id === target.caseId);
     if (!result) return [];
-    const ratio = ratioOf(result, 'gateway', target.reference);
+    const ratio = ratioOf(result, target.system ?? 'gateway', target.reference);
     return [{ target, ratio, state: stateOf(ratio, target.limit) }];
   });
 }
@@ -67,7 +76,7 @@ export function failed(verdicts: readonly Verdict[], cases: readonly CaseResult[
     if (state !== 'not measured') return state.startsWith('missed');
     const row = cases
       .find((one) => one.id === target.caseId)
-      ?.rows.find(({ system }) => system === 'gateway');
+      ?.rows.find(({ system }) => system === (target.system ?? 'gateway'));
     return !row?.values.some((value) => Number.isFinite(value));
   });
 }

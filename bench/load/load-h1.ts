@@ -5,6 +5,15 @@ import { countMarkers } from '../lib/marker.ts';
 import { ReplyReader } from './reply-reader.ts';
 import type { Call, HoldParams, LoopParams, LoopResult, OnceResult } from './types.ts';
 
+let calls = 0;
+
+/** The request of the next call. */
+function nextRequest({ request, varies }: Call): Uint8Array {
+  if (varies !== undefined)
+    Buffer.from(request.buffer, request.byteOffset).write(String(++calls).padStart(10, '0'), varies);
+  return request;
+}
+
 export function loopH1({ call, concurrency, durationMs }: LoopParams): Promise<LoopResult> {
   const started = performance.now();
   const until = started + durationMs;
@@ -19,10 +28,10 @@ export function loopH1({ call, concurrency, durationMs }: LoopParams): Promise<L
       result.bytes += reader.bytes;
       reader.reset();
       waiting = performance.now() < until;
-      if (waiting && !socket.destroyed) socket.write(call.request);
+      if (waiting && !socket.destroyed) socket.write(nextRequest(call));
       else socket.destroy();
     };
-    socket.on('connect', () => socket.write(call.request));
+    socket.on('connect', () => socket.write(nextRequest(call)));
     socket.on('data', (data: Buffer) => {
       if (reader.push(data)) next(isGood(call, reader));
     });

@@ -5,6 +5,8 @@ export interface Call {
   port: number;
   /** A whole HTTP/1.1 request; over HTTP/2 only its body. */
   request: Uint8Array;
+  /** Where in it ten digits begin that every call of HTTP/1.1 gets anew, so that no two calls ask for the same. */
+  varies?: number;
   /** Makes it a call over HTTP/2. */
   h2?: { path: string; headers: Record<string, string> };
   /** Text that the end of every good HTTP/1.1 reply holds. */

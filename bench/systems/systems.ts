@@ -1,6 +1,6 @@
 // How each system under test is started. All are processes of their own, with the probe loaded.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -68,40 +68,100 @@ function startFlags(): string[] {
 /** The gateway itself, as `npm start` runs it. */
 export const gateway: System = {
   name: 'gateway',
-  start: async ({ upstreamUrl }) => {
-    const file = join(ROOT, 'src/main.ts');
-    if (!existsSync(file)) throw new Error('there is no src/main.ts');
-    const port = await freePort();
-    const data = await mkdtemp(join(tmpdir(), 'llm-gateway-bench-'));
-    const probe = startProbed(file, {
-      cwd: ROOT,
-      nodeArgs: startFlags(),
-      env: {
-        LLM_GATEWAY_PORT: String(port),
-        LLM_GATEWAY_HOST: '127.0.0.1',
-        LLM_GATEWAY_OPENAI_BASE_URL: upstreamUrl,
-        OPENAI_API_KEY: 'bench',
-        LLM_GATEWAY_ANTHROPIC_BASE_URL: new URL(upstreamUrl).origin,
-        ANTHROPIC_API_KEY: 'bench',
-        LLM_GATEWAY_GOOGLE_BASE_URL: `${new URL(upstreamUrl).origin}/v1beta`,
-        GEMINI_API_KEY: 'bench',
-        LLM_GATEWAY_LOG_LEVEL: 'ERROR',
-        LLM_GATEWAY_DATA_DIR: data,
-      },
-    });
-    const stop = async (): Promise<void> => {
-      await probe.stop();
-      await rm(data, { recursive: true, force: true });
-    };
-    try {
-      await ready(probe, port, '/health');
-    } catch (error) {
-      await stop();
-      throw error;
-    }
-    return { name: 'gateway', port, h2Port: port, probe, model: MODEL, headers: {}, stop };
-  },
+  start: (context) => startGateway('gateway', context),
 };
+
+/** The gateway without anything that a platform team would switch on. */
+export const uncontrolled: System = {
+  name: 'uncontrolled',
+  start: (context) =>
+    startGateway('uncontrolled', context, {
+      LLM_GATEWAY_METRICS_ENABLED: 'false',
+      LLM_GATEWAY_USAGE: 'false',
+      LLM_GATEWAY_RATE_LIMITS: 'off',
+      LLM_GATEWAY_UPSTREAM_BREAKER_FAILURES: '0',
+      LLM_GATEWAY_UPSTREAM_BREAKER_FAILURE_PERCENT: '0',
+    }),
+};
+
+/** The gateway with all of it, on its embedded store. No limit and no budget is ever reached. */
+export const controlled: System = {
+  name: 'controlled',
+  start: (context) =>
+    startGateway(
+      'controlled',
+      context,
+      { LLM_GATEWAY_CACHE: 'true', LLM_GATEWAY_RATE_LIMITS: 'on' },
+      CONTROLS,
+    ),
+};
+
+const CONTROLS = `
+keys:
+  - { id: bench, key: bench-key-of-a-client, tenant: shop, owner: team, budget: { usd: 1000000, per: day } }
+budgets:
+  - { name: everything, usd: 1000000, per: month }
+limits:
+  classes:
+    default:
+      requests_per_minute: 1000000000
+      requests_per_hour: 1000000000
+      tokens_per_minute: 1000000000
+      burst_limit: 1000000000
+      concurrent: 1000000
+  providers:
+    openai:
+      requests_per_minute: 1000000000
+      requests_per_hour: 1000000000
+      tokens_per_minute: 1000000000
+      burst_limit: 1000000000
+  global: { requests_per_minute: 1000000000 }
+`;
+
+async function startGateway(
+  name: string,
+  { upstreamUrl }: SystemContext,
+  env: Record<string, string> = {},
+  config = '',
+): Promise<RunningSystem> {
+  const file = join(ROOT, 'src/main.ts');
+  if (!existsSync(file)) throw new Error('there is no src/main.ts');
+  const port = await freePort();
+  const data = await mkdtemp(join(tmpdir(), 'llm-gateway-bench-'));
+  const configFile = join(data, 'gateway.yaml');
+  if (config !== '') writeFileSync(configFile, config);
+  const probe = startProbed(file, {
+    cwd: ROOT,
+    nodeArgs: startFlags(),
+    env: {
+      LLM_GATEWAY_PORT: String(port),
+      LLM_GATEWAY_HOST: '127.0.0.1',
+      LLM_GATEWAY_OPENAI_BASE_URL: upstreamUrl,
+      OPENAI_API_KEY: 'bench',
+      LLM_GATEWAY_ANTHROPIC_BASE_URL: new URL(upstreamUrl).origin,
+      ANTHROPIC_API_KEY: 'bench',
+      LLM_GATEWAY_GOOGLE_BASE_URL: `${new URL(upstreamUrl).origin}/v1beta`,
+      GEMINI_API_KEY: 'bench',
+      LLM_GATEWAY_LOG_LEVEL: 'ERROR',
+      LLM_GATEWAY_DATA_DIR: data,
+      ...(config === '' ? {} : { LLM_GATEWAY_CONFIG: configFile }),
+      ...env,
+    },
+  });
+  const stop = async (): Promise<void> => {
+    await probe.stop();
+    await rm(data, { recursive: true, force: true });
+  };
+  try {
+    await ready(probe, port, '/health');
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const headers: Record<string, string> =
+    config === '' ? {} : { authorization: 'Bearer bench-key-of-a-client' };
+  return { name, port, h2Port: port, probe, model: MODEL, headers, stop };
+}
 
 /** Portkey's gateway, an established peer on the same runtime. */
 export const portkey: System = {

@@ -1,4 +1,5 @@
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
+import { LightSignal } from '../base/light-signal.ts';
 import { GatewayError, toGatewayError } from '../errors/gateway-error.ts';
 import { type EventStream, endOfEvents, type StreamEvent } from '../model/events.ts';
 import { eventBytes } from './event-bytes.ts';
@@ -35,7 +36,10 @@ export class Flight {
   readonly #room: FlightRoom;
   /** Nobody can come in any more. */
   readonly #onClosed: () => void;
-  readonly #controller = new AbortController();
+  /** Aborts when nobody waits any more. */
+  readonly signal = new LightSignal();
+  /** What its maker notes of it for those who come later. */
+  note: unknown = null;
   readonly #riders = new Set<Rider>();
   /** Batches from number `#from` on. */
   readonly #log: Batch[] = [];
@@ -55,11 +59,6 @@ export class Flight {
   constructor(room: FlightRoom, onClosed: () => void) {
     this.#room = room;
     this.#onClosed = onClosed;
-  }
-
-  /** Aborts when nobody waits any more. */
-  get signal(): AbortSignal {
-    return this.#controller.signal;
   }
 
   /** The latest of all who wait. */
@@ -153,7 +152,7 @@ export class Flight {
     if (!wasOver) {
       this.#over = { error: null };
       // After its end there is nothing to stop, and whoever counts has counted.
-      if (this.#onLanded !== null || this.#source === null) this.#controller.abort(reason ?? left());
+      if (this.#onLanded !== null || this.#source === null) this.signal.abort(reason ?? left());
       void this.#source?.return().catch(() => {});
     }
     this.#forget();
@@ -167,6 +166,7 @@ export class Flight {
   #close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.note = null;
     this.#onClosed();
   }
 

@@ -32,7 +32,6 @@ type Answer = KeptAnswers[AnswerKind];
 
 /** What equal calls at the same time share: one is made for the first of them. */
 interface Shared {
-  readonly flight: Flight;
   /** Whose call it is. */
   readonly principalId: string;
   readonly streamed: boolean;
@@ -48,8 +47,6 @@ interface Shared {
  * for calls whose answer hangs on nothing but what is asked; all others pass.
  */
 export function cacheStage({ cache, readOpaque }: CacheStageOptions): Stage {
-  const shared = new WeakMap<Flight, Shared>();
-
   return (next) => (call) => {
     if (!isCacheable(call, cache)) return next(call);
     const { forceRefresh, noStore } = wishesOf(call);
@@ -128,8 +125,8 @@ export function cacheStage({ cache, readOpaque }: CacheStageOptions): Stage {
     const flight = cache.flights.begin(key);
     const { report, principal, stream: streamed } = call;
     const from = spokenSoFar(report);
-    const all: Shared = { flight, principalId: principal.id, streamed, report, answer: null, from };
-    shared.set(flight, all);
+    const all: Shared = { principalId: principal.id, streamed, report, answer: null, from };
+    flight.note = all;
     const rider = flight.board(call, ownEvents(null));
     let whole: Reply | null = null;
     next(flown(call, flight)).then(
@@ -160,7 +157,7 @@ export function cacheStage({ cache, readOpaque }: CacheStageOptions): Stage {
     noStore: boolean,
     next: Handler,
   ): Promise<Reply> {
-    const all = shared.get(flight) as Shared;
+    const all = flight.note as Shared;
     const { report } = call;
     const rider = flight.board(call, ownEvents(report));
     try {
@@ -266,11 +263,13 @@ function isOwnModels({ plan, report, route }: Call): boolean {
 }
 
 /** The call as it goes on: for all who wait, and as long as any of them does. */
-const flown = (call: Call, flight: Flight): Call =>
-  Object.defineProperty({ ...call, signal: flight.signal }, 'deadline', {
-    get: () => flight.deadline,
-    enumerable: true,
-  });
+const flown = (call: Call, flight: Flight): Call => ({
+  ...call,
+  signal: flight.signal,
+  get deadline() {
+    return flight.deadline;
+  },
+});
 
 /** The reply that an entry makes; null for one that cannot be read. */
 function replayed({ entry, ageMs }: Found, call: Call): Reply | null {

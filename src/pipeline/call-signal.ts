@@ -1,6 +1,7 @@
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
+import { LightSignal } from '../base/light-signal.ts';
 import { GatewayError, toGatewayError } from '../errors/gateway-error.ts';
-import type { OpenCalls } from './open-calls.ts';
+import type { OpenCall, OpenCalls } from './open-calls.ts';
 
 /**
  * Tells a call that its client has left: `listener` is called once, with a reason, at once when it has happened already.
@@ -33,16 +34,17 @@ export interface CallSignal {
  * ended.
  */
 export function callSignal(client: ClientWatch, timeoutMs: number, open: OpenCalls): CallSignal {
-  const controller = new AbortController();
-  const unwatch = client((reason) => controller.abort(leaving(reason)));
-  const close = open.add((reason) => controller.abort(reason));
-  const timer = setTimeout(() => controller.abort(tooLate(timeoutMs)), timeoutMs);
+  const signal = new LightSignal();
+  const unwatch = client((reason) => signal.abort(leaving(reason)));
+  const call: OpenCall = { slot: -1, abort: (reason) => signal.abort(reason) };
+  open.add(call);
+  const timer = setTimeout(() => signal.abort(tooLate(timeoutMs)), timeoutMs);
   return {
-    signal: controller.signal,
+    signal,
     deadline: performance.now() + timeoutMs,
     release() {
       clearTimeout(timer);
-      close();
+      open.delete(call);
       unwatch();
     },
   };

@@ -26,7 +26,7 @@ interface AnyCall {
   /** Aborts with a GatewayError when the client leaves or its deadline passes. */
   readonly signal: AbortSignal;
   /** When it will, at the latest, on the clock of performance.now(). */
-  readonly deadline?: number;
+  readonly deadline?: number | undefined;
   /** W3C trace context of the client's request. */
   readonly trace?: TraceContext | undefined;
   /** What the provider is told of the trace. */

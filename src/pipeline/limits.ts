@@ -20,7 +20,7 @@ export function limitsStage(limits: Limits): Stage {
     if (accounts.length === 0) return next(call);
     const pass = (permit: Permit): Promise<Reply> => {
       call.report.rateLimits = permit.report;
-      call.used = (usage) => permit.used(tokensIn(usage));
+      call.used = countedBy(permit, undefined);
       return watched(next(call), permit, outcomeOfCall);
     };
     try {
@@ -48,22 +48,14 @@ export function providerLimitsStage(limits: Limits): Stage {
     } catch (error) {
       return Promise.reject(error);
     }
-    const outer = call.used;
     if (!(permit instanceof Promise)) {
-      const taken = permit;
-      call.used = (usage) => {
-        outer?.(usage);
-        taken.used(tokensIn(usage));
-      };
-      return watched(next(call), taken, outcomeOfTry);
+      call.used = countedBy(permit, call.used);
+      return watched(next(call), permit, outcomeOfTry);
     }
-    let taken: Permit | null = null;
-    call.used = (usage) => {
-      outer?.(usage);
-      taken?.used(tokensIn(usage));
-    };
+    const taken: { permit: Permit | null } = { permit: null };
+    call.used = countedLater(taken, call.used);
     const admitted = permit.then((made) => {
-      taken = made;
+      taken.permit = made;
       return made;
     });
     call.admitted = admitted;
@@ -81,6 +73,21 @@ export function providerLimitsStage(limits: Limits): Stage {
 /** Waits for what was asked before. The last stage. */
 export const admittedStage: Stage = (next) => (call) =>
   call.admitted === undefined ? next(call) : call.admitted.then(() => next(call));
+
+// Made here rather than where the call is known: what hangs on these functions stays in memory longer than the call.
+const countedBy =
+  (permit: Permit, outer: Call['used']) =>
+  (usage: Usage): void => {
+    outer?.(usage);
+    permit.used(tokensIn(usage));
+  };
+
+const countedLater =
+  (taken: { readonly permit: Permit | null }, outer: Call['used']) =>
+  (usage: Usage): void => {
+    outer?.(usage);
+    taken.permit?.used(tokensIn(usage));
+  };
 
 const tokensIn = ({ promptTokens, completionTokens }: Usage): number => promptTokens + completionTokens;
 

@@ -1,14 +1,14 @@
+import { Slots, type Slotted } from '../base/slots.ts';
+
+/** A call under way. */
+export interface OpenCall extends Slotted {
+  /** Ends it. */
+  abort(reason: unknown): void;
+}
+
 /** The calls under way, so that all can be ended at once. */
-export class OpenCalls {
-  readonly #open = new Set<(reason: unknown) => void>();
-
-  /** @param abort ends the call @returns what takes it out again */
-  add(abort: (reason: unknown) => void): () => void {
-    this.#open.add(abort);
-    return () => void this.#open.delete(abort);
-  }
-
+export class OpenCalls extends Slots<OpenCall> {
   abortAll(reason: unknown): void {
-    for (const abort of this.#open) abort(reason);
+    for (const call of this.entries()) call.abort(reason);
   }
 }

@@ -1,22 +1,16 @@
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
+import { LightSignal } from '../base/light-signal.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 
-/** A signal of one attempt: aborts with the call's, and can be aborted alone. Made only where that may be needed: it costs as much as the rest. */
+/** A signal of one attempt: aborts with the call's, and can be aborted alone. Made only where that may be needed. */
 export class Branch {
-  readonly #controller = new AbortController();
-  readonly #parent: AbortSignal;
-  readonly #follow = (): void => this.#controller.abort(this.#parent.reason);
+  readonly signal = new LightSignal();
+  readonly #unfollow: () => void;
   #firstToken: NodeJS.Timeout | undefined;
   #total: NodeJS.Timeout | undefined;
 
   constructor(parent: AbortSignal) {
-    this.#parent = parent;
-    parent.addEventListener('abort', this.#follow, { once: true });
-    if (parent.aborted) this.#follow();
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
+    this.#unfollow = this.signal.follow(parent);
   }
 
   /** Bounds the time until the first output, and until the end, in milliseconds. */
@@ -34,13 +28,13 @@ export class Branch {
   }
 
   stop(reason: GatewayError): void {
-    this.#controller.abort(reason);
+    this.signal.abort(reason);
   }
 
   /** The attempt is over. */
   release(): void {
     clearTimeout(this.#firstToken);
     clearTimeout(this.#total);
-    this.#parent.removeEventListener('abort', this.#follow);
+    this.#unfollow();
   }
 }

@@ -7,6 +7,7 @@ import {
 } from '@modelcontextprotocol/server';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { ToolSource } from '../../gen/llmgateway/v1/tool_service_pb.js';
+import { LightSignal } from '../base/light-signal.ts';
 import { isObject, parseJson } from '../codec/json.ts';
 import { GatewayError, toGatewayError } from '../errors/gateway-error.ts';
 import { beginCall, type CallLimits } from '../rpc/call-context.ts';
@@ -118,13 +119,17 @@ function createServer(options: McpRouteOptions, context: ToolContext): Server {
       );
     }
     // The SDK's own reason would be taken for a fault.
-    const cancelled = new AbortController();
+    const signal = new LightSignal();
+    const unfollow = signal.follow(context.signal);
     const cancel = (): void =>
-      cancelled.abort(new GatewayError(ErrorReason.CANCELLED, 'the client has cancelled the call'));
+      signal.abort(new GatewayError(ErrorReason.CANCELLED, 'the client has cancelled the call'));
     mcpReq.signal.addEventListener('abort', cancel, { once: true });
-    const signal = AbortSignal.any([context.signal, cancelled.signal]);
     const args = JSON.stringify(params.arguments ?? {});
-    return resultOf(tool, await told(toolbox.run(tool, args, { ...context, signal })));
+    try {
+      return resultOf(tool, await told(toolbox.run(tool, args, { ...context, signal })));
+    } finally {
+      unfollow();
+    }
   });
   return server;
 }

@@ -1,9 +1,10 @@
 import type { ServerHttp2Session } from 'node:http2';
+import { Slots, type Slotted } from '../base/slots.ts';
 import type { Request, Response } from './types.ts';
 import { isHttp2 } from './types.ts';
 
 /** One request being served, from its headers until its response is finished or its connection is closed. */
-export interface Exchange {
+export interface Exchange extends Slotted {
   readonly req: Request;
   readonly res: Response;
   /** The HTTP/2 session it came on. */
@@ -18,14 +19,15 @@ export interface Exchange {
 
 /** The requests in flight on a port. */
 export class Exchanges {
-  readonly open = new Set<Exchange>();
+  readonly open = new Slots<Exchange>();
   /** How many of the open ones a drain waits for. */
   holding = 0;
 
   /** Counts an exchange until it ends, then calls `ended` once. */
   start(req: Request, res: Response, holdsDrain: boolean, ended: (exchange: Exchange) => void): Exchange {
     const session = isHttp2(req) ? (req.stream.session as ServerHttp2Session | undefined) : undefined;
-    const exchange: Exchange = { req, res, session, startedAt: performance.now(), holdsDrain, stalled: null };
+    const startedAt = performance.now();
+    const exchange: Exchange = { slot: -1, req, res, session, startedAt, holdsDrain, stalled: null };
     this.open.add(exchange);
     if (holdsDrain) this.holding++;
     const end = () => {

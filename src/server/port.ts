@@ -100,7 +100,7 @@ class ListeningPort implements Port {
     const { server } = this.#listener;
     server.on('clientError', (error, socket) => {
       let responding = false;
-      for (const { req, res } of this.#exchanges.open) {
+      for (const { req, res } of this.#exchanges.open.entries()) {
         responding ||= !isHttp2(req) && req.socket === socket && res.headersSent;
       }
       answerClientError(error, socket, responding);
@@ -162,7 +162,7 @@ class ListeningPort implements Port {
   }
 
   async #drain(graceMs: number, onGraceOver?: () => void): Promise<DrainReport> {
-    for (const exchange of this.#exchanges.open) {
+    for (const exchange of this.#exchanges.open.entries()) {
       closeAfter(exchange);
       if (this.#options.servedWhileDraining?.(exchange.req)) this.#exchanges.release(exchange);
     }

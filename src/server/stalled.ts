@@ -15,7 +15,7 @@ export function cutOffStalled(
   onStalled: (req: Request) => void,
   now = performance.now(),
 ): void {
-  for (const exchange of exchanges.open) {
+  for (const exchange of exchanges.open.entries()) {
     const { waiting, taken } = progressOf(exchange);
     if (waiting === 0) {
       exchange.stalled = null;
@@ -53,7 +53,7 @@ function cutOff({ req, res, session }: Exchange, { open }: Exchanges): void {
   req.stream.close(constants.NGHTTP2_CANCEL);
   // What was written stays until it is sent, which may be never.
   req.stream.destroy();
-  for (const other of open) if (other.session === session && other.req !== req) return;
+  for (const other of open.entries()) if (other.session === session && other.req !== req) return;
   session?.destroy();
 }
 

@@ -10,6 +10,7 @@ import type { SessionStore } from '../sessions/store.ts';
 import type { ToolStore } from '../tools/store.ts';
 import type { BudgetStore, UsageStore } from '../usage/store.ts';
 import { EmbeddedBudgets } from './embedded/budgets.ts';
+import { BufferedBudgets } from './embedded/buffered-budgets.ts';
 import { EmbeddedCache } from './embedded/cache.ts';
 import { checkDataDir, Database } from './embedded/database.ts';
 import { EmbeddedKeys } from './embedded/keys.ts';
@@ -112,8 +113,10 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
   const responses = new EmbeddedResponses(database);
   const usage = new EmbeddedUsage(database, keepMs);
   const budgets = new EmbeddedBudgets(database);
+  const isExact = limitEmbedded === 'file' || shared;
+  const ownBudgets = isExact ? null : new BufferedBudgets(budgets, log);
   const memos = new EmbeddedMemos(database, maxMemoBytes);
-  const fileLimits = limitEmbedded === 'file' || shared ? new EmbeddedLimits(database, limitLeaseMs) : null;
+  const fileLimits = isExact ? new EmbeddedLimits(database, limitLeaseMs) : null;
   const swept = [sessions, responses, usage, budgets, memos, ...(fileLimits === null ? [] : [fileLimits])];
   const cache = new EmbeddedCache(bounds);
   const sweep = (): void => {
@@ -133,7 +136,7 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
     tools: new EmbeddedTools(database),
     responses,
     usage,
-    budgets,
+    budgets: ownBudgets ?? budgets,
     keys: new EmbeddedKeys(database),
     limits: fileLimits ?? new MemoryLimits(),
     well: () => null,
@@ -144,6 +147,11 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
     memos,
     close() {
       clearInterval(timer);
+      try {
+        ownBudgets?.save();
+      } catch (error) {
+        log.error('what was spent last of budgets is lost', { error });
+      }
       database.close();
     },
   };

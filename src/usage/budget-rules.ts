@@ -45,7 +45,7 @@ export function budgetsOf(
   const applied: AppliedBudget[] = [];
   const { budget, id, tenant, owner } = principal;
   if (budget !== null) {
-    const limit = nanoOf(picoOf(budget.usd) ?? 0n);
+    const limit = limitOf(budget.usd);
     const name = `of key ${id}`;
     applied.push({ account: `key/${id}`, name, limit, per: budget.per, alertAt: null, own: true });
   }
@@ -54,10 +54,23 @@ export function budgetsOf(
     const account = accountOf(rule, facts);
     if (account === null) continue;
     const own = rule.tenant !== null || rule.owner !== null || rule.key !== null;
-    const limit = nanoOf(picoOf(rule.usd) ?? 0n);
+    const limit = limitOf(rule.usd);
     applied.push({ account, name: rule.name, limit, per: rule.per, alertAt: rule.alertAt, own });
   }
   return applied;
+}
+
+const limits = new Map<number, number>();
+
+/** Nanodollars of a configured budget. */
+function limitOf(usd: number): number {
+  let limit = limits.get(usd);
+  if (limit === undefined) {
+    if (limits.size >= 1_000) limits.clear();
+    limit = nanoOf(picoOf(usd) ?? 0n);
+    limits.set(usd, limit);
+  }
+  return limit;
 }
 
 /** Null when a condition does not hold. */

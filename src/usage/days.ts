@@ -1,7 +1,16 @@
 export const dayMs = 86_400_000;
 
+let lastNumber = Number.NaN;
+let lastDay = '';
+
 /** The day of a time, in UTC: 2026-05-31. */
-export const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
+export function dayOf(ms: number): string {
+  const number = Math.floor(ms / dayMs);
+  if (number === lastNumber) return lastDay;
+  lastDay = new Date(ms).toISOString().slice(0, 10);
+  lastNumber = number;
+  return lastDay;
+}
 
 /** Milliseconds since 1970 of a day's beginning; null for what is not a day. */
 export function beginOf(day: string): number | null {

@@ -5,5 +5,5 @@ import { formatUsd, type Pico, parseUsd } from './money.ts';
 export function addCost(report: CallReport, pico: Pico | null, estimated: boolean): void {
   if (estimated) report.costEstimated = true;
   if (pico === null) report.costIncomplete = true;
-  else report.costUsd = formatUsd((parseUsd(report.costUsd) ?? 0n) + pico);
+  else report.costUsd = formatUsd(report.costUsd === '' ? pico : (parseUsd(report.costUsd) ?? 0n) + pico);
 }

@@ -316,7 +316,7 @@ describe('on the wire', () => {
     await vi.waitFor(() => expect(notes).toEqual(['running', 'stopped']));
     expect(errors.filter((error) => toGatewayError(error).reason === ErrorReason.INTERNAL)).toEqual([]);
     const aborted: unknown[] = [];
-    open.add((reason) => aborted.push(reason));
+    open.add({ slot: -1, abort: (reason) => void aborted.push(reason) });
     open.abortAll('only this one is open');
     expect(aborted).toHaveLength(1);
   });

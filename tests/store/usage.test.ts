@@ -1,16 +1,18 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { type RedisAddress, redisAddress } from '../../src/config/redis-url.ts';
 import { createLogger } from '../../src/observability/log.ts';
 import { EmbeddedBudgets } from '../../src/store/embedded/budgets.ts';
+import { BufferedBudgets } from '../../src/store/embedded/buffered-budgets.ts';
 import { Database } from '../../src/store/embedded/database.ts';
 import { EmbeddedUsage } from '../../src/store/embedded/usage.ts';
 import { RedisBudgets } from '../../src/store/redis/budgets.ts';
 import { RedisConnection } from '../../src/store/redis/connection.ts';
 import { RedisUsage } from '../../src/store/redis/usage.ts';
+import { unavailable } from '../../src/store/unavailable.ts';
 import { hasRedis, type RedisServer, startCluster, startRedis, until } from '../support/redis.ts';
 import { budgetSuite, type UsageStoresUnderTest, usageSuite } from './support/usage-suite.ts';
 
@@ -55,6 +57,58 @@ describe('in the embedded store', () => {
   };
   usageSuite(() => under);
   budgetSuite(() => under);
+
+  describe('for one process alone', () => {
+    const own = new BufferedBudgets(new EmbeddedBudgets(one), log);
+    budgetSuite(() => ({ ...under, budgets: own, otherBudgets: own }));
+  });
+
+  test('what was spent in memory is in the file soon, and at the end', async () => {
+    const file = new EmbeddedBudgets(one);
+    const first = new BufferedBudgets(file, log);
+    const claim = { account: 'buffered', limit: 100, expiresMs: null };
+    await first.reserve('h1', [claim], 10, 1_000);
+    await first.settle({ hold: 'h1', claims: [claim], amount: 7 });
+    expect(await first.read(['buffered'])).toEqual([{ spent: 7, reserved: 0 }]);
+    await vi.waitFor(() => expect(file.spent('buffered')).toBe(7));
+    await first.settle({ hold: 'h2', claims: [claim], amount: 5 });
+    first.save();
+    expect(await new BufferedBudgets(file, log).read(['buffered'])).toEqual([{ spent: 12, reserved: 0 }]);
+  });
+
+  test('what other processes have spent counts from the next write on', async () => {
+    const [first, second] = databases.map(
+      (database) => new BufferedBudgets(new EmbeddedBudgets(database), log),
+    ) as [BufferedBudgets, BufferedBudgets];
+    const claim = { account: 'of two', limit: 100, expiresMs: null };
+    for (const [i, store] of [first, second, first].entries()) {
+      expect(await store.reserve(`of two ${i}`, [claim], 40, 1_000)).toBeNull();
+      await store.settle({ hold: `of two ${i}`, claims: [claim], amount: 40 });
+      store.save();
+    }
+    expect(await first.reserve('of two 4', [claim], 1, 1_000)).toMatchObject({ spent: 120 });
+  });
+
+  test('as long as the file cannot be written nothing is set aside', async () => {
+    let broken = false;
+    const file = new (class extends EmbeddedBudgets {
+      override spend(...given: Parameters<EmbeddedBudgets['spend']>): number[] {
+        if (broken) throw unavailable('the embedded store', 'disk full', null);
+        return super.spend(...given);
+      }
+    })(one);
+    const store = new BufferedBudgets(file, log);
+    const claim = { account: 'full', limit: 100, expiresMs: null };
+    broken = true;
+    await store.settle({ hold: 'f1', claims: [claim], amount: 7 });
+    await vi.waitFor(
+      () => expect(store.reserve('f2', [claim], 1, 1_000)).rejects.toThrow('disk full'),
+      5_000,
+    );
+    broken = false;
+    await vi.waitFor(() => expect(store.reserve('f3', [claim], 1, 1_000)).resolves.toBeNull(), 5_000);
+    expect(file.spent('full')).toBe(7);
+  });
 
   test('days that are older than they have to be kept are cleared away', async () => {
     const now = Date.parse('2026-05-31T12:00:00Z');

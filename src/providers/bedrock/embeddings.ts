@@ -2,6 +2,7 @@ import type {
   CreateEmbeddingsRequest,
   CreateEmbeddingsResponse,
 } from '../../../gen/llmgateway/v1/embeddings_service_pb.js';
+import { LightSignal } from '../../base/light-signal.ts';
 import { dialectName } from '../../codec/bedrock-invoke/dialect.ts';
 import { embeddingForm, textsOf } from '../../codec/bedrock-invoke/embeddings.ts';
 import { EncodeWarnings } from '../../codec/encode-warnings.ts';
@@ -61,8 +62,8 @@ async function inParallel<T, R>(
   signal: AbortSignal,
   work: (item: T, signal: AbortSignal) => Promise<R>,
 ): Promise<R[]> {
-  const failed = new AbortController();
-  const both = AbortSignal.any([signal, failed.signal]);
+  const both = new LightSignal();
+  const unfollow = both.follow(signal);
   const results: R[] = new Array(items.length);
   let next = 0;
   const run = async (): Promise<void> => {
@@ -74,8 +75,10 @@ async function inParallel<T, R>(
   try {
     await Promise.all(Array.from({ length: Math.min(most, items.length) }, run));
   } catch (error) {
-    failed.abort(error);
+    both.abort(error);
     throw error;
+  } finally {
+    unfollow();
   }
   return results;
 }

@@ -1,6 +1,13 @@
 import type { Balance, BudgetStore, Claim, Refusal, Settlement } from '../../usage/store.ts';
 import type { Database } from './database.ts';
 
+/** What is spent of an account. */
+export interface Spending {
+  readonly account: string;
+  readonly amount: number;
+  readonly expiresMs: number | null;
+}
+
 const swept = 1_000;
 
 /** Budgets in the embedded store. */
@@ -43,20 +50,28 @@ export class EmbeddedBudgets implements BudgetStore {
   async settle({ hold, claims, amount }: Settlement): Promise<{ before: number; after: number }[] | null> {
     return this.#database.transaction(() => {
       this.#database.run('DELETE FROM budget_holds WHERE hold = ?', hold);
-      return claims.map(({ account, expiresMs }) => {
-        const { spent: before } = this.#balance(account);
-        if (amount > 0) {
-          this.#database.run(
-            `INSERT INTO budgets (account, spent, expires) VALUES (?, ?, ?)
-             ON CONFLICT (account) DO UPDATE SET spent = spent + excluded.spent, expires = excluded.expires`,
-            account,
-            amount,
-            expiresMs,
-          );
-        }
+      return claims.map((claim) => {
+        const before = this.spent(claim.account);
+        if (amount > 0) this.#add({ ...claim, amount });
         return { before, after: before + amount };
       });
     });
+  }
+
+  /** Counts what was spent without being set aside here. @returns what is spent of each now */
+  spend(spending: readonly Spending[]): number[] {
+    return this.#database.transaction(() =>
+      spending.map((one) => {
+        this.#add(one);
+        return this.spent(one.account);
+      }),
+    );
+  }
+
+  /** What is spent of one. */
+  spent(account: string): number {
+    const row = this.#database.get('SELECT spent FROM budgets WHERE account = ?', account);
+    return Number(row?.['spent'] ?? 0);
   }
 
   async read(accounts: readonly string[]): Promise<Balance[]> {
@@ -74,12 +89,21 @@ export class EmbeddedBudgets implements BudgetStore {
     return deleted === swept;
   }
 
+  #add({ account, amount, expiresMs }: Spending): void {
+    this.#database.run(
+      `INSERT INTO budgets (account, spent, expires) VALUES (?, ?, ?)
+       ON CONFLICT (account) DO UPDATE SET spent = spent + excluded.spent, expires = excluded.expires`,
+      account,
+      amount,
+      expiresMs,
+    );
+  }
+
   #balance(account: string): Balance {
-    const spent = this.#database.get('SELECT spent FROM budgets WHERE account = ?', account);
     const held = this.#database.get(
       'SELECT coalesce(sum(amount), 0) AS reserved FROM budget_holds WHERE account = ?',
       account,
     );
-    return { spent: Number(spent?.['spent'] ?? 0), reserved: Number(held?.['reserved'] ?? 0) };
+    return { spent: this.spent(account), reserved: Number(held?.['reserved'] ?? 0) };
   }
 }

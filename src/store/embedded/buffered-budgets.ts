@@ -1,0 +1,154 @@
+import type { Logger } from '../../observability/log.ts';
+import type { Balance, BudgetStore, Claim, Refusal, Settlement } from '../../usage/store.ts';
+import type { EmbeddedBudgets } from './budgets.ts';
+
+interface Account {
+  /** In the file, when it was last looked at. */
+  stored: number;
+  /** Spent, and not in the file yet. */
+  unsaved: number;
+  reserved: number;
+  expiresMs: number | null;
+}
+
+/** Money set aside. */
+interface Hold {
+  readonly accounts: readonly Account[];
+  readonly amount: number;
+  readonly expiresMs: number;
+}
+
+/** For how long what was spent is only in memory, in milliseconds: what a process that is killed forgets. */
+const saveMs = 250;
+const maxAccounts = 10_000;
+
+/**
+ * Budgets of one process: decided on in memory, and written to the file in batches, since a transaction for each call would cost more than the call. As long as
+ * the file cannot be written, nothing more is set aside.
+ */
+export class BufferedBudgets implements BudgetStore {
+  readonly #file: EmbeddedBudgets;
+  readonly #log: Logger;
+  readonly #now: () => number;
+  readonly #accounts = new Map<string, Account>();
+  readonly #holds = new Map<string, Hold>();
+  readonly #dirty = new Set<string>();
+  /** No hold ends before. */
+  #soonestMs = Infinity;
+  #timer: NodeJS.Timeout | null = null;
+  #failure: unknown = null;
+
+  constructor(file: EmbeddedBudgets, log: Logger, now: () => number = Date.now) {
+    this.#now = now;
+    this.#file = file;
+    this.#log = log;
+  }
+
+  async reserve(
+    hold: string,
+    claims: readonly Claim[],
+    amount: number,
+    leaseMs: number,
+  ): Promise<Refusal | null> {
+    if (this.#failure !== null) throw this.#failure;
+    const now = this.#now();
+    this.#freeExpired(now);
+    const accounts = claims.map((claim) => this.#of(claim));
+    for (const [index, account] of accounts.entries()) {
+      const { limit } = claims[index] as Claim;
+      const { reserved } = account;
+      const spent = account.stored + account.unsaved;
+      if (spent + reserved + amount > limit || spent >= limit) return { index, spent, reserved };
+    }
+    for (const account of accounts) account.reserved += amount;
+    this.#soonestMs = Math.min(this.#soonestMs, now + leaseMs);
+    this.#holds.set(hold, { accounts, amount, expiresMs: now + leaseMs });
+    return null;
+  }
+
+  async settle({ hold, claims, amount }: Settlement): Promise<{ before: number; after: number }[] | null> {
+    const held = this.#holds.get(hold);
+    if (held === undefined && amount === 0) return null;
+    const accounts = held?.accounts ?? claims.map((claim) => this.#of(claim));
+    if (held !== undefined) this.#free(hold, held);
+    return accounts.map((account, i) => {
+      const before = account.stored + account.unsaved;
+      if (amount > 0) {
+        account.unsaved += amount;
+        this.#dirty.add((claims[i] as Claim).account);
+        this.#timer ??= setTimeout(() => this.#saveLater(), saveMs).unref();
+      }
+      return { before, after: before + amount };
+    });
+  }
+
+  async read(accounts: readonly string[]): Promise<Balance[]> {
+    this.#freeExpired(this.#now());
+    const stored = await this.#file.read(accounts);
+    return accounts.map((name, i) => {
+      const { unsaved = 0, reserved = 0 } = this.#accounts.get(name) ?? {};
+      return { spent: (stored[i] as Balance).spent + unsaved, reserved };
+    });
+  }
+
+  /** Writes what is not in the file yet. @throws GatewayError DEPENDENCY_UNAVAILABLE */
+  save(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    if (this.#dirty.size === 0) return;
+    const changed = [...this.#dirty].map((name) => {
+      const account = this.#accounts.get(name) as Account;
+      return { name, account, amount: account.unsaved };
+    });
+    const balances = this.#file.spend(
+      changed.map(({ name, account: { expiresMs }, amount }) => ({ account: name, expiresMs, amount })),
+    );
+    for (const [i, { account, amount }] of changed.entries()) {
+      account.stored = balances[i] as number;
+      account.unsaved -= amount;
+    }
+    this.#dirty.clear();
+    if (this.#accounts.size > maxAccounts) this.#forgetIdle();
+  }
+
+  #freeExpired(now: number): void {
+    if (now < this.#soonestMs) return;
+    this.#soonestMs = Infinity;
+    for (const [id, hold] of this.#holds) {
+      if (hold.expiresMs <= now) this.#free(id, hold);
+      else this.#soonestMs = Math.min(this.#soonestMs, hold.expiresMs);
+    }
+  }
+
+  #free(id: string, { accounts, amount }: Hold): void {
+    this.#holds.delete(id);
+    for (const account of accounts) account.reserved -= amount;
+  }
+
+  #saveLater(): void {
+    try {
+      this.save();
+      if (this.#failure !== null) this.#log.info('what is spent of budgets is written again');
+      this.#failure = null;
+    } catch (error) {
+      if (this.#failure === null) this.#log.error('what is spent of budgets cannot be written', { error });
+      this.#failure = error;
+      this.#timer = setTimeout(() => this.#saveLater(), saveMs).unref();
+    }
+  }
+
+  #of({ account: name, expiresMs }: Claim): Account {
+    let account = this.#accounts.get(name);
+    if (account === undefined) {
+      account = { stored: this.#file.spent(name), unsaved: 0, reserved: 0, expiresMs };
+      this.#accounts.set(name, account);
+    }
+    return account;
+  }
+
+  #forgetIdle(): void {
+    for (const [name, { unsaved, reserved }] of this.#accounts) {
+      if (unsaved === 0 && reserved === 0) this.#accounts.delete(name);
+    }
+  }
+}
