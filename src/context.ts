@@ -161,7 +161,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     initial.keys.length > 0 ||
     initial.tokenIssuers.length > 0 ||
     own.authenticate !== undefined;
-  const rateLimits = createLimits(initial, hasKeys, stores.limits, () => current.limits, log);
+  const rateLimits = createLimits(initial, hasKeys, stores.limits, () => current.limits, metrics, log);
   const cache = createCache(initial, settled, stores, log);
   const leases = new Leases(stores.sessions, () => {
     const { sessionLeaseMs: leaseMs, sessionWaitMs: waitMs, sessionMaxBytes: maxBytes } = current.config;
@@ -289,7 +289,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
 
   if (metrics !== null) {
     const clients = { providers: client, tools: toolClient };
-    watch(metrics, { targets, clients, port, storeWell: stores.well });
+    watch(metrics, { targets, cache, clients, port, storeWell: stores.well });
   }
 
   const release = async (): Promise<void> => {

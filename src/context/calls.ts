@@ -18,7 +18,7 @@ import { dispatch } from '../pipeline/dispatch.ts';
 import { enableToolsStage } from '../pipeline/enable-tools.ts';
 import { hostedToolsStage } from '../pipeline/hosted-tools.ts';
 import { legacyFunctionsStage } from '../pipeline/legacy-functions.ts';
-import { admittedStage, limitsStage, providerLimitsStage } from '../pipeline/limits.ts';
+import { admittedStage, letInStage, limitsStage, providerLimitsStage } from '../pipeline/limits.ts';
 import { logStage } from '../pipeline/log.ts';
 import { attemptMetricsStage, metricsStage, tokensOf } from '../pipeline/metrics.ts';
 import { optionsStage } from '../pipeline/options.ts';
@@ -167,6 +167,7 @@ export function createCalls(parts: CallParts): {
           contextStage(() => settled().context),
         ),
         ...(cache === null ? [] : [spanned('cache', cacheStage({ cache, readOpaque: unknownMembers }))]),
+        ...(limits === null ? [] : [letInStage]),
         toolsStage(toolOptions),
         resilienceStage({ targets, origins: new Origins() }),
         ...routed,

@@ -3,6 +3,7 @@ import type { LimitTerms } from '../limits/classes.ts';
 import { Limits } from '../limits/limits.ts';
 import type { LimitStore } from '../limits/store.ts';
 import type { Logger } from '../observability/log.ts';
+import type { Metrics } from '../observability/metrics.ts';
 
 /** What a configuration says of limits. */
 export const limitTerms = (config: Config): LimitTerms => ({
@@ -24,8 +25,16 @@ export function createLimits(
   hasKeys: boolean,
   store: LimitStore,
   terms: () => LimitTerms,
+  metrics: Metrics | null,
   log: Logger,
 ): Limits | null {
   const wanted = limitsMode === 'on' || (limitsMode === 'auto' && (hasKeys || limits.given));
-  return wanted ? new Limits({ store, terms, log: log.module('limits') }) : null;
+  return wanted
+    ? new Limits({
+        store,
+        terms,
+        log: log.module('limits'),
+        onRefused: (limit, { name }) => metrics?.limited(limit, name.split(':', 1)[0] as string),
+      })
+    : null;
 }

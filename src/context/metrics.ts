@@ -1,3 +1,4 @@
+import type { AnswerCache } from '../cache/answer-cache.ts';
 import type { Config } from '../config/load.ts';
 import type { UpstreamClient } from '../http/client.ts';
 import type { Reading } from '../observability/families.ts';
@@ -35,6 +36,8 @@ const isConfigured = ({ deployments, fallbacks, contextFallbacks }: Config, mode
 /** What the metrics watch. Whoever has something to count is connected here, and nowhere else. */
 export interface Watched {
   readonly targets: Targets;
+  /** Null: no answers are kept. */
+  readonly cache: AnswerCache | null;
   readonly clients: Readonly<Record<string, UpstreamClient>>;
   readonly port: Port;
   /** See Stores.well. */
@@ -42,7 +45,7 @@ export interface Watched {
 }
 
 /** Connects the parts that tell of themselves, and the numbers that are read at each scrape. */
-export function watch(metrics: Metrics, { targets, clients, port, storeWell }: Watched): void {
+export function watch(metrics: Metrics, { targets, cache, clients, port, storeWell }: Watched): void {
   const circuit = ({ provider, upstreamModel }: { provider: string; upstreamModel: string }): string =>
     `${provider}/${metrics.modelLabel(provider, upstreamModel)}`;
   targets.listen({
@@ -50,6 +53,10 @@ export function watch(metrics: Metrics, { targets, clients, port, storeWell }: W
     retried: ({ provider }, reason) => metrics.retried(provider, reason),
     fellBack: (from, to) => metrics.fellBack(from, to),
     hedged: ({ provider }) => metrics.hedged(provider),
+  });
+  cache?.listen({
+    asked: (outcome) => metrics.cacheAsked(outcome),
+    failed: () => metrics.cacheAsked('failed'),
   });
   const { families } = metrics;
   const states = (): Reading[] =>

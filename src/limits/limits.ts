@@ -10,6 +10,7 @@ import {
   type Account,
   type Claim,
   type Decision,
+  type LimitName,
   type LimitStore,
   limitAt,
   numbersOfAccount,
@@ -21,6 +22,8 @@ export interface LimitsOptions {
   /** Read anew for each call. */
   readonly terms: () => LimitTerms;
   readonly log: Logger;
+  /** Told of each call that is not let through. */
+  readonly onRefused?: (limit: LimitName, account: Account) => void;
   /** In milliseconds, for what this gateway counts by itself. */
   readonly now?: () => number;
 }
@@ -145,7 +148,9 @@ export class Limits {
   #made(store: LimitStore, claim: Claim, { refusal, numbers }: Decision): Permit {
     const report = reportOf(claim.accounts, numbers);
     if (refusal !== null) {
-      const error = refused(refusal, claim.accounts[refusal.account] as Account, claim.tokens);
+      const account = claim.accounts[refusal.account] as Account;
+      this.#options.onRefused?.(refusal.limit, account);
+      const error = refused(refusal, account, claim.tokens);
       error.rateLimits = report;
       throw error;
     }

@@ -255,12 +255,13 @@ export class Metrics {
     this.#distribution('toolt', this.#f.toolSeconds, tool).observe(seconds);
   }
 
-  cacheLookup(hit: boolean): void {
-    this.#cell('cache', this.#f.cache, hit ? 'hit' : 'miss').value++;
-    if (hit) this.#f.cacheHits().value++;
+  /** @param result `hit`, `shared` with a call under way, `miss`, `refreshed` or `failed` */
+  cacheAsked(result: string): void {
+    this.#cell('cache', this.#f.cache, result).value++;
+    if (result === 'hit' || result === 'shared') this.#f.cacheHits().value++;
   }
 
-  /** A limit refused a call. @param limit which kind: `requests`, `tokens`, `concurrency` … @param scope `key`, `owner`, `global` … */
+  /** A limit refused a call. @param limit which kind: `minute`, `tokens`, `concurrent` … @param scope `key`, `owner`, `provider` or `global` */
   limited(limit: string, scope: string): void {
     this.#cell('limit', this.#f.limited, limit, scope).value++;
   }

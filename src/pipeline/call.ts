@@ -39,6 +39,8 @@ interface AnyCall {
   readonly report: CallReport;
   /** Told of what each answer of a provider's used, once; set where somebody wants to know. */
   used?: (usage: Usage) => void;
+  /** Resolves when the client's limits let the call in, where that is being found out: to be waited for before anything is done that others notice. */
+  letIn?: Promise<unknown>;
   /** Resolves when the provider may be asked; set where that is being found out. */
   admitted?: Promise<unknown>;
   /** Its text was found sensitive: nothing of it is kept. */

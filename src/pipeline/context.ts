@@ -71,6 +71,7 @@ interface Work {
 }
 
 async function manage(call: ChatCall, { cms, missing, needed, action, report }: Work): Promise<void> {
+  if (call.letIn !== undefined) await call.letIn;
   const failed = (why: string, cause?: unknown): void => {
     if (needed) throw unavailable(report, why, cause);
     warn(call, 'cms_failed', `the context management service did not shorten the prompt: ${why}`);

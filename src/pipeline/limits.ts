@@ -11,26 +11,55 @@ import type { Route } from './route.ts';
 
 /**
  * Keeps a client's calls within the limits of its key, its owner and of all. A call is one request whatever becomes of it, and holds its place until
- * its answer is over.
+ * its answer is over. Does not wait for the store itself: what comes after it may ask its own at the same time. Whoever does something that others notice
+ * waits, and at the latest `letInStage`.
  */
 export function limitsStage(limits: Limits): Stage {
   return (next) => (call) => {
     const { terms } = limits;
     const accounts = accountsOf(terms, call.principal);
     if (accounts.length === 0) return next(call);
-    const pass = (permit: Permit): Promise<Reply> => {
-      call.report.rateLimits = permit.report;
-      call.used = countedBy(permit, undefined);
-      return watched(next(call), permit, outcomeOfCall);
-    };
+    let permit: Permit | Promise<Permit>;
     try {
-      const permit = limits.take(accounts, tokensOf(call, accounts, terms.usualOutput));
-      return permit instanceof Promise ? permit.then(pass) : pass(permit);
+      permit = limits.take(accounts, tokensOf(call, accounts, terms.usualOutput));
     } catch (error) {
       return Promise.reject(error);
     }
+    if (!(permit instanceof Promise)) {
+      call.report.rateLimits = permit.report;
+      call.used = countedBy(permit, undefined);
+      return watched(next(call), permit, outcomeOfCall);
+    }
+    const taken: { permit: Permit | null } = { permit: null };
+    call.used = countedLater(taken, undefined);
+    const letIn = permit.then((made) => {
+      taken.permit = made;
+      return made;
+    });
+    call.letIn = letIn;
+    const reply = next(call);
+    // It may be there, or fail, before the store has answered.
+    reply.catch(() => {});
+    return letIn.then(
+      (made) => {
+        call.report.rateLimits = made.report;
+        return watched(reply, made, outcomeOfCall);
+      },
+      (error: unknown) => {
+        discard(reply);
+        throw error;
+      },
+    );
   };
 }
+
+/** Waits for what the client's limits say. */
+export const letInStage: Stage = (next) => (call) =>
+  call.letIn === undefined ? next(call) : call.letIn.then(() => next(call));
+
+/** Nobody gets a reply: one from the cache may have been there before its call was refused. */
+const discard = (reply: Promise<Reply>): void =>
+  void reply.then((made) => (made.kind === 'stream' ? made.events.return() : undefined)).catch(() => {});
 
 /**
  * Keeps what is asked of a provider within the limits for it; a try that is refused may go elsewhere. Does not wait for the store itself: what comes

@@ -13,7 +13,6 @@ import type { CallSession, Stage } from './call.ts';
 
 export interface SessionStageOptions {
   readonly leases: Leases;
-  /** Whose session a call is about. */
   /** See Assembler. */
   readonly readOpaque: OpaqueReader;
   /** The taxonomy that the user names in messages; '' for none. */
@@ -36,6 +35,7 @@ export function sessionStage({ leases, readOpaque, namedTaxonomy }: SessionStage
     if (call.kind !== 'chat') return next(call);
     const id = call.request.options?.sessionId ?? '';
     if (id === '') return next(call);
+    if (call.letIn !== undefined) await call.letIn;
     const field = call.face === 'rpc' ? 'options.session_id' : 'session_id';
     const lease = await leases.acquire({ tenant: call.principal.tenant, id, field }, call.signal);
     try {

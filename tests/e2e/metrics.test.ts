@@ -45,6 +45,27 @@ const find = (families: readonly ScrapedFamily[], name: string, labels: Record<s
     );
 const sum = (samples: readonly Sample[]): number => samples.reduce((all, { value }) => all + value, 0);
 
+test('answers from the cache and calls beyond a limit are counted', async () => {
+  const own = await startGateway({
+    LLM_GATEWAY_CACHE: 'true',
+    LLM_GATEWAY_RATE_LIMITS: 'on',
+    LLM_GATEWAY_RATE_LIMIT_REQUESTS_PER_MINUTE: '3',
+  });
+  try {
+    const statuses = [];
+    for (let i = 0; i < 4; i++) statuses.push((await chat({ model: 'fake/echo' }, own.url)).status);
+    expect(statuses).toEqual([200, 200, 200, 429]);
+    const families = await scrape(own.url);
+    const value = (name: string, labels: Record<string, string>): number => sum(find(families, name, labels));
+    expect(value('llm_gateway_cache_operations_total', { result: 'miss' })).toBe(1);
+    expect(value('llm_gateway_cache_operations_total', { result: 'hit' })).toBe(2);
+    expect(value('llm_cache_hits_total', {})).toBe(2);
+    expect(value('llm_gateway_limit_rejections_total', { limit: 'minute', scope: 'owner' })).toBe(1);
+  } finally {
+    await own.stop();
+  }
+});
+
 test('calls are counted by face, model and outcome', async () => {
   await (await chat({ model: 'openai/gpt-4o' })).text();
   await (await chat({ model: 'openai/gpt-4o', stream: true })).text();

@@ -37,7 +37,7 @@ function busy(metrics: Metrics): void {
   metrics.fallbackAnswered('gpt-4o', 'claude');
   metrics.hedged('openai');
   metrics.toolRan('search_corpus', 'ok', 0.02);
-  metrics.cacheLookup(true);
+  metrics.cacheAsked('hit');
   metrics.limited('requests', 'key');
   metrics.storeAsked('redis', 'ok', 0.001);
   metrics.spansSent(3, true);
