@@ -10,6 +10,7 @@ import { FinishReason } from '../../gen/llmgateway/v1/completion_pb.js';
 import { type Message, type Part, Role } from '../../gen/llmgateway/v1/message_pb.js';
 import * as build from './build.ts';
 import type { StreamEvent } from './events.ts';
+import { grow, growingCopy } from './growing-part.ts';
 import { mergeMembers } from './merge-members.ts';
 
 /** Unknown members of a streamed answer's message, or of one of its parts. */
@@ -103,7 +104,7 @@ export class Assembler {
         return;
       case 'partStarted': {
         const { choice, part, content } = event.value;
-        if (content !== undefined) this.#choice(choice).parts[part] = copyOf(content);
+        if (content !== undefined) this.#choice(choice).parts[part] = growingCopy(content);
         return;
       }
       case 'delta': {
@@ -164,41 +165,6 @@ export class Assembler {
 }
 
 const isCall = (part: Part | undefined): boolean => part?.content.case === 'toolCall';
-
-/** A part that may grow while the event's own stays as it is. */
-function copyOf(part: Part): Part {
-  const { content } = part;
-  const value =
-    content.case === 'text'
-      ? { ...content.value, annotations: [...content.value.annotations] }
-      : content.case === 'audio'
-        ? { ...content.value, source: { ...content.value.source } }
-        : { ...content.value };
-  return { ...part, content: { case: content.case, value } as Part['content'] };
-}
-
-type Delta = Extract<StreamEvent['event'], { case: 'delta' }>['value'];
-
-function grow({ content }: Part, { text, transcript, annotations }: Delta): void {
-  switch (content.case) {
-    case 'text':
-      content.value.text += text;
-      if (annotations.length > 0) content.value.annotations.push(...annotations);
-      return;
-    case 'reasoning':
-    case 'refusal':
-      content.value.text += text;
-      return;
-    case 'toolCall':
-      content.value.arguments += text;
-      return;
-    case 'audio':
-      if (content.value.source.case === 'base64') content.value.source.value += text;
-      content.value.transcript += transcript;
-      return;
-    default:
-  }
-}
 
 /** Adds what is only known at the end. What has grown stays; what the end does not say stays as it began. */
 function end(part: Part, final: Part): void {

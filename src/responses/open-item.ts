@@ -3,6 +3,7 @@ import type { Part } from '../../gen/llmgateway/v1/message_pb.js';
 import { type Item, ItemPartKind, type ResponseEvent } from '../../gen/llmgateway/v1/responses_service_pb.js';
 import { toExtras } from '../codec/openai-responses/extras.ts';
 import { encodeLogprobs } from '../codec/openai-responses/logprobs.ts';
+import { grow, growingCopy } from '../model/growing-part.ts';
 
 /** An event without its number. */
 export type EventKind = ResponseEvent['event'];
@@ -54,7 +55,7 @@ export class OpenItem {
     const part: OpenPart = {
       kind,
       index: 0,
-      part: copyOf(content),
+      part: growingCopy(content),
       logprobs: [],
       annotations: 0,
       announced: false,
@@ -74,7 +75,7 @@ export class OpenItem {
         $typeName: 'llmgateway.v1.ItemPartStarted',
         outputIndex: this.outputIndex,
         contentIndex: open.index,
-        part: copyOf(open.part),
+        part: growingCopy(open.part),
         itemId: this.item.id,
         kind: open.kind,
       },
@@ -93,7 +94,8 @@ export class OpenItem {
       events.push(this.#delta(open, { ...rest, text: '', transcript: '', annotations: [annotation] }));
       open.annotations++;
     }
-    grow(open, delta);
+    if (delta.logprobs !== undefined) open.logprobs.push(...tokensOf(delta.logprobs));
+    grow(open.part, delta);
     return events;
   }
 
@@ -155,41 +157,6 @@ export function kindOf({ content }: Part, { kind: item }: Item): ItemPartKind {
       return ItemPartKind.AUDIO;
     default:
       return ItemPartKind.WHOLE;
-  }
-}
-
-/** A part that may grow while the event's own stays as it is. */
-function copyOf(part: Part): Part {
-  const { content } = part;
-  const value =
-    content.case === 'text'
-      ? { ...content.value, annotations: [...content.value.annotations] }
-      : content.case === 'audio'
-        ? { ...content.value, source: { ...content.value.source } }
-        : { ...content.value };
-  return { ...part, content: { case: content.case, value } as Part['content'] };
-}
-
-function grow({ part: { content }, logprobs: known }: OpenPart, delta: PartDelta): void {
-  const { text, transcript, annotations, logprobs } = delta;
-  if (logprobs !== undefined) known.push(...tokensOf(logprobs));
-  switch (content.case) {
-    case 'text':
-      content.value.text += text;
-      if (annotations.length > 0) content.value.annotations.push(...annotations);
-      return;
-    case 'reasoning':
-    case 'refusal':
-      content.value.text += text;
-      return;
-    case 'toolCall':
-      content.value.arguments += text;
-      return;
-    case 'audio':
-      if (content.value.source.case === 'base64') content.value.source.value += text;
-      content.value.transcript += transcript;
-      return;
-    default:
   }
 }
 

@@ -1,14 +1,7 @@
 import type { ResponseFormat } from '../../../gen/llmgateway/v1/generation_pb.js';
 import * as build from '../../model/build.ts';
-import {
-  keepMember,
-  readBoolean,
-  readName,
-  readObject,
-  readObjectText,
-  readOptionalString,
-  writeJson,
-} from '../fields.ts';
+import { readSchema } from '../definitions.ts';
+import { keepMember, readName, readObject, writeJson } from '../fields.ts';
 import { addNested } from '../json.ts';
 import { dialectName } from './dialect.ts';
 
@@ -47,25 +40,7 @@ const jsonFormat = { $typeName: 'llmgateway.v1.JsonObjectFormat' } as const;
 function decodeSchema(value: unknown, field: string, outer: string): DecodedFormat {
   const json = readObject(value, field);
   const schema = build.jsonSchemaFormat(readName(json['name'], `${field}.name`, 64));
-  let inner = '';
-  for (const key in json) {
-    const member = json[key];
-    switch (key) {
-      case 'name':
-        break;
-      case 'description':
-        schema.description = readOptionalString(member, `${field}.description`);
-        break;
-      case 'schema':
-        if (member !== null) schema.schemaJson = readObjectText(member, `${field}.schema`);
-        break;
-      case 'strict':
-        if (member !== null) schema.strict = readBoolean(member, `${field}.strict`);
-        break;
-      default:
-        inner = keepMember(inner, key, member, `${field}.${key}`);
-    }
-  }
+  const inner = readSchema(schema, json, field, ['name']);
   const format = build.responseFormat({ case: 'jsonSchema', value: schema });
   return { format, unknown: addNested(outer, 'json_schema', inner) };
 }

@@ -7,17 +7,8 @@ import {
 } from '../../../gen/llmgateway/v1/generation_pb.js';
 import * as build from '../../model/build.ts';
 import { mayEnable, mayEnableTool } from '../../model/gateway-tools.ts';
-import {
-  invalid,
-  keepMember,
-  readArray,
-  readBoolean,
-  readName,
-  readObject,
-  readObjectText,
-  readOptionalString,
-  writeJson,
-} from '../fields.ts';
+import { readCustom, readFunction } from '../definitions.ts';
+import { invalid, keepMember, readArray, readName, readObject, writeJson } from '../fields.ts';
 import { addNested, type Json } from '../json.ts';
 import { type CacheMarkers, decodeCacheMarker } from './cache-markers.ts';
 import { dialectName } from './dialect.ts';
@@ -86,25 +77,7 @@ function decodeTool(value: unknown, at: string, markers: CacheMarkers): Tool {
 /** @param at place of the definition @returns its unknown members */
 export function decodeFunction(tool: Tool, json: Json, at: string): string {
   const definition: FunctionTool = build.functionTool(readName(json['name'], `${at}.name`, maxName));
-  let unknown = '';
-  for (const key in json) {
-    const member = json[key];
-    switch (key) {
-      case 'name':
-        break;
-      case 'description':
-        definition.description = readOptionalString(member, `${at}.description`);
-        break;
-      case 'parameters':
-        if (member !== null) definition.parametersJson = readObjectText(member, `${at}.parameters`);
-        break;
-      case 'strict':
-        if (member !== null) definition.strict = readBoolean(member, `${at}.strict`);
-        break;
-      default:
-        unknown = keepMember(unknown, key, member, `${at}.${key}`);
-    }
-  }
+  const unknown = readFunction(definition, json, at, 'parameters', ['name']);
   tool.kind = { case: 'function', value: definition };
   return unknown;
 }
@@ -112,22 +85,7 @@ export function decodeFunction(tool: Tool, json: Json, at: string): string {
 /** @returns its unknown members */
 function decodeCustom(tool: Tool, json: Json, at: string): string {
   const definition: CustomTool = build.customTool(readName(json['name'], `${at}.name`, maxName));
-  let unknown = '';
-  for (const key in json) {
-    const member = json[key];
-    switch (key) {
-      case 'name':
-        break;
-      case 'description':
-        definition.description = readOptionalString(member, `${at}.description`);
-        break;
-      case 'format':
-        if (member !== null) definition.formatJson = readObjectText(member, `${at}.format`);
-        break;
-      default:
-        unknown = keepMember(unknown, key, member, `${at}.${key}`);
-    }
-  }
+  const unknown = readCustom(definition, json, at, ['name']);
   tool.kind = { case: 'custom', value: definition };
   return unknown;
 }

@@ -1,14 +1,7 @@
 import type { ResponseFormat } from '../../../gen/llmgateway/v1/generation_pb.js';
 import * as build from '../../model/build.ts';
-import {
-  keepMember,
-  readBoolean,
-  readName,
-  readObject,
-  readObjectText,
-  readOptionalString,
-  writeJson,
-} from '../fields.ts';
+import { readSchema } from '../definitions.ts';
+import { keepMember, readName, readObject, writeJson } from '../fields.ts';
 import type { Json } from '../json.ts';
 import { dialectName } from './dialect.ts';
 
@@ -54,25 +47,6 @@ function others(json: Json, field: string): string {
 
 function decodeSchema(json: Json, field: string): DecodedFormat {
   const schema = build.jsonSchemaFormat(readName(json['name'], `${field}.name`, 64));
-  let unknown = '';
-  for (const key in json) {
-    const member = json[key];
-    switch (key) {
-      case 'type':
-      case 'name':
-        break;
-      case 'description':
-        schema.description = readOptionalString(member, `${field}.${key}`);
-        break;
-      case 'schema':
-        schema.schemaJson = readObjectText(member, `${field}.${key}`);
-        break;
-      case 'strict':
-        if (member !== null) schema.strict = readBoolean(member, `${field}.${key}`);
-        break;
-      default:
-        unknown = keepMember(unknown, key, member, `${field}.${key}`);
-    }
-  }
+  const unknown = readSchema(schema, json, field, ['type', 'name']);
   return { format: build.responseFormat({ case: 'jsonSchema', value: schema }), unknown };
 }

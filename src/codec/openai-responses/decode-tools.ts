@@ -1,16 +1,7 @@
 import { type Tool, type ToolChoice, ToolChoice_Mode } from '../../../gen/llmgateway/v1/generation_pb.js';
 import * as build from '../../model/build.ts';
-import {
-  invalid,
-  keepMember,
-  readArray,
-  readBoolean,
-  readName,
-  readObject,
-  readObjectText,
-  readOptionalString,
-  writeJson,
-} from '../fields.ts';
+import { readCustom, readFunction } from '../definitions.ts';
+import { invalid, readArray, readName, readObject, writeJson } from '../fields.ts';
 import { isObject, type Json } from '../json.ts';
 import { dialectName } from './dialect.ts';
 import { toExtras } from './extras.ts';
@@ -49,48 +40,13 @@ function decodeTool(value: unknown, at: string): Tool {
 
 function decodeFunction(json: Json, at: string): Tool {
   const definition = build.functionTool(readName(json['name'], `${at}.name`, maxName));
-  let unknown = '';
-  for (const key in json) {
-    const member = json[key];
-    switch (key) {
-      case 'type':
-      case 'name':
-        break;
-      case 'description':
-        definition.description = readOptionalString(member, `${at}.${key}`);
-        break;
-      case 'parameters':
-        if (member !== null) definition.parametersJson = readObjectText(member, `${at}.${key}`);
-        break;
-      case 'strict':
-        if (member !== null) definition.strict = readBoolean(member, `${at}.${key}`);
-        break;
-      default:
-        unknown = keepMember(unknown, key, member, `${at}.${key}`);
-    }
-  }
+  const unknown = readFunction(definition, json, at, 'parameters', ['type', 'name']);
   return withUnknown(build.tool({ case: 'function', value: definition }), unknown);
 }
 
 function decodeCustom(json: Json, at: string): Tool {
   const definition = build.customTool(readName(json['name'], `${at}.name`, maxName));
-  let unknown = '';
-  for (const key in json) {
-    const member = json[key];
-    switch (key) {
-      case 'type':
-      case 'name':
-        break;
-      case 'description':
-        definition.description = readOptionalString(member, `${at}.${key}`);
-        break;
-      case 'format':
-        if (member !== null) definition.formatJson = readObjectText(member, `${at}.${key}`);
-        break;
-      default:
-        unknown = keepMember(unknown, key, member, `${at}.${key}`);
-    }
-  }
+  const unknown = readCustom(definition, json, at, ['type', 'name']);
   return withUnknown(build.tool({ case: 'custom', value: definition }), unknown);
 }
 

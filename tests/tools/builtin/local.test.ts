@@ -1,6 +1,7 @@
 import { Ajv } from 'ajv';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ToolSource } from '../../../gen/llmgateway/v1/tool_service_pb.js';
+import { builtInNames } from '../../support/tools.ts';
 import { startToolBench, type ToolBench } from './support.ts';
 
 let bench: ToolBench;
@@ -11,25 +12,7 @@ afterAll(() => bench.stop());
 
 describe('the list', () => {
   test('has all tools in their order', () => {
-    expect(bench.tools.map(({ name }) => name)).toEqual([
-      'echo',
-      'calculator',
-      'search_corpus',
-      'get_chunk',
-      'review_code',
-      'analyze_architecture',
-      'generate_documentation',
-      'cross_reference',
-      'enrich_metadata',
-      'hybrid_search',
-      'embed',
-      'compute_similarity',
-      'extract_keywords',
-      'generate_embeddings',
-      'semantic_search',
-      'similar_chapters',
-      'extract_terms',
-    ]);
+    expect(bench.tools.map(({ name }) => name)).toEqual(builtInNames);
   });
 
   test('says what each tool is, in a form that every provider takes', () => {
