@@ -70,9 +70,9 @@ describe('two workers', () => {
     expect(gateway.lines.filter(({ message }) => message === 'listening')).toHaveLength(1);
   });
 
-  test('lose only the calls of the one that dies; another one takes its place within a second', async () => {
+  test('lose only the calls of the one that dies; a process in waiting takes its place at once', async () => {
     const gateway = await start();
-    await gateway.said('a process is in waiting');
+    const { pid } = await gateway.said('a process is in waiting');
     const [one, two] = [await gateway.connection(1), await gateway.connection(2)];
     let begun = 0;
     const onText = () => void begun++;
@@ -82,11 +82,9 @@ describe('two workers', () => {
     const load = callUntil(gateway.url, () => over);
     await until(() => begun > 4);
     const from = gateway.lines.length;
-    const at = performance.now();
     process.kill(gateway.pid(1), 'SIGKILL');
     const line = await gateway.said('a worker serves in place of another', from);
-    expect(line).toMatchObject({ worker: 1 });
-    expect(performance.now() - at).toBeLessThan(2_000);
+    expect(line).toMatchObject({ worker: 1, pid });
     expect((await dying).whole).toBe(false);
     expect((await living).whole).toBe(true);
     over = true;
