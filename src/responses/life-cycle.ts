@@ -1,6 +1,6 @@
 import { type CallReport, FinishReason, type StreamFinished } from '../../gen/llmgateway/v1/completion_pb.js';
 import type { ErrorDetail } from '../../gen/llmgateway/v1/error_pb.js';
-import { type Part, type ReasoningPart, Role, type ToolCall } from '../../gen/llmgateway/v1/message_pb.js';
+import type { Part, ToolCall } from '../../gen/llmgateway/v1/message_pb.js';
 import {
   type Item,
   ItemPartKind,
@@ -8,16 +8,16 @@ import {
   type ResponseEvent,
   ResponseStatus,
 } from '../../gen/llmgateway/v1/responses_service_pb.js';
-import { dialectName, stateFormat } from '../codec/openai-responses/dialect.ts';
+import { dialectName } from '../codec/openai-responses/dialect.ts';
 import { includesState } from '../codec/openai-responses/encode-response.ts';
 import * as build from '../model/build.ts';
 import { item as buildItem, reasoningItem } from '../model/build-responses.ts';
-import { isCompaction } from '../model/compaction.ts';
 import type { StreamEvent } from '../model/events.ts';
 import { isItem, itemExtras, withoutItem } from '../model/items.ts';
-import { begunPicture, itemOfPicture } from '../model/picture-items.ts';
+import { itemOfPicture } from '../model/picture-items.ts';
 import { thoughtSignatureFormat } from '../model/picture-signatures.ts';
-import { type EventKind, isOwn, kindOf, OpenItem, type OpenPart, settle } from './open-item.ts';
+import { beginningOf, breakOff, complete, continues, fill, itemFor } from './item-parts.ts';
+import { type EventKind, isOwn, kindOf, OpenItem } from './open-item.ts';
 
 type Delta = Extract<StreamEvent['event'], { case: 'delta' }>['value'];
 
@@ -199,7 +199,8 @@ export class LifeCycle {
   }
 
   #startItem(content: Part, out: ResponseEvent[]): OpenItem {
-    const item = this.#newItem(content);
+    const asked = this.#response.parameters?.reasoningSummary ?? '';
+    const item = itemFor(content, this.#newId, asked !== '');
     item.status = ResponseStatus.IN_PROGRESS;
     const extras = itemExtras(content);
     if (extras !== undefined) item.extras = extras;
@@ -219,40 +220,6 @@ export class LifeCycle {
       },
     });
     return open;
-  }
-
-  #newItem({ content, itemId = '' }: Part): Item {
-    const id = (prefix: string): string => itemId || this.#newId(prefix);
-    switch (content.case) {
-      case 'toolCall':
-        return buildItem(id(content.value.custom ? 'ctc' : 'fc'), {
-          case: 'toolCall',
-          value: { ...content.value },
-        });
-      case 'reasoning':
-        return buildItem(content.value.id || id('rs'), {
-          case: 'reasoning',
-          value: reasoningItem([], '', this.#showsAsSummary(content.value)),
-        });
-      case 'opaque':
-        if (isItem(content))
-          return buildItem(id(isCompaction(content.value) ? 'cmp' : 'it'), {
-            case: 'opaque',
-            value: content.value,
-          });
-        break;
-      default:
-    }
-    return buildItem(id('msg'), {
-      case: 'message',
-      value: build.message(Role.ASSISTANT, [], { multipart: true }),
-    });
-  }
-
-  /** Clients that ask for summaries look nowhere else, and only providers of this API make some. */
-  #showsAsSummary({ format }: ReasoningPart): boolean {
-    const { parameters } = this.#response;
-    return format !== stateFormat && (parameters?.reasoningSummary ?? '') !== '';
   }
 
   #grow(delta: Delta, out: ResponseEvent[]): void {
@@ -400,68 +367,4 @@ export class LifeCycle {
       out.push({ $typeName: 'llmgateway.v1.ResponseEvent', sequenceNumber: this.#number++, event });
     }
   }
-}
-
-/** What an item is when nothing has been said of it: a copy, since the item grows. */
-function beginningOf(kind: Item['kind']): Item['kind'] {
-  switch (kind.case) {
-    case 'message':
-      return { case: kind.case, value: { ...kind.value, parts: [] } };
-    case 'reasoning':
-      return { case: kind.case, value: { ...kind.value, parts: [] } };
-    case 'toolCall':
-      return { case: kind.case, value: { ...kind.value } };
-    case 'opaque':
-      return { case: kind.case, value: begunPicture(kind.value) };
-    default:
-      return kind;
-  }
-}
-
-/** Whether a part goes on with an open item. */
-function continues({ item }: OpenItem, { content, itemId = '' }: Part): boolean {
-  const { kind } = item;
-  if (content.case === 'toolCall' || isItem(content)) return false;
-  if (content.case === 'reasoning') {
-    return kind.case === 'reasoning' && content.value.id !== '' && content.value.id === item.id;
-  }
-  return kind.case === 'message' && (itemId === '' || itemId === item.id);
-}
-
-/** Adds what is only known at the end; what has grown stays. */
-function complete({ part }: OpenPart, final: Part): void {
-  const { content } = part;
-  if (content.case === 'reasoning' && final.content.case === 'reasoning') {
-    // It has been told as what it began as.
-    const { text, id, summary } = content.value;
-    content.value = {
-      ...content.value,
-      ...final.content.value,
-      text,
-      summary,
-      id: final.content.value.id || id,
-    };
-  } else if (content.case === 'toolCall' && final.content.case === 'toolCall') {
-    content.value = { ...content.value, signature: final.content.value.signature || content.value.signature };
-  } else if (content.case === 'opaque' && final.content.case === 'opaque') {
-    content.value = final.content.value;
-  } else if (content.case === 'audio' && final.content.case === 'audio') {
-    const { source, transcript } = content.value;
-    content.value = { ...final.content.value, source, transcript };
-  }
-  if (final.extras !== undefined && part.extras === undefined) part.extras = final.extras;
-}
-
-/** Puts what has been said into the item. */
-function fill({ item, contents }: OpenItem): void {
-  for (const part of contents) settle(item, part);
-}
-
-/** What a provider was doing by itself when the response ended is not done any more. */
-function breakOff(item: Item): void {
-  if (item.kind.case !== 'opaque' || item.kind.value.dialect !== dialectName) return;
-  const { value } = item.kind;
-  const json = JSON.parse(value.json) as Record<string, unknown>;
-  if (json['status'] === undefined || json['status'] === 'completed') return;
-  item.kind = { case: 'opaque', value: { ...value, json: JSON.stringify({ ...json, status: 'failed' }) } };
 }
