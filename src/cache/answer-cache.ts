@@ -82,6 +82,8 @@ export class AnswerCache {
   readonly #log: Logger;
   readonly #now: () => number;
   readonly #listeners: CacheListener[] = [];
+  /** How often entries were deleted. */
+  clears = 0;
   #writing = 0;
   #well = true;
 
@@ -151,13 +153,18 @@ export class AnswerCache {
   }
 
   /** Deletes entries. @returns how many @throws GatewayError DEPENDENCY_UNAVAILABLE */
-  clear({ pattern, owner, tenant }: Clearing): Promise<number> {
+  async clear({ pattern, owner, tenant }: Clearing): Promise<number> {
     const filter: EntryFilter = {
       tenant,
       owner: owner === '' ? undefined : owner,
       fits: pattern === '' ? undefined : glob(pattern),
     };
-    return this.#store.clear(filter);
+    this.clears++;
+    try {
+      return await this.#store.clear(filter);
+    } finally {
+      this.clears++;
+    }
   }
 
   /** @throws GatewayError DEPENDENCY_UNAVAILABLE */

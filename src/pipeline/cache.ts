@@ -30,6 +30,14 @@ export interface CacheStageOptions {
 
 type Answer = KeptAnswers[AnswerKind];
 
+/** How things were before the provider was asked. */
+interface Beginning {
+  readonly warnings: number;
+  readonly dropped: number;
+  /** What was asked before entries were deleted is not kept afterwards. */
+  readonly clears: number;
+}
+
 /** What equal calls at the same time share: one is made for the first of them. */
 interface Shared {
   /** Whose call it is. */
@@ -39,7 +47,7 @@ interface Shared {
   readonly report: CallReport;
   /** The whole answer, once it is there. */
   answer: Uint8Array | null;
-  readonly from: { readonly warnings: number; readonly dropped: number };
+  readonly from: Beginning;
 }
 
 /**
@@ -99,7 +107,7 @@ export function cacheStage({ cache, readOpaque }: CacheStageOptions): Stage {
   /** The provider is asked for this call only; what it answers is kept. */
   async function alone(call: Call, key: string, next: Handler): Promise<Reply> {
     call.report.cache = 'miss';
-    const from = spokenSoFar(call.report);
+    const from = beginningOf(call.report, cache);
     const reply = await next(call);
     if (reply.kind === 'stream') {
       const assembler = new Assembler(readOpaque);
@@ -124,7 +132,7 @@ export function cacheStage({ cache, readOpaque }: CacheStageOptions): Stage {
   async function lead(call: Call, key: string, next: Handler): Promise<Reply> {
     const flight = cache.flights.begin(key);
     const { report, principal, stream: streamed } = call;
-    const from = spokenSoFar(report);
+    const from = beginningOf(report, cache);
     const all: Shared = { principalId: principal.id, streamed, report, answer: null, from };
     flight.note = all;
     const rider = flight.board(call, ownEvents(null));
@@ -203,13 +211,16 @@ export function cacheStage({ cache, readOpaque }: CacheStageOptions): Stage {
     key: string,
     kind: AnswerKind,
     answerOf: () => Answer,
-    from: Shared['from'],
+    from: Beginning,
     wanted = false,
   ): Uint8Array | null {
     const { report, principal, request } = call;
     try {
       const answer = answerOf();
-      const isToBeKept = isOwnModels(call) && isWorthIt(kind, answer, cache.terms().maxEntryBytes);
+      const isToBeKept =
+        from.clears === cache.clears &&
+        isOwnModels(call) &&
+        isWorthIt(kind, answer, cache.terms().maxEntryBytes);
       if (!isToBeKept && !wanted) return null;
       const entry = encodeEntry(kind, answer as never, lastingReport(report, from), cache.now);
       const { tenant, owner } = principal;
@@ -226,6 +237,8 @@ export function cacheStage({ cache, readOpaque }: CacheStageOptions): Stage {
 function isCacheable(call: Call, cache: AnswerCache): boolean {
   if (call.sensitive === true || call.plan === undefined) return false;
   if (call.kind === 'embeddings') return true;
+  // What it is answered is no answer to what it asks.
+  if (call.compacts === true) return false;
   if (call.tools !== undefined || call.session !== undefined) return false;
   if (!mayKeep(call.request, call.api === 'responses')) return false;
   return !cache.terms().deterministicOnly || isDeterministic(call.request);
@@ -250,9 +263,10 @@ function keyOf(call: Call): string {
     : embeddingsKey({ tenant, api: '', places }, call.request);
 }
 
-const spokenSoFar = ({ warnings, droppedParams }: CallReport): Shared['from'] => ({
+const beginningOf = ({ warnings, droppedParams }: CallReport, { clears }: AnswerCache): Beginning => ({
   warnings: warnings.length,
   dropped: droppedParams.length,
+  clears,
 });
 
 /** The answer of a model that stood in would outlive the other's trouble. */

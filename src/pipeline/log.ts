@@ -1,10 +1,11 @@
 import type { Usage } from '../../gen/llmgateway/v1/completion_pb.js';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
-import { GatewayError, toGatewayError } from '../errors/gateway-error.ts';
+import { type GatewayError, toGatewayError } from '../errors/gateway-error.ts';
 import { tapEvents } from '../model/events.ts';
 import type { Logger } from '../observability/log.ts';
 import { idsOf, type TraceContext } from '../observability/trace.ts';
 import type { Call, Stage } from './call.ts';
+import { leaving } from './leaving.ts';
 
 /** Errors that a call's line has told of. */
 const logged = new WeakSet<GatewayError>();
@@ -55,12 +56,6 @@ function tracesOf(trace: TraceContext): Record<string, string> {
 
 const sessionOf = (call: Call): string =>
   call.kind === 'chat' ? (call.request.options?.sessionId ?? '') : '';
-
-/** Why nobody wants the rest of a stream. That the client has left may show in the stream before it shows in the signal. */
-const leaving = ({ signal }: Call): GatewayError =>
-  signal.aborted
-    ? toGatewayError(signal.reason)
-    : new GatewayError(ErrorReason.CANCELLED, 'the client has left');
 
 /** What is logged of a failure. A provider's words may quote the conversation, so only its codes are. */
 function told({ rawMessage, facts }: GatewayError): Record<string, unknown> {

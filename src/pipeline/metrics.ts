@@ -2,7 +2,8 @@ import type { Usage } from '../../gen/llmgateway/v1/completion_pb.js';
 import { toGatewayError } from '../errors/gateway-error.ts';
 import { tapEvents } from '../model/events.ts';
 import type { Metrics, TokensUsed } from '../observability/metrics.ts';
-import type { Call, Reply, Stage } from './call.ts';
+import type { Reply, Stage } from './call.ts';
+import { leaving } from './leaving.ts';
 import type { Route } from './route.ts';
 
 /** Counts every call when it is over. The outermost stage, so that it sees what the client sees. */
@@ -47,14 +48,11 @@ export function metricsStage(metrics: Metrics): Stage {
       },
       end: (error) =>
         over(error === null ? 'success' : toGatewayError(error).reasonName, firstSeconds, tokens),
-      abandoned: () => over(leaving(call), firstSeconds, tokens),
+      abandoned: () => over(leaving(call).reasonName, firstSeconds, tokens),
     });
     return { kind: 'stream', events };
   };
 }
-
-const leaving = ({ signal }: Call): string =>
-  signal.aborted ? toGatewayError(signal.reason).reasonName : 'cancelled';
 
 /** Counts every request to a provider. @param tokens whether also what it used: the stage of usage knows better, where it is in the row */
 export function attemptMetricsStage(metrics: Metrics, tokens: boolean): Stage {
@@ -85,7 +83,7 @@ export function attemptMetricsStage(metrics: Metrics, tokens: boolean): Stage {
         if (last?.case === 'finished') used(last.value.usage);
       },
       end: (error) => over(error === null ? '' : toGatewayError(error).reasonName),
-      abandoned: () => over(leaving(call)),
+      abandoned: () => over(leaving(call).reasonName),
     });
     return events === reply.events ? reply : { kind: 'stream', events };
   };

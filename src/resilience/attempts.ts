@@ -50,8 +50,6 @@ export class Attempts<C extends Candidate, T> {
   readonly #tries: UpstreamAttempt[] = [];
   /** Deployments that have had their turn. */
   #asked: Set<C> | null = null;
-  /** What the client is told: how the model failed that it asked for, else how the last one did. */
-  #error: GatewayError | null = null;
   /** How long until the first of the open breakers lets a call through, in milliseconds. */
   #opensMs = Number.POSITIVE_INFINITY;
   #retryDenied = false;
@@ -88,7 +86,7 @@ export class Attempts<C extends Candidate, T> {
     const { plan } = this.#job;
     const first = await this.#ask(plan);
     if (!(first instanceof Failed)) return first;
-    this.#error = first.error;
+    const error = first.error ?? allOpen(plan.deployments, this.#opensMs);
     for (const group of this.#standIns(first.way)) {
       if (this.#tookTurn(group)) continue;
       this.#targets.tell('fellBack', plan.model, group.model);
@@ -96,9 +94,9 @@ export class Attempts<C extends Candidate, T> {
       if (!(result instanceof Failed)) return result;
       // Nobody goes shopping for a provider that lets a prompt pass.
       if (result.error?.reason === ErrorReason.CONTENT_FILTERED) throw this.#told(result.error);
-      this.#error ??= result.error;
     }
-    throw this.#told(this.#error ?? allOpen(plan.deployments, this.#opensMs));
+    // How the model failed that it asked for.
+    throw this.#told(error);
   }
 
   #standIns(way: Way): readonly Group<C>[] {
@@ -140,7 +138,8 @@ export class Attempts<C extends Candidate, T> {
     const { deployments, routing } = group;
     if (deployments.length < 2) return deployments;
     if (group.sticky) return sticky(deployments, this.#job.stickyKey(), (one) => this.#targetOf(one).name);
-    return ordered(deployments, routing, (one) => this.#targetOf(one));
+    const failedSince = performance.now() - this.#rules.breaker.recoveryMs;
+    return ordered(deployments, routing, (one) => this.#targetOf(one), failedSince);
   }
 
   async #retry(failures: [C, Failed][], group: Group<C>, before: Failed): Promise<T | Failed> {
@@ -294,14 +293,25 @@ export class Attempts<C extends Candidate, T> {
 
   #failed(one: C, cause: unknown, began: number): Failed {
     const { signal } = this.#job;
-    if (signal.aborted) throw signal.reason;
+    if (signal.aborted) throw this.#outOfTime(one, signal.reason, began);
     if (!(cause instanceof GatewayError)) throw cause;
     const way = wayOf(cause, this.#rules.retry);
     const isRefusal = way === 'final' && verdictOf(cause) === 'left';
     // A refusal of the gateway's own is no try; of those that were given up is told already.
-    if (!isRefusal) this.#note(one, cause.reasonName, performance.now() - began);
+    if (!isRefusal) {
+      this.#note(one, cause.reasonName, performance.now() - began);
+      this.#targetOf(one).failedAt = performance.now();
+    }
     this.#job.undo();
     return new Failed(way, cause);
+  }
+
+  /** A client whose time is up is told who had it. */
+  #outOfTime(one: C, reason: unknown, began: number): unknown {
+    if (!(reason instanceof GatewayError) || reason.reason !== ErrorReason.DEADLINE_EXCEEDED) return reason;
+    this.#note(one, reason.reasonName, performance.now() - began);
+    const { name: provider } = one.provider;
+    return this.#told(new GatewayError(reason.reason, reason.rawMessage, { ...reason.facts, provider }));
   }
 
   #note({ provider, upstreamModel }: C, outcome: string, ms: number): void {

@@ -24,6 +24,7 @@ export class Lease {
   /** It answers. Whether it comes to an end will be seen; a probe need not wait for that. */
   firstOutput(ms: number): void {
     this.#target.latency.add(ms);
+    this.#target.failedAt = Number.NEGATIVE_INFINITY;
     this.#probe?.settle('alive');
     this.#probe = null;
   }

@@ -14,11 +14,16 @@ export interface Choosable {
   readonly price: number;
 }
 
-/** The deployments in the order in which to ask them. @param random from 0 up to, not including, 1 */
+/**
+ * The deployments in the order in which to ask them.
+ * @param failedSince those that have failed since then, on the clock of performance.now(), have no latency worth trusting
+ * @param random from 0 up to, not including, 1
+ */
 export function ordered<C extends Choosable>(
   deployments: readonly C[],
   routing: Routing,
   targetOf: (one: C) => Target,
+  failedSince = Number.NEGATIVE_INFINITY,
   random: () => number = Math.random,
 ): readonly C[] {
   if (deployments.length < 2) return deployments;
@@ -28,8 +33,11 @@ export function ordered<C extends Choosable>(
     case 'weighted':
       return weighted(deployments, random);
     case 'least_latency':
-      // One that was never asked comes first: else it never would be known.
-      return by(deployments, (one) => targetOf(one).latency.mean);
+      // One that was never asked comes first: else it never would be known. One that fails fast is not fast.
+      return by(deployments, (one) => {
+        const { failedAt, latency } = targetOf(one);
+        return failedAt > failedSince ? Number.POSITIVE_INFINITY : latency.mean;
+      });
     case 'least_busy':
       return by(deployments, (one) => targetOf(one).inFlight / Math.max(one.weight, Number.MIN_VALUE));
     case 'cheapest':

@@ -12,6 +12,8 @@ export class Target {
   readonly latency = new Latency();
   /** Calls under way. */
   inFlight = 0;
+  /** When a call failed after which none has been answered, on the clock of performance.now(). */
+  failedAt = Number.NEGATIVE_INFINITY;
   /** Grows with every use. */
   usedAt = 0;
 

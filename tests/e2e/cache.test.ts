@@ -394,6 +394,41 @@ describe('equal calls at the same time', () => {
   });
 });
 
+test.each([false, true])(
+  'a compaction and an answer to the same input are two things (streamed: %s)',
+  async (stream) => {
+    const gateway = await start();
+    const body = { model: 'shop/plain', input: 'What is 2+2?', store: false };
+    const compact = async () => {
+      model.script = [{ text: 'They asked for a sum.' }];
+      return (await post(gateway, 'v1/responses/compact', { model: body.model, input: body.input })).text();
+    };
+    const answer = async () => {
+      model.script = [{ text: 'four' }];
+      return (await post(gateway, 'v1/responses', { ...body, stream })).text();
+    };
+    for (const turn of [compact, answer, compact, answer]) {
+      const text = await turn();
+      expect(text).toContain(turn === answer ? 'four' : 'compaction');
+      expect(text).not.toContain(turn === answer ? 'compaction' : 'four');
+    }
+  },
+);
+
+test('what was asked before entries were deleted is not kept afterwards', async () => {
+  const gateway = await start();
+  let go = (): void => {};
+  model.script = [({ socket }) => void (go = () => void socket.write(completionOf({ text: 'old' })))];
+  const old = ask(gateway);
+  await until(() => model.asked.length === 1);
+  await post(gateway, 'cache/clear', {});
+  go();
+  await (await old).text();
+  const fresh = await ask(gateway);
+  expect(fresh.headers.get('x-cache')).toBe('MISS');
+  expect(await fresh.text()).toContain('done');
+});
+
 describe('administrators', () => {
   const status = async (gateway: RunningGateway, headers: Record<string, string> = {}) =>
     (await fetch(`${gateway.url}/cache/status`, { headers })).json() as Promise<Record<string, unknown>>;

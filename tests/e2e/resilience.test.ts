@@ -301,6 +301,20 @@ describe('responses', () => {
   });
 });
 
+test('a client whose time is up is told who had it', async () => {
+  const patient = await startRig('', { LLM_GATEWAY_UPSTREAM_FIRST_BYTE_TIMEOUT_SECONDS: '30s' });
+  try {
+    patient.east.script = () => {};
+    const response = await ask(patient, { model: 'east/m' }, { 'x-request-timeout-ms': '300' });
+    expect(response.status).toBe(504);
+    expect(response.headers.get('x-provider-used')).toBe('east');
+    expect(response.headers.get('x-attempts')).toBe('1');
+    expect((await errorOf(response)).code).toBe('deadline_exceeded');
+  } finally {
+    await patient.stop();
+  }
+});
+
 describe('fallbacks', () => {
   test('of the configuration stand in when retries did not help', async () => {
     rig.east.script = fails('500 Internal Server Error');

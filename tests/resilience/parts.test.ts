@@ -132,7 +132,7 @@ describe('the order of deployments', () => {
     { name: 'c', weight: 1, price: 1 },
   ];
   const names = (routing: Routing, random?: () => number): string =>
-    ordered(all, routing, ({ name }) => targets.of('p', name), random)
+    ordered(all, routing, ({ name }) => targets.of('p', name), 1_000, random)
       .map(({ name }) => name)
       .join('');
 
@@ -140,6 +140,11 @@ describe('the order of deployments', () => {
     expect([names('order'), names('cheapest')]).toEqual(['abc', 'cab']);
     targets.of('p', 'a').latency.add(300);
     targets.of('p', 'b').latency.add(100);
+    expect(names('least_latency')).toBe('cba');
+    // One that fails at once is not the fastest; after a time it is asked again.
+    targets.of('p', 'c').failedAt = 1_001;
+    expect(names('least_latency')).toBe('bac');
+    targets.of('p', 'c').failedAt = 999;
     expect(names('least_latency')).toBe('cba');
     targets.of('p', 'a').inFlight = 2;
     targets.of('p', 'b').inFlight = 4;
