@@ -200,7 +200,11 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
   const { registered } = toolParts;
   const adminLog = log.module('admin');
   const apis = {
-    adminKeys: adminKeysApi(auth.keys, (what, id) => adminLog.info(`key ${what}`, { key_id: id })),
+    adminKeys: adminKeysApi(
+      auth.keys,
+      (what, id) => adminLog.info(`key ${what}`, { key_id: id }),
+      () => [...current.limits.classes.keys()],
+    ),
     chat: chatApi(handle, count, limits),
     vectors: embeddingsApi(handle, limits),
     models: modelsApi(() => current.models),
@@ -225,7 +229,11 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
       maxBytes: current.config.responseMaxBytes,
     })),
     sessions: sessionApi(allSessions),
-    rateLimits: limitsApi({ store: stores.limits, terms: () => current.limits }),
+    rateLimits: limitsApi({
+      store: stores.limits,
+      terms: () => current.limits,
+      keys: () => current.config.keys,
+    }),
     cache: cacheApi(
       cache === null ? null : wholeCache(cache, crew, stores.kind === 'redis'),
       initial.cacheMaxSize * (stores.kind === 'redis' ? 1 : crew.size),

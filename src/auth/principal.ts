@@ -22,6 +22,8 @@ export interface Budget {
   readonly usd: number;
   /** Days and months are those of UTC. */
   readonly per: 'day' | 'month' | 'total';
+  /** Each owner with tokens of this issuer has it once. Without it: the key has it. */
+  readonly issuer?: string;
 }
 
 /** Everybody, as long as there are no keys. */

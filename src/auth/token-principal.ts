@@ -53,5 +53,6 @@ export function principalOfToken(payload: JWTPayload, config: TokenIssuerConfig)
   if (models !== null && (models.length > maxPatterns || !models.every(isName)))
     return `has no proper claim ${claims.models}`;
   const admin = textsOf(claimOf(payload, claims.admin)).some((value) => adminValues.includes(value));
-  return { id, tenant, owner, rateClass, models, budget: config.budget, admin };
+  const budget = config.budget === null ? null : { ...config.budget, issuer: config.issuer };
+  return { id, tenant, owner, rateClass, models, budget, admin };
 }

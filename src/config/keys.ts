@@ -72,7 +72,7 @@ export const keyDocs: Readonly<Record<keyof typeof keyFields, string>> = {
   name: 'What it is for, in words',
   owner: 'Whose limits it uses up; default: its id',
   tenant: 'Whose sessions, responses, tools, cache and usage it sees; default: its owner',
-  rate_class: 'Its class of limits; default `default`',
+  rate_class: 'Its class of limits, one that there is; default `default`',
   models: 'Patterns of the models that it may ask, with `*` for any text; default: all',
   budget: 'What it may spend: `usd` a `day`, a `month` or in `total`',
   admin: 'Whether it may call AdminService and the routes of administrators',

@@ -1,6 +1,6 @@
 import { readFields } from './fields.ts';
 import { isMap, valueAt, type YamlMap } from './file.ts';
-import type { Problems } from './problems.ts';
+import { didYouMean, type Problems } from './problems.ts';
 import { duration, type ValueReader, Wrong, wholeNumber } from './values.ts';
 
 /** A rule of limits as configured. 0: no limit. */
@@ -163,6 +163,22 @@ export function readLimits(
     global !== null ||
     eachKey !== null;
   return { given, classes, eachKey, providers, global };
+}
+
+/** Who has a class that is not there has made a mistake: the default one would hold, and nobody would notice. */
+export function checkRateClasses(
+  { classes }: LimitsConfig,
+  keys: readonly { readonly id: string; readonly rateClass: string }[],
+  issuers: readonly { readonly issuer: string; readonly rateClass: string }[],
+  problems: Problems,
+): void {
+  const check = (whose: string, name: string): void => {
+    if (Object.hasOwn(classes, name)) return;
+    const hint = didYouMean(name, Object.keys(classes));
+    problems.add(`${whose} has class ${problems.shown(name)}, which is not there${hint}`);
+  };
+  for (const { id, rateClass } of keys) check(`keys: ${problems.shown(id)}`, rateClass);
+  for (const { issuer, rateClass } of issuers) check(`auth.tokens: ${problems.shown(issuer)}`, rateClass);
 }
 
 const ofDefault: readonly string[] = [

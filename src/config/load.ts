@@ -4,7 +4,7 @@ import { type BudgetConfig, type DefaultPrice, readBudgets, readDefaultPrice } f
 import { type DeploymentGroup, type Fallbacks, readDeployments, readFallbacks } from './deployments.ts';
 import { type Environment, isMap, isSet, readYaml, valueAt, type YamlMap } from './file.ts';
 import { type KeyConfig, keyListVariables, readKeys } from './keys.ts';
-import { type LimitsConfig, readLimits } from './limits.ts';
+import { checkRateClasses, type LimitsConfig, readLimits } from './limits.ts';
 import { type LogLevel, logLevel } from './log-level.ts';
 import { type McpServerConfig, readMcpServers } from './mcp-servers.ts';
 import { didYouMean, Problems } from './problems.ts';
@@ -122,6 +122,7 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
   const defaultPrice = readDefaultPrice(valueAt(yaml, 'usage.default_price'), problems);
   const keys = readKeys(yaml['keys'], env, problems);
   const tokenIssuers = readTokenIssuers(valueAt(yaml, 'auth.tokens'), problems);
+  checkRateClasses(limits, keys, tokenIssuers, problems);
   const toolPaths = readToolPaths(valueAt(yaml, 'services.paths'), problems);
   const deployments = readDeployments(yaml['deployments'], problems);
   const fallbacks = readFallbacks('fallbacks', yaml['fallbacks'], problems);

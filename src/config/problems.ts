@@ -21,6 +21,7 @@ const leastHidden = 4;
 export class Problems {
   readonly lines: string[] = [];
   readonly #secrets = new Set<string>();
+  readonly #told = new Set<string>();
 
   /** From now on this text is not shown, whatever setting it stands in. Texts of less than 4 characters are. */
   hide(secret: string): void {
@@ -30,7 +31,10 @@ export class Problems {
   }
 
   add(line: string): void {
-    this.lines.push(this.#clean(line).replace(/\s*[\r\n]+\s*/g, ' '));
+    const told = this.#clean(line).replace(/\s*[\r\n]+\s*/g, ' ');
+    // What is read in two places, such as a setting within a map, is one mistake.
+    if (!this.#told.has(told)) this.lines.push(told);
+    this.#told.add(told);
   }
 
   /** @param allowed what the value has to be */

@@ -38,8 +38,9 @@ const defaultPorts = { single: 6379, sentinel: 26_379, cluster: 6379 } as const;
 /** More are not needed to find the others. */
 const maxNodes = 64;
 
+// The form is told in a way that is not taken for a URL with a password in it, which logs would mask.
 const wrong = new Wrong(
-  'redis://[user:password@]host[:port][/database], redis+sentinel://host,host/master-name[/database] or redis+cluster://host,host; rediss… with TLS',
+  'redis://host[:port][/database] (user:password@host where it asks for them), redis+sentinel://host,host/master-name[/database] or redis+cluster://host,host; rediss… with TLS',
 );
 
 /**

@@ -104,9 +104,9 @@ export const issuerDocs: Readonly<Record<keyof typeof issuerFields, string>> = {
   claims:
     'Which claims say the `tenant`, `owner`, `rate_class`, `models` and `admin`; a dot leads into a claim’s members. Default: owner and tenant are the issuer with the subject, and nobody is an administrator',
   admin_values: 'Values of the claim for `admin` that make an administrator; default: `true` alone',
-  rate_class: 'Class of limits of tokens that name none; default `default`',
+  rate_class: 'Class of limits of tokens that name none, one that there is; default `default`',
   models: 'Patterns of the models that tokens may ask that name none; default: all',
-  budget: 'What each owner may spend: `usd` a `day`, a `month` or in `total`',
+  budget: 'What each owner of a tenant may spend with its tokens: `usd` a `day`, a `month` or in `total`',
 };
 
 /** @param given what `auth.tokens` is in the file */

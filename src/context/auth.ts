@@ -59,7 +59,8 @@ export function createAuth(initial: Config, store: KeyStore, crew: Crew, log: Lo
 
 const rulesOf = (config: Config, tokens: Tokens): AuthRules => ({
   required: config.authRequired === true,
-  metricsOpen: config.metricsOpen,
+  // The route itself asks for that token.
+  metricsOpen: config.metricsOpen || config.metricsToken !== null,
   adminHash: config.adminToken === null ? null : hashOf(config.adminToken.reveal()),
   keys: configuredKeys(config.keys),
   tokens,

@@ -25,7 +25,17 @@ export const ownerPrefix = 'owner:';
 export const ownerAccount = (tenant: string, owner: string): string =>
   `${ownerPrefix}${tenant === '' ? '' : `${encodeURIComponent(tenant)}/`}${encodeURIComponent(owner)}`;
 
-export function ruleOf({ classes, users }: LimitTerms, { id, owner, rateClass }: Principal): LimitRule {
+/** Whose account it is; null when it is not an owner's. */
+export function ownerOf(account: string): { readonly tenant: string; readonly owner: string } | null {
+  if (!account.startsWith(ownerPrefix)) return null;
+  const parts = account.slice(ownerPrefix.length).split('/').map(decodeURIComponent);
+  return { tenant: parts.length > 1 ? (parts[0] as string) : '', owner: parts.at(-1) as string };
+}
+
+export function ruleOf(
+  { classes, users }: LimitTerms,
+  { id, owner, rateClass }: Pick<Principal, 'id' | 'owner' | 'rateClass'>,
+): LimitRule {
   const name = users.get(id) ?? users.get(owner) ?? rateClass;
   return classes.get(name) ?? (classes.get('default') as LimitRule);
 }

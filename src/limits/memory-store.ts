@@ -1,10 +1,13 @@
+import { steadyMs } from '../base/steady-clock.ts';
 import {
   type Account,
   type Claim,
   type Decision,
+  type LimitRule,
   type LimitStore,
   limitAt,
   longer,
+  noRule,
   numbersOfAccount,
   type Refusal,
   type Settlement,
@@ -30,8 +33,8 @@ export class MemoryLimits implements LimitStore {
   #latest = 0;
   #sweepAt = 0;
 
-  /** @param now in milliseconds; a clock that goes back is taken to stand still */
-  constructor(now: () => number = Date.now) {
+  /** @param now in milliseconds; a clock that goes back is taken to stand still, so that one should be taken that nobody sets */
+  constructor(now: () => number = steadyMs) {
     this.#now = now;
   }
 
@@ -47,6 +50,7 @@ export class MemoryLimits implements LimitStore {
       const { name, rule } = accounts[i] as Account;
       const book = this.#bookOf(name);
       book.lastMs = now;
+      book.rule = rule;
       if (refusal === null) book.inFlight++;
       for (let w = 0; w < forms.length; w++) {
         if (limitAt(rule, w) === 0) continue;
@@ -109,11 +113,13 @@ export class MemoryLimits implements LimitStore {
 
   renew(): void {}
 
-  read(accounts: readonly Account[]): Standing[] {
+  read(accounts: readonly Pick<Account, 'name'>[]): Standing[] {
     const now = this.#time();
-    return accounts.map(({ name, rule }) => {
+    return accounts.map(({ name }) => {
       const book = this.#accounts.get(name);
-      if (book === undefined) return { used: forms.map(() => 0), inFlight: 0, cooldownMs: 0, waitMs: 0 };
+      if (book === undefined)
+        return { rule: null, used: forms.map(() => 0), inFlight: 0, cooldownMs: 0, waitMs: 0 };
+      const rule = book.rule ?? noRule;
       const cooldownMs = rule.cooldownMs > 0 ? Math.max(0, book.coolUntil - now) : 0;
       let waitMs = cooldownMs;
       const used = forms.map((_, w) => {
@@ -123,15 +129,17 @@ export class MemoryLimits implements LimitStore {
         if (limit > 0 && w !== tokenWindow) waitMs = Math.max(waitMs, window.waitMs(now, 1, limit) ?? 0);
         return window.used;
       });
-      return { used, inFlight: book.inFlight, cooldownMs, waitMs };
+      return { rule: book.rule, used, inFlight: book.inFlight, cooldownMs, waitMs };
     });
   }
 
   names(): string[] {
     const now = this.#time();
     const found: string[] = [];
-    for (const [name, book] of this.#accounts) {
-      if (book.lastMs > now - longestMs && found.length < maxNames) found.push(name);
+    for (const [name, { lastMs, coolUntil }] of this.#accounts) {
+      if (lastMs <= now - longestMs && coolUntil <= now) continue;
+      found.push(name);
+      if (found.length === maxNames) break;
     }
     return found;
   }
@@ -174,6 +182,8 @@ class Book {
   inFlight = 0;
   coolUntil = 0;
   lastMs = 0;
+  /** What it was last counted by. */
+  rule: LimitRule | null = null;
 
   window(w: number): Window {
     return (this.#windows[w] ??= new Window(forms[w] as WindowForm));

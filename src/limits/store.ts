@@ -11,6 +11,34 @@ export interface LimitRule {
   readonly concurrent: number;
 }
 
+/** What limits nothing. */
+export const noRule: LimitRule = {
+  requestsPerMinute: 0,
+  requestsPerHour: 0,
+  tokensPerMinute: 0,
+  burst: 0,
+  cooldownMs: 0,
+  concurrent: 0,
+};
+
+/** A rule's numbers, in the order in which stores keep them. */
+export const numbersOfRule = (rule: LimitRule): readonly number[] => [
+  rule.burst,
+  rule.requestsPerMinute,
+  rule.requestsPerHour,
+  rule.tokensPerMinute,
+  rule.cooldownMs,
+  rule.concurrent,
+];
+
+/** The rule of such numbers; null where one is missing. */
+export function ruleOfNumbers(numbers: readonly number[]): LimitRule | null {
+  const [burst, requestsPerMinute, requestsPerHour, tokensPerMinute, cooldownMs, concurrent] =
+    numbers as readonly [number, number, number, number, number, number];
+  if (numbers.length < 6 || !numbers.every((number) => number >= 0)) return null;
+  return { requestsPerMinute, requestsPerHour, tokensPerMinute, burst, cooldownMs, concurrent };
+}
+
 /** Whose calls are counted together, and what holds for them. */
 export interface Account {
   readonly name: string;
@@ -114,6 +142,8 @@ const weight = ({ limit, waitMs }: Refusal): number =>
 
 /** How an account stands. */
 export interface Standing {
+  /** What it was last counted by; null where that is not known. */
+  readonly rule: LimitRule | null;
   /** Used of each window, in the order of `windowNames`. */
   readonly used: readonly number[];
   readonly inFlight: number;
@@ -136,8 +166,9 @@ export interface LimitStore {
   settle(settlement: Settlement): void | Promise<void>;
   /** Keeps the places of calls that go on. */
   renew(claims: readonly Pick<Claim, 'id' | 'accounts'>[]): void | Promise<void>;
-  read(accounts: readonly Account[]): Standing[] | Promise<Standing[]>;
-  /** Names of the accounts that counted something within the last hour, at most 10,000. */
+  /** By the rules that they were last counted by. */
+  read(accounts: readonly Pick<Account, 'name'>[]): Standing[] | Promise<Standing[]>;
+  /** Names of the accounts that counted something within the last hour, or have a pause; at most 10,000, the latest ones. */
   names(): string[] | Promise<string[]>;
   /** Forgets what was counted. Places of calls under way stay. @param names null for all */
   reset(names: readonly string[] | null): void | Promise<void>;

@@ -153,7 +153,8 @@ function watched(
     },
     (error: unknown) => {
       permit.end(outcomeOf(error));
-      if (error instanceof GatewayError) error.rateLimits ??= permit.report;
+      // A provider's limits are told of where they have refused the call, and nowhere else.
+      if (outcomeOf === outcomeOfCall && error instanceof GatewayError) error.rateLimits ??= permit.report;
       throw error;
     },
   );

@@ -1,4 +1,5 @@
 import { CircuitState, circuitBreaker, handleAll, type IBreaker } from 'cockatiel';
+import { steadyMs } from '../base/steady-clock.ts';
 import type { BreakerRules } from './rules.ts';
 
 export type BreakerState = 'closed' | 'half-open' | 'open';
@@ -27,26 +28,38 @@ const fails = (): never => {
  */
 export class Breaker {
   readonly #rules: () => BreakerRules;
+  readonly #now: () => number;
   readonly #outcomes: RowAndShare;
   readonly #policy;
   #openedAt = 0;
   /** Of the latest opening. */
   #recoveryMs = 0;
 
-  constructor(rules: () => BreakerRules, onChange: (from: BreakerState, to: BreakerState) => void) {
+  /** @param now in milliseconds, by a clock that nobody sets */
+  constructor(
+    rules: () => BreakerRules,
+    onChange: (from: BreakerState, to: BreakerState) => void,
+    now: () => number = steadyMs,
+  ) {
     this.#rules = rules;
-    this.#outcomes = new RowAndShare(rules);
+    this.#now = now;
+    this.#outcomes = new RowAndShare(rules, now);
     const recoveryOf = (result: object): number =>
       'error' in result && result.error === abandoned ? 0 : rules().recoveryMs;
     this.#policy = circuitBreaker(handleAll, {
       breaker: this.#outcomes,
       halfOpenAfter: {
         next: ({ result }) => {
-          const next = (duration: number) => ({
-            duration,
-            next: (context: { result: object }) => next(this.#opens(recoveryOf(context.result))),
+          // When it is time is decided here: the policy would look at a clock that may be set.
+          const next = () => ({
+            duration: Number.NEGATIVE_INFINITY,
+            next: (context: { result: object }) => {
+              this.#opens(recoveryOf(context.result));
+              return next();
+            },
           });
-          return next(this.#opens(recoveryOf(result)));
+          this.#opens(recoveryOf(result));
+          return next();
         },
       },
     });
@@ -76,7 +89,7 @@ export class Breaker {
       case CircuitState.HalfOpen:
         return 1_000;
       default:
-        return Math.max(0, this.#openedAt + this.#recoveryMs - Date.now());
+        return Math.max(0, this.#openedAt + this.#recoveryMs - this.#now());
     }
   }
 
@@ -86,8 +99,6 @@ export class Breaker {
     if (this.#policy.state !== CircuitState.Open || this.waitMs > 0) return null;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#policy.execute(() => promise).catch(() => {});
-    // The clock may have been set back meanwhile.
-    if ((this.#policy.state as CircuitState) !== CircuitState.HalfOpen) return null;
     return {
       settle: (result) => {
         if (result === 'alive') resolve();
@@ -109,10 +120,9 @@ export class Breaker {
     this.#policy.execute(fails).catch(() => {});
   }
 
-  #opens(recoveryMs: number): number {
-    this.#openedAt = Date.now();
+  #opens(recoveryMs: number): void {
+    this.#openedAt = this.#now();
     this.#recoveryMs = recoveryMs;
-    return recoveryMs;
   }
 }
 
@@ -122,13 +132,15 @@ const slots = 10;
 /** Decides by failures in a row, and by their share within a window. */
 class RowAndShare implements IBreaker {
   readonly #rules: () => BreakerRules;
+  readonly #clock: () => number;
   readonly #good = new Uint32Array(slots);
   readonly #bad = new Uint32Array(slots);
   #slot = 0;
   row = 0;
 
-  constructor(rules: () => BreakerRules) {
+  constructor(rules: () => BreakerRules, now: () => number) {
     this.#rules = rules;
+    this.#clock = now;
   }
 
   /** For cockatiel's serialization, which is not used. */
@@ -163,7 +175,7 @@ class RowAndShare implements IBreaker {
 
   /** Index of the present part of the window; parts that are over by now are forgotten. */
   #now(windowMs: number): number {
-    const slot = Math.floor(Date.now() / Math.max(1, windowMs / slots));
+    const slot = Math.floor(this.#clock() / Math.max(1, windowMs / slots));
     if (slot !== this.#slot) {
       const passed = slot - this.#slot;
       if (passed < 0 || passed >= slots) this.#clear();

@@ -1,3 +1,5 @@
+import { steadyMs } from '../base/steady-clock.ts';
+
 /** Tokens that a bucket holds at most, beyond those of one second: bursts are as large as that. */
 const burst = 10;
 
@@ -11,7 +13,7 @@ export class TokenBucket {
   #at: number;
 
   /** @param now clock in milliseconds */
-  constructor(now: () => number = Date.now) {
+  constructor(now: () => number = steadyMs) {
     this.#now = now;
     this.#at = now();
   }

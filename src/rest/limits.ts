@@ -1,12 +1,14 @@
 import type { GetRateLimitStatusResponse_OwnerStatus } from '../../gen/llmgateway/v1/rate_limit_pb.js';
 import { requireAdmin } from '../auth/admin.ts';
 import { isObject } from '../codec/json.ts';
-import { invalidRequest } from '../errors/gateway-error.ts';
+import { type GatewayError, invalidRequest } from '../errors/gateway-error.ts';
 import type { LimitsApi } from '../rpc/limits-api.ts';
 import { type RestHandler, readJson, sendJson } from './exchange.ts';
 
 const maxBodyBytes = 16_384;
 const maxNameLength = 256;
+
+const known = ['user_id', 'tenant'];
 
 /** GET /rate-limit/status: of an owner (`user_id`), or of all. */
 export const getRateLimits =
@@ -14,8 +16,11 @@ export const getRateLimits =
   async (exchange) => {
     const { principal } = exchange;
     const query = new URLSearchParams(exchange.query);
+    refuseOthers([...query.keys()]);
     const user = query.get('user_id');
+    const tenant = query.get('tenant');
     if (user === null || user === '') {
+      if (tenant !== null) throw alone();
       const { requestsLastMinute, tokensLastMinute, activeOwners, specialRules } =
         await api.summary(principal);
       const body = {
@@ -27,8 +32,9 @@ export const getRateLimits =
       };
       return sendJson(exchange, 200, JSON.stringify(body));
     }
-    const status = await api.ofOwner(principal, nameIn('user_id', user), query.get('tenant'));
-    sendJson(exchange, 200, JSON.stringify({ user_id: user, ...statusJson(status) }));
+    const place = tenant === null ? null : nameIn('tenant', tenant);
+    const status = await api.ofOwner(principal, nameIn('user_id', user), place);
+    sendJson(exchange, 200, JSON.stringify({ user_id: user, tenant: status.tenant, ...statusJson(status) }));
   };
 
 /** POST /admin/reset-limits: an owner's (`user_id`), or all. */
@@ -38,18 +44,31 @@ export const resetRateLimits =
     requireAdmin(exchange.principal);
     const body = await readJson(exchange, maxBodyBytes, {});
     if (!isObject(body)) throw invalidRequest('body', 'the body has to be a JSON object');
+    refuseOthers(Object.keys(body));
     const user = body['user_id'] ?? null;
-    const tenant = body['tenant'] ?? '';
+    const tenant = body['tenant'] ?? null;
     if (user !== null && (typeof user !== 'string' || user === ''))
       throw invalidRequest('user_id', 'user_id has to be a name');
-    if (typeof tenant !== 'string') throw invalidRequest('tenant', 'tenant has to be a name');
-    await api.reset(
+    if (tenant !== null && typeof tenant !== 'string')
+      throw invalidRequest('tenant', 'tenant has to be a name');
+    if (user === null && tenant !== null) throw alone();
+    const tenants = await api.reset(
       exchange.principal,
       user === null ? null : nameIn('user_id', user),
-      nameIn('tenant', tenant),
+      tenant === null ? null : nameIn('tenant', tenant),
     );
-    sendJson(exchange, 200, JSON.stringify({ reset: true, user_id: user }));
+    const whose = user === null ? {} : { tenants };
+    sendJson(exchange, 200, JSON.stringify({ reset: true, user_id: user, ...whose }));
   };
+
+const alone = (): GatewayError => invalidRequest('tenant', 'tenant: there is no user_id besides');
+
+/** What is misspelt must not mean everybody. */
+function refuseOthers(given: readonly string[]): void {
+  const name = given.find((one) => !known.includes(one))?.slice(0, 200);
+  if (name === undefined) return;
+  throw invalidRequest(name, `Unknown field '${name}': there are ${known.join(', ')}.`);
+}
 
 function nameIn(field: string, name: string): string {
   if (name.length > maxNameLength || !name.isWellFormed())

@@ -22,7 +22,7 @@ export const getUsage =
     }
     const usage = await api.getUsage(exchange.principal, {
       from: date === '' ? (given.get('from') ?? '') : date,
-      to: given.get('to') ?? '',
+      to: date === '' ? (given.get('to') ?? '') : date,
       fromField: date === '' ? 'from' : 'date',
       groups: readGroups(given.get('group_by') ?? ''),
       tenant: given.get('tenant') ?? undefined,

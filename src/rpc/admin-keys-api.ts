@@ -28,17 +28,30 @@ export interface AdminKeysApi {
   revokeKey(id: string, forget: boolean): Promise<ApiKey>;
 }
 
-/** @param onChange told of what was done to which key, for the log */
+/**
+ * @param onChange told of what was done to which key, for the log
+ * @param classes names of the classes of limits that there are
+ */
 export function adminKeysApi(
   keys: Keys,
   onChange: (what: 'created' | 'updated' | 'revoked' | 'forgotten', id: string) => void,
+  classes: () => readonly string[],
 ): AdminKeysApi {
+  /** One that is not there would be the default one, which nobody meant. */
+  function checkClass(name: string): void {
+    if (classes().includes(name)) return;
+    throw invalidRequest(
+      'rate_class',
+      `rate_class: there is no class ${JSON.stringify(name)}; there are ${classes().slice(0, 100).join(', ')}`,
+    );
+  }
   return {
     async createKey(asked) {
       const { name, models, budget, admin, expiresAt } = asked;
       for (const field of ['owner', 'tenant', 'rateClass'] as const) {
         if (asked[field] !== '') checkPlain(asked[field], snakeCase(field));
       }
+      if (asked.rateClass !== '') checkClass(asked.rateClass);
       const { key, secret } = await keys.create({
         name,
         admin,
@@ -71,6 +84,7 @@ export function adminKeysApi(
         const value = asked[field];
         if (value !== undefined) changes[field] = checkPlain(value, snakeCase(field));
       }
+      if (changes.rateClass !== undefined) checkClass(changes.rateClass);
       if (name !== undefined) changes.name = name;
       if (admin !== undefined) changes.admin = admin;
       if (disabled !== undefined) changes.disabled = disabled;

@@ -18,7 +18,7 @@ import type { Counters, Scope, UsageStore } from '../usage/store.ts';
 export interface UsageQuestion {
   /** '' for today. */
   readonly from: string;
-  /** '' for the first day. */
+  /** '' for today; for the first day where that is still to come. */
   readonly to: string;
   /** What the face calls the first day. */
   readonly fromField: string;
@@ -53,8 +53,10 @@ export interface UsageApiOptions {
 export function usageApi({ store, now = Date.now, flush }: UsageApiOptions): UsageApi {
   return {
     async getUsage(principal, { from: given, to: until, fromField, groups: wanted, tenant }) {
-      const from = given === '' ? dayOf(now()) : given;
-      const to = until === '' ? from : until;
+      const today = dayOf(now());
+      const from = given === '' ? today : given;
+      const isToCome = from > today;
+      const to = until || (isToCome ? from : today);
       if (beginOf(from) === null)
         throw invalidRequest(fromField, `${fromField} has to be a day such as 2026-05-31`);
       const days = daysFrom(from, to);

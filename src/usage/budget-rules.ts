@@ -1,7 +1,10 @@
 import type { Principal } from '../auth/principal.ts';
 import { formatNano, nanoOf, picoOf } from './money.ts';
 
-/** A budget as configured. Of the conditions all have to hold; one of `*` gives each tenant, owner … a budget of its own. */
+/**
+ * A budget as configured. Of the conditions all have to hold; one of `*` gives each tenant, owner … a budget of its own. Owners are of a tenant: those of the same
+ * name in several have a budget each.
+ */
 export interface BudgetRule {
   readonly name: string;
   readonly usd: number;
@@ -45,9 +48,12 @@ export function budgetsOf(
   const applied: AppliedBudget[] = [];
   const { budget, id, tenant, owner } = principal;
   if (budget !== null) {
-    const limit = limitOf(budget.usd);
-    const name = `of key ${id}`;
-    applied.push({ account: `key/${id}`, name, limit, per: budget.per, alertAt: null, own: true });
+    const { usd, per, issuer } = budget;
+    const [account, name] =
+      issuer === undefined
+        ? [`key/${id}`, `of key ${id}`]
+        : [`issuer/${[issuer, tenant, owner].map(encodeURIComponent).join('/')}`, `of owner ${owner}`];
+    applied.push({ account, name, limit: limitOf(usd), per, alertAt: null, own: true });
   }
   const facts: Facts = { tenant, owner, key: id, provider, model };
   for (const rule of rules) {
@@ -78,8 +84,11 @@ function accountOf(rule: BudgetRule, facts: Facts): string | null {
   let account = `rule/${rule.name}`;
   for (const condition of conditions) {
     const wanted = rule[condition];
-    if (wanted === null) continue;
     const fact = facts[condition];
+    if (wanted === null) {
+      if (condition === 'tenant' && rule.owner !== null) account += `/tenant=${encodeURIComponent(fact)}`;
+      continue;
+    }
     if (wanted === '*') account += `/${condition}=${encodeURIComponent(fact)}`;
     else if (condition === 'model' ? !matches(wanted, fact) : wanted !== fact) return null;
   }

@@ -27,6 +27,12 @@ export interface BudgetsOptions {
   readonly retryMs?: number;
 }
 
+/** A settlement that the store has not taken yet. */
+interface Waiting {
+  readonly hold: Hold;
+  readonly amount: number;
+}
+
 /** Money set aside for a call. */
 export interface Hold {
   readonly id: string;
@@ -38,6 +44,8 @@ export interface Hold {
 const graceMs = 2 * dayMs;
 /** Settlements that wait for the store at most. Money that is lost with further ones is spent without being counted. */
 const maxWaiting = 10_000;
+/** What is set aside for nothing goes with its lease; until then so many are given back once the store is there again. */
+const maxReleases = 1_000;
 /** Settlements that are written at once. */
 const width = 64;
 
@@ -45,7 +53,9 @@ const width = 64;
 export class Budgets {
   readonly #options: BudgetsOptions;
   readonly #now: () => number;
-  #waiting: { hold: Hold; amount: number }[] = [];
+  #waiting: Waiting[] = [];
+  /** Those of no amount, apart: they must not be in the way of money. */
+  #releases: Waiting[] = [];
   #writing: Promise<void> | null = null;
   #retry: NodeJS.Timeout | null = null;
   #lost = 0;
@@ -102,7 +112,7 @@ export class Budgets {
   /** Resolves when everything is settled, or cannot be. */
   async flush(): Promise<void> {
     while (this.#writing !== null) await this.#writing;
-    if (this.#waiting.length > 0) await this.#write();
+    if (this.#isWaiting) await this.#write();
   }
 
   close(): void {
@@ -114,20 +124,26 @@ export class Budgets {
     }
   }
 
+  get #isWaiting(): boolean {
+    return this.#waiting.length + this.#releases.length > 0;
+  }
+
   #settle(hold: Hold, amount: number): void {
-    if (this.#waiting.length >= maxWaiting) {
+    if (amount === 0) {
+      if (this.#releases.length >= maxReleases) return;
+      this.#releases.push({ hold, amount });
+    } else if (this.#waiting.length >= maxWaiting) {
       if (this.#lost++ === 0)
         this.#options.log.error('spending is not counted any more: too much waits for the store');
       return;
-    }
-    this.#waiting.push({ hold, amount });
+    } else this.#waiting.push({ hold, amount });
     if (this.#writing === null && this.#retry === null) void this.#write();
   }
 
   #write(): Promise<void> {
     this.#writing ??= this.#writeAll().finally(() => {
       this.#writing = null;
-      if (this.#waiting.length === 0 || this.#retry !== null) return;
+      if (!this.#isWaiting || this.#retry !== null) return;
       const { retryMs = 1_000 } = this.#options;
       this.#retry = setTimeout(() => {
         this.#retry = null;
@@ -139,11 +155,12 @@ export class Budgets {
 
   /** Stops at the first batch of which something fails. */
   async #writeAll(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0, width);
+    while (this.#isWaiting) {
+      const queue = this.#waiting.length > 0 ? this.#waiting : this.#releases;
+      const batch = queue.splice(0, width);
       const results = await Promise.allSettled(batch.map(({ hold, amount }) => this.#writeOne(hold, amount)));
       const failed = batch.filter((_, i) => results[i]?.status === 'rejected');
-      this.#waiting.unshift(...failed);
+      queue.unshift(...failed);
       if (failed.length > 0) return;
     }
     if (this.#lost > 0) this.#options.log.warn('spending is counted again', { lost_calls: this.#lost });

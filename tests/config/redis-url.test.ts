@@ -85,3 +85,11 @@ describe('a Redis URL', () => {
     expect(load(null).redisUrl).toBeNull();
   });
 });
+
+test('what a wrong URL has to be is told whole, also in a log', () => {
+  const [line = ''] = mistakes(null, { LLM_GATEWAY_REDIS_URL: 'http://me:hunter22@r' });
+  expect(line).toContain('user:password@host');
+  expect(redactText(line)).toBe(line);
+  expect(line).not.toContain('redacted');
+  expect(line).not.toContain('hunter22');
+});

@@ -422,6 +422,7 @@ describe('administrators', () => {
     [{ expires_at: '2001-01-01T00:00:00Z' }, 'expires_at'],
     [{ owner: ' x' }, 'owner'],
     [{ admin: 'yes' }, 'admin'],
+    [{ rate_class: 'premum' }, 'rate_class'],
   ])('are told what is wrong with %j', async (body, field) => {
     const response = await rest('POST', '/admin/keys', adminToken, body);
     expect([response.status, ((await response.json()) as { error: { param: string } }).error.param]).toEqual([

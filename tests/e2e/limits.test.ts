@@ -226,6 +226,15 @@ describe('headers', () => {
     const failed = await ask(url);
     expect(failed.status).toBe(502);
     expect(failed.headers.get('x-ratelimit-remaining-requests')).toBe('1');
+    const both = await start(
+      'limits: { classes: { default: { requests_per_minute: 7 } }, providers: { shop: { requests_per_minute: 2 } } }',
+    );
+    model.script = [({ socket }) => void socket.write('HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n')];
+    const broken = await ask(both.url);
+    expect([broken.status, broken.headers.get('x-ratelimit-limit-requests')]).toEqual([502, '7']);
+    await ask(both.url);
+    const refused = await ask(both.url);
+    expect([refused.status, refused.headers.get('x-ratelimit-limit-requests')]).toEqual([429, '2']);
     const embeddings = await ask(url, {
       route: 'embeddings',
       body: { model: 'shop/nothing', input: 'x', messages: undefined, max_tokens: undefined },
@@ -299,6 +308,7 @@ describe('owners', () => {
     };
     expect((await status('?user_id=alice')).body).toEqual({
       user_id: 'alice',
+      tenant: '',
       status: 'no_activity',
       requests_this_minute: 0,
       requests_this_hour: 0,
@@ -328,6 +338,7 @@ describe('owners', () => {
     expect(await (await reset('{"user_id":"alice"}', 'root')).json()).toEqual({
       reset: true,
       user_id: 'alice',
+      tenants: [''],
     });
     expect((await status('?user_id=alice')).body).toMatchObject({ status: 'no_activity' });
     await ask(url, { headers: { 'x-who': 'alice' } });

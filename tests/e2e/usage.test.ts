@@ -264,6 +264,12 @@ describe('totals', () => {
     const yesterday = new Date(Date.now() - dayMs).toISOString().slice(0, 10);
     expect((await usageOf(gateway, `?date=${yesterday}`)).total.requests).toBe(0);
     expect((await usageOf(gateway, `?from=${yesterday}&to=${today}`)).total.requests).toBe(2);
+    expect(await usageOf(gateway, `?from=${yesterday}`)).toMatchObject({
+      from: yesterday,
+      to: today,
+      total: { requests: 2 },
+    });
+    expect(await usageOf(gateway, `?from=2999-01-01`)).toMatchObject({ date: '2999-01-01' });
   });
 
   test.each([

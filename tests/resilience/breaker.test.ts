@@ -1,6 +1,7 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Breaker, type Probe } from '../../src/resilience/breaker.ts';
 import type { BreakerRules } from '../../src/resilience/rules.ts';
+import { until } from '../support/redis.ts';
 
 const rules: BreakerRules = {
   failures: 3,
@@ -10,14 +11,14 @@ const rules: BreakerRules = {
   recoveryMs: 5_000,
 };
 
-beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'] }));
-afterEach(() => void vi.useRealTimers());
+const clock = { now: 1_000_000 };
 
 function make(own: Partial<BreakerRules> = {}): { breaker: Breaker; changes: string[] } {
   const changes: string[] = [];
   const breaker = new Breaker(
     () => ({ ...rules, ...own }),
     (from, to) => void changes.push(`${from} > ${to}`),
+    () => clock.now,
   );
   return { breaker, changes };
 }
@@ -67,7 +68,7 @@ describe('the share of failures', () => {
   test('is that of the window', async () => {
     const { breaker } = make({ failures: 0 });
     await fail(breaker, 9);
-    vi.setSystemTime(Date.now() + 11_000);
+    clock.now += 11_000;
     await fail(breaker, 1);
     expect(breaker.state).toBe('closed');
     for (let i = 0; i < 9; i++) breaker.succeeded();
@@ -85,9 +86,9 @@ describe('an open breaker', () => {
 
   test('lets one call try after its time, and nobody beside it', async () => {
     const { breaker, changes } = await opened();
-    vi.setSystemTime(Date.now() + 4_999);
+    clock.now += 4_999;
     expect(breaker.enter()).toBeNull();
-    vi.setSystemTime(Date.now() + 1);
+    clock.now += 1;
     const probe = breaker.enter() as Probe;
     expect([breaker.state, breaker.enter()]).toEqual(['half-open', null]);
     probe.settle('alive');
@@ -99,7 +100,7 @@ describe('an open breaker', () => {
   test('is open for as long again when the try fails, time after time', async () => {
     const { breaker } = await opened();
     for (let i = 0; i < 3; i++) {
-      vi.setSystemTime(Date.now() + 5_000);
+      clock.now += 5_000;
       (breaker.enter() as Probe).settle('trouble');
       await settled();
       expect([breaker.state, breaker.waitMs, breaker.enter()]).toEqual(['open', 5_000, null]);
@@ -108,7 +109,7 @@ describe('an open breaker', () => {
 
   test('lets the next one try at once when the client has given the try up', async () => {
     const { breaker } = await opened();
-    vi.setSystemTime(Date.now() + 5_000);
+    clock.now += 5_000;
     (breaker.enter() as Probe).settle('left');
     await settled();
     expect([breaker.state, breaker.waitMs]).toEqual(['open', 0]);
@@ -120,7 +121,7 @@ describe('an open breaker', () => {
   test('learns nothing from what comes late', async () => {
     const { breaker, changes } = await opened();
     breaker.succeeded();
-    vi.setSystemTime(Date.now() + 5_000);
+    clock.now += 5_000;
     await fail(breaker, 3);
     expect([breaker.state, breaker.waitMs]).toEqual(['open', 0]);
     (breaker.enter() as Probe).settle('alive');
@@ -128,5 +129,34 @@ describe('an open breaker', () => {
     await fail(breaker, 2);
     expect(breaker.state).toBe('closed');
     expect(changes).toHaveLength(3);
+  });
+});
+
+describe('a clock of the machine that is set', () => {
+  afterEach(() => void vi.useRealTimers());
+
+  test('neither shortens nor lengthens the time for which it is open', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const real = Date.now();
+    vi.setSystemTime(real + 6 * 3_600_000);
+    const breaker = new Breaker(
+      () => ({ ...rules, recoveryMs: 20 }),
+      () => {},
+    );
+    await fail(breaker, 3);
+    vi.setSystemTime(real);
+    expect(breaker.waitMs).toBeLessThanOrEqual(20);
+    await until(() => breaker.waitMs === 0);
+    const probe = breaker.enter() as Probe;
+    expect(breaker.state).toBe('half-open');
+    probe.settle('alive');
+    await until(() => breaker.state === 'closed');
+    const slow = new Breaker(
+      () => rules,
+      () => {},
+    );
+    await fail(slow, 3);
+    vi.setSystemTime(real + 6 * 3_600_000);
+    expect(slow.enter()).toBeNull();
   });
 });

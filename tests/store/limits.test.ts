@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type RedisAddress, redisAddress } from '../../src/config/redis-url.ts';
 import { MemoryLimits } from '../../src/limits/memory-store.ts';
 import { createLogger } from '../../src/observability/log.ts';
@@ -30,6 +30,22 @@ describe('in memory', () => {
     expect(limits.take(claim).refusal?.waitMs).toBeLessThanOrEqual(60_050);
   });
 
+  test('the machine’s clock may be set while it counts', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    try {
+      const real = Date.now();
+      const limits = new MemoryLimits();
+      const claim = { id: '', accounts: [{ name: 'a', rule: rule({ burst: 1 }) }], tokens: 0 };
+      vi.setSystemTime(real + 6 * 3_600_000);
+      expect(limits.take(claim).refusal).toBeNull();
+      vi.setSystemTime(real);
+      expect(limits.take(claim).refusal).not.toBeNull();
+      await until(() => limits.take(claim).refusal === null);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   test('accounts that count nothing any more are forgotten', () => {
     const own = { now: began };
     const limits = new MemoryLimits(() => own.now);
@@ -42,7 +58,7 @@ describe('in memory', () => {
     limits.reset(['x']);
     limits.take({ id: '', accounts: [], tokens: 0 });
     limits.reset(null);
-    expect(limits.read([{ name: 'a0', rule: rule() }])[0]?.inFlight).toBe(1);
+    expect(limits.read([{ name: 'a0' }])[0]?.inFlight).toBe(1);
   });
 });
 
@@ -119,6 +135,28 @@ describe.skipIf(!hasRedis)('in Redis', () => {
     for (const key of (await server.cli('KEYS', 'llmgateway:limit:*')).split('\n')) {
       expect(Number(await server.cli('TTL', key)), key).toBeGreaterThan(0);
     }
+    redis.close();
+  });
+
+  test('what counts tokens does not shorten the time for which a pause is kept', async () => {
+    const redis = new RedisConnection({
+      address: redisAddress(server.url) as RedisAddress,
+      timeoutMs: 5_000,
+      log,
+    });
+    await until(() => redis.well);
+    const limits = new RedisLimits(redis, leaseMs);
+    const accounts = [
+      { name: 'paused', rule: rule({ burst: 1, cooldownMs: 86_400_000, tokensPerMinute: 100 }) },
+    ];
+    const { numbers } = await limits.take({ id: 'a', accounts, tokens: 1 });
+    expect((await limits.take({ id: 'b', accounts, tokens: 1 })).refusal?.limit).toBe('cooldown');
+    await limits.settle({ id: 'a', accounts, numbers, over: true, uncounted: false, tokens: 5 });
+    await limits.take({ id: 'c', accounts: [{ name: 'other', rule: rule({ burst: 1 }) }], tokens: 0 });
+    for (const key of ['of:paused', 'accounts'])
+      expect(Number(await server.cli('TTL', `llmgateway:limit:{limits}:${key}`)), key).toBeGreaterThan(
+        86_000,
+      );
     redis.close();
   });
 });

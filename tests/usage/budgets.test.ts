@@ -193,3 +193,36 @@ test('each share is told of once', async () => {
     [100, '1'],
   ]);
 });
+
+test('calls that an outage refuses push out no money that was spent', async () => {
+  const { budgets, store, lines, usd } = setUp([rule({})]);
+  const applied = budgets.of(alice, 'openai', 'm');
+  const hold = await budgets.reserve(applied, usd('0.1'));
+  store.down = true;
+  for (let i = 0; i < 10_500; i++) await budgets.reserve(applied, 1n).catch(() => {});
+  budgets.settle(hold, usd('0.1'));
+  store.down = false;
+  await until(() => store.settled.some(({ amount }) => amount === 100_000_000));
+  expect(lines.filter(({ message }) => String(message).includes('not counted any more'))).toEqual([]);
+  budgets.close();
+});
+
+describe('owners of the same name', () => {
+  test('in several tenants have a budget each', () => {
+    const other: Principal = { ...alice, tenant: 'umbrella' };
+    for (const owner of ['*', 'alice']) {
+      const [here] = accounts([rule({ owner })]);
+      const [there] = accounts([rule({ owner })], other);
+      expect(here).toContain('tenant=acme');
+      expect(there).toContain('tenant=umbrella');
+    }
+    expect(accounts([rule({ owner: 'alice', tenant: '*' })])).toEqual(['rule/r/tenant=acme']);
+  });
+
+  test('share what the issuer of their tokens grants, whoever they are', () => {
+    const budget = { usd: 1, per: 'day', issuer: 'https://login' } as const;
+    const of = (id: string, tenant = 'acme') => accounts([], { ...alice, id, tenant, budget });
+    expect(of('https://login|a')).toEqual(of('https://login|b'));
+    expect(of('https://login|a', 'umbrella')).not.toEqual(of('https://login|a'));
+  });
+});

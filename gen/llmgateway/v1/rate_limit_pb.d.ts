@@ -87,7 +87,7 @@ export declare type GetRateLimitStatusRequest = Message<"llmgateway.v1.GetRateLi
   owner?: string | undefined;
 
   /**
-   * The owner's tenant. Default: none.
+   * The owner's tenant. Default: the one in which the owner is known; of several the one in which least is left.
    *
    * @generated from field: string tenant = 2;
    */
@@ -128,7 +128,7 @@ export declare type GetRateLimitStatusResponse = Message<"llmgateway.v1.GetRateL
 export declare const GetRateLimitStatusResponseSchema: GenMessage<GetRateLimitStatusResponse>;
 
 /**
- * Of an owner: its limits, and what is used of them.
+ * Of an owner: the limits that it was last counted by, and what is used of them.
  *
  * @generated from message llmgateway.v1.GetRateLimitStatusResponse.OwnerStatus
  */
@@ -223,6 +223,13 @@ export declare type GetRateLimitStatusResponse_OwnerStatus = Message<"llmgateway
    * @generated from field: uint64 next_request_allowed_ms = 13;
    */
   nextRequestAllowedMs: bigint;
+
+  /**
+   * The owner's tenant.
+   *
+   * @generated from field: string tenant = 14;
+   */
+  tenant: string;
 };
 
 /**
@@ -238,21 +245,21 @@ export declare const GetRateLimitStatusResponse_OwnerStatusSchema: GenMessage<Ge
  */
 export declare type GetRateLimitStatusResponse_Summary = Message<"llmgateway.v1.GetRateLimitStatusResponse.Summary"> & {
   /**
-   * Requests of the last minute.
+   * Requests of the last minute, of owners whose requests of a minute are limited: others' are not counted.
    *
    * @generated from field: uint64 requests_last_minute = 1;
    */
   requestsLastMinute: bigint;
 
   /**
-   * Tokens of the last minute.
+   * Tokens of the last minute, of owners whose tokens are limited.
    *
    * @generated from field: uint64 tokens_last_minute = 2;
    */
   tokensLastMinute: bigint;
 
   /**
-   * Owners that made requests within the last hour.
+   * Owners that made requests within the last hour, as far as they are limited.
    *
    * @generated from field: uint64 active_owners = 3;
    */
@@ -286,7 +293,7 @@ export declare type ResetRateLimitsRequest = Message<"llmgateway.v1.ResetRateLim
   owner?: string | undefined;
 
   /**
-   * The owner's tenant. Default: none.
+   * The owner's tenant. Default: every one in which the owner is known. Not without an owner.
    *
    * @generated from field: string tenant = 2;
    */
@@ -305,6 +312,12 @@ export declare const ResetRateLimitsRequestSchema: GenMessage<ResetRateLimitsReq
  * @generated from message llmgateway.v1.ResetRateLimitsResponse
  */
 export declare type ResetRateLimitsResponse = Message<"llmgateway.v1.ResetRateLimitsResponse"> & {
+  /**
+   * The owner's tenants whose limits have; none where everybody's have, or where nobody of that name is known.
+   *
+   * @generated from field: repeated string tenants = 1;
+   */
+  tenants: string[];
 };
 
 /**

@@ -161,7 +161,7 @@ export declare type GetUsageRequest = Message<"llmgateway.v1.GetUsageRequest"> &
   from: string;
 
   /**
-   * Last day. Default: the first. At most 366 days.
+   * Last day. Default: today. At most 366 days.
    *
    * @generated from field: string to = 2;
    */

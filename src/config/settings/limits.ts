@@ -80,7 +80,7 @@ export const limitSettings = {
     'RATE_LIMIT_EMBEDDED',
     oneOf(['memory', 'file']),
     'memory',
-    'Where limits are counted without a Redis: in the process, or in the data folder, which processes share and which survives a restart',
+    'Where limits are counted, and budgets decided on, without a Redis: in the process, or in the data folder, at once, which processes share and which survives a restart',
   ),
   limitOutageShare: setting(
     'limits.outage_share',

@@ -46,7 +46,7 @@ export const observabilitySettings = {
       'METRICS_TOKEN',
       secret,
       null as Secret | null,
-      'Bearer token that `GET /metrics` asks for; without one it is open',
+      'Bearer token that `GET /metrics` asks for, and for nothing else; without one see `auth.metrics_open`',
     ),
     secret: true,
   },

@@ -2,11 +2,15 @@ import {
   type Account,
   type Claim,
   type Decision,
+  type LimitRule,
   type LimitStore,
   limitAt,
   longer,
+  noRule,
   numbersOfAccount,
+  numbersOfRule,
   type Refusal,
+  ruleOfNumbers,
   type Settlement,
   type Standing,
   spanMs,
@@ -53,10 +57,11 @@ export class EmbeddedLimits implements LimitStore {
         }
         if (refusal === null && rule.concurrent > 0) this.#lease(name, id, now);
         this.#database.run(
-          `INSERT INTO limit_accounts (account, last, cool) VALUES (?, ?, 0)
-           ON CONFLICT (account) DO UPDATE SET last = excluded.last`,
+          `INSERT INTO limit_accounts (account, last, cool, rule) VALUES (?, ?, 0, ?)
+           ON CONFLICT (account) DO UPDATE SET last = excluded.last, rule = excluded.rule`,
           name,
           now,
+          numbersOfRule(rule).join(' '),
         );
       }
       return { refusal, numbers };
@@ -95,10 +100,12 @@ export class EmbeddedLimits implements LimitStore {
     });
   }
 
-  read(accounts: readonly Account[]): Standing[] {
+  read(accounts: readonly Pick<Account, 'name'>[]): Standing[] {
     return this.#database.transaction(() => {
       const now = Math.floor(this.#now());
-      return accounts.map(({ name, rule }) => {
+      return accounts.map(({ name }) => {
+        const known = this.#ruleOf(name);
+        const rule = known ?? noRule;
         const cooldownMs = rule.cooldownMs > 0 ? Math.max(0, this.#coolUntil(name) - now) : 0;
         let waitMs = cooldownMs;
         const used = forms.map((_, w) => {
@@ -108,15 +115,17 @@ export class EmbeddedLimits implements LimitStore {
             waitMs = Math.max(waitMs, this.#waitMs(name, w, now, 1, limit) ?? 0);
           return this.#used(name, w);
         });
-        return { used, inFlight: this.#inFlight(name, now), cooldownMs, waitMs };
+        return { rule: known, used, inFlight: this.#inFlight(name, now), cooldownMs, waitMs };
       });
     });
   }
 
   names(): string[] {
+    const now = Math.floor(this.#now());
     const rows = this.#database.all(
-      'SELECT account FROM limit_accounts WHERE last > ? ORDER BY last DESC LIMIT ?',
-      Math.floor(this.#now()) - longestMs,
+      'SELECT account FROM limit_accounts WHERE last > ? OR cool > ? ORDER BY last DESC LIMIT ?',
+      now - longestMs,
+      now,
       maxNames,
     );
     return rows.map(({ account }) => String(account));
@@ -241,6 +250,15 @@ export class EmbeddedLimits implements LimitStore {
     );
     const step = row?.['step'] ?? null;
     return step === null ? 0 : (Number(step) + steps + 1) * stepMs - now;
+  }
+
+  #ruleOf(name: string): LimitRule | null {
+    const row = this.#database.get('SELECT rule FROM limit_accounts WHERE account = ?', name);
+    return ruleOfNumbers(
+      String(row?.['rule'] ?? '')
+        .split(' ')
+        .map(Number),
+    );
   }
 
   #coolUntil(name: string): number {

@@ -164,4 +164,6 @@ export const migrations: readonly string[] = [
      expires INTEGER NOT NULL
    ) STRICT;
    CREATE INDEX memos_by_expiry ON memos (expires);`,
+  // What an account was last counted by: its numbers, or '' where that is not known.
+  `ALTER TABLE limit_accounts ADD COLUMN rule TEXT NOT NULL DEFAULT '';`,
 ];

@@ -39,6 +39,9 @@ local function open(key, w)
   end
   return window
 end
+local function keep(key, ms)
+  if redis.call('PTTL', key) < ms then redis.call('PEXPIRE', key, ms) end
+end
 local function save(window)
   local name = window.name
   redis.call('HSET', window.key, name .. 'h', int(window.h), name .. 't', int(window.t), name .. 's', int(window.s))
@@ -81,7 +84,7 @@ local function empty(window)
   return leaves(window, window.t - 1)
 end`;
 
-/** How long a hash is kept in which nothing changes, in milliseconds: longer than its windows and most cooldowns. */
+/** How long a hash is kept in which nothing changes, in milliseconds: longer than its windows. That of a cooldown comes on top. */
 const keptMs = 2 * 3_600_000;
 
 /**
@@ -99,11 +102,12 @@ local function refuse(account, what, ms)
   if refusedBy == 0 or weight > longest then refusedBy, reason, longest = account, what, weight end
 end
 local tokens = tonumber(ARGV[4])
-local books = {}
+local books, pauses, longestPause = {}, {}, now
 for i = 1, (#KEYS - 1) / 2 do
   local key, at = KEYS[i * 2], 5 + (i - 1) * 7
   local cooldown, concurrent = tonumber(ARGV[at + 5]), tonumber(ARGV[at + 6])
   local windows, cool = {}, 0
+  redis.call('HSET', key, 'rule', table.concat(ARGV, ' ', at + 1, at + 6))
   if cooldown > 0 then
     cool = tonumber(redis.call('HGET', key, 'cool') or 0)
     if cool > now then refuse(i, 5, cool - now) end
@@ -119,7 +123,8 @@ for i = 1, (#KEYS - 1) / 2 do
         if w > 1 or cooldown == 0 then
           refuse(i, w, wait(window, amount, limit))
         elseif cool <= now then
-          redis.call('HSET', key, 'cool', int(now + cooldown))
+          cool = now + cooldown
+          redis.call('HSET', key, 'cool', int(cool))
           refuse(i, 5, cooldown)
         end
       end
@@ -131,13 +136,14 @@ for i = 1, (#KEYS - 1) / 2 do
     if redis.call('ZCARD', calls) >= concurrent then refuse(i, 6, -1) end
   end
   books[i] = windows
+  pauses[i] = math.max(cool, now)
 end
 local ms = longest
 if longest == 1e15 or reason == 6 then ms = -1 end
 local result = {refusedBy, reason, ms}
 for i = 1, #books do
   local key, at = KEYS[i * 2], 5 + (i - 1) * 7
-  local cooldown, concurrent = tonumber(ARGV[at + 5]), tonumber(ARGV[at + 6])
+  local concurrent = tonumber(ARGV[at + 6])
   for w = 1, 4 do
     local window = books[i][w]
     local n = 3 + (i - 1) * ${numbersOfAccount} + (w - 1) * 3
@@ -155,15 +161,17 @@ for i = 1, #books do
       result[n + 1], result[n + 2], result[n + 3] = 0, 0, 0
     end
   end
-  redis.call('PEXPIRE', key, ${keptMs} + cooldown)
+  keep(key, ${keptMs} + pauses[i] - now)
+  longestPause = math.max(longestPause, pauses[i])
   if refusedBy == 0 and concurrent > 0 then
     redis.call('ZADD', KEYS[i * 2 + 1], int(now + tonumber(ARGV[3])), ARGV[2])
     redis.call('PEXPIRE', KEYS[i * 2 + 1], tonumber(ARGV[3]) * 2)
   end
-  redis.call('ZADD', KEYS[1], int(now), ARGV[at])
+  -- One that has a pause is known until that is over.
+  redis.call('ZADD', KEYS[1], int(pauses[i]), ARGV[at])
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', int(now - ${keptMs}))
-redis.call('PEXPIRE', KEYS[1], ${keptMs})
+keep(KEYS[1], ${keptMs} + longestPause - now)
 return result`);
 
 /**
@@ -197,11 +205,14 @@ for i = 1, #KEYS / 2 do
     local window = open(key, 4)
     if tokens > 0 then
       add(window, tokens)
-      redis.call('PEXPIRE', key, ${keptMs})
+      keep(key, ${keptMs})
     else takeBack(window, place, -tokens) end
   end
 end
 return 1`);
+
+/** How many numbers `read` returns for each account. */
+export const numbersOfStanding = 13;
 
 /** KEYS: sets. ARGV: clock, lease in milliseconds, then for each set the call whose lease begins anew. */
 export const renew = script(`${common}
@@ -212,21 +223,26 @@ end
 return 1`);
 
 /**
- * KEYS: for each account its hash and its set. ARGV: clock, then for each account the limits of burst, minute and hour. Returns for each account what is used of
- * each window, its calls under way, the rest of its cooldown, and how long until a request is let through.
+ * KEYS: for each account its hash and its set. ARGV: clock. Returns for each account what is used of each window, its calls under way, the rest of its cooldown,
+ * how long until a request is let through, and the six numbers of the rule that it was last counted by, -1 where that is not known.
  */
 export const read = script(`${common}
 local result = {}
 for i = 1, #KEYS / 2 do
-  local key, n = KEYS[i * 2 - 1], (i - 1) * 7
-  local cool = math.max(0, tonumber(redis.call('HGET', key, 'cool') or 0) - now)
+  local key, n = KEYS[i * 2 - 1], (i - 1) * ${numbersOfStanding}
+  local rule = {}
+  for number in string.gmatch(redis.call('HGET', key, 'rule') or '-1 -1 -1 -1 -1 -1', '%S+') do
+    rule[#rule + 1] = tonumber(number)
+    result[n + 7 + #rule] = rule[#rule]
+  end
+  local cool = 0
+  if rule[5] > 0 then cool = math.max(0, tonumber(redis.call('HGET', key, 'cool') or 0) - now) end
   local ms = cool
   for w = 1, 4 do
     local window = open(key, w)
     if window.changed then save(window) end
     result[n + w] = window.s
-    local limit = tonumber(ARGV[1 + (i - 1) * 3 + w] or 0)
-    if w < 4 and limit > 0 then ms = math.max(ms, wait(window, 1, limit)) end
+    if w < 4 and rule[w] > 0 then ms = math.max(ms, wait(window, 1, rule[w])) end
   end
   result[n + 5] = redis.call('ZCOUNT', KEYS[i * 2], '(' .. int(now), '+inf')
   result[n + 6] = cool

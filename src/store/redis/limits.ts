@@ -3,10 +3,11 @@ import {
   type Claim,
   type Decision,
   type LimitName,
-  type LimitRule,
   type LimitStore,
   limitAt,
   numbersOfAccount,
+  numbersOfRule,
+  ruleOfNumbers,
   type Settlement,
   type Standing,
   tokenWindow,
@@ -22,7 +23,7 @@ const readAtOnce = 200;
 
 const hashOf = (name: string): string => `${prefix}of:${encodeURIComponent(name)}`;
 const callsOf = (name: string): string => `${prefix}calls:${encodeURIComponent(name)}`;
-const keysOf = ({ name }: Account): string[] => [hashOf(name), callsOf(name)];
+const keysOf = ({ name }: Pick<Account, 'name'>): string[] => [hashOf(name), callsOf(name)];
 
 /** Names of refusals as the script numbers them, from 1. */
 const reasons: readonly LimitName[] = [...windowNames, 'cooldown', 'concurrent'];
@@ -46,8 +47,7 @@ export class RedisLimits implements LimitStore {
     for (const account of accounts) {
       const { name, rule } = account;
       keys.push(...keysOf(account));
-      args.push(name, rule.burst, rule.requestsPerMinute, rule.requestsPerHour, rule.tokensPerMinute);
-      args.push(rule.cooldownMs, rule.concurrent);
+      args.push(name, ...numbersOfRule(rule));
     }
     const answer = (await this.#redis.run(scripts.take, keys, args)) as number[];
     const [by = 0, reason = 0, ms = 0] = answer;
@@ -83,13 +83,12 @@ export class RedisLimits implements LimitStore {
     if (keys.length > 0) await this.#redis.run(scripts.renew, keys, [this.#clock(), this.leaseMs, ...ids]);
   }
 
-  async read(accounts: readonly Account[]): Promise<Standing[]> {
+  async read(accounts: readonly Pick<Account, 'name'>[]): Promise<Standing[]> {
     const standings: Standing[] = [];
     for (let at = 0; at < accounts.length; at += readAtOnce) {
       const some = accounts.slice(at, at + readAtOnce);
-      const limits = some.flatMap(({ rule }) => [0, 1, 2].map((w) => limitAt(rule, w)));
-      const answer = await this.#redis.run(scripts.read, some.flatMap(keysOf), [this.#clock(), ...limits]);
-      standings.push(...some.map(({ rule }, i) => standingOf(answer as number[], i * 7, rule)));
+      const answer = await this.#redis.run(scripts.read, some.flatMap(keysOf), [this.#clock()]);
+      standings.push(...some.map((_, i) => standingOf(answer as number[], i * scripts.numbersOfStanding)));
     }
     return standings;
   }
@@ -112,12 +111,10 @@ export class RedisLimits implements LimitStore {
   }
 }
 
-function standingOf(numbers: readonly number[], at: number, { cooldownMs }: LimitRule): Standing {
-  const [cooling = 0, waitMs = 0] = numbers.slice(at + 5, at + 7);
-  return {
-    used: numbers.slice(at, at + 4),
-    inFlight: numbers[at + 4] ?? 0,
-    cooldownMs: cooldownMs > 0 ? cooling : 0,
-    waitMs,
-  };
+function standingOf(numbers: readonly number[], at: number): Standing {
+  const [inFlight = 0, cooldownMs = 0, waitMs = 0, ...rule] = numbers.slice(
+    at + 4,
+    at + scripts.numbersOfStanding,
+  );
+  return { rule: ruleOfNumbers(rule), used: numbers.slice(at, at + 4), inFlight, cooldownMs, waitMs };
 }

@@ -184,6 +184,41 @@ export function limitSuite(under: () => LimitsUnderTest, runs = 60): void {
       expect(await other.names()).not.toContain(two.name);
     });
 
+    test('say by which rule an account was last counted, and stand by it', async () => {
+      const { clock, other } = under();
+      const wide = account({ requestsPerMinute: 9, requestsPerHour: 8, tokensPerMinute: 7, concurrent: 6 });
+      await take([wide], { tokens: 3 });
+      expect((await other.read([{ name: wide.name }]))[0]).toMatchObject({ rule: wide.rule, waitMs: 0 });
+      const narrow: Account = {
+        name: wide.name,
+        rule: rule({ requestsPerMinute: 1, cooldownMs: 5, burst: 4 }),
+      };
+      expect((await take([narrow])).refusal).not.toBeNull();
+      const [standing] = await other.read([{ name: wide.name }]);
+      expect(standing?.rule).toEqual(narrow.rule);
+      expect(standing?.waitMs).toBeGreaterThan(50_000);
+      expect((await other.read([{ name: 'owner:nobody' }]))[0]).toMatchObject({
+        rule: null,
+        used: [0, 0, 0, 0],
+      });
+      clock.now += 100;
+    });
+
+    test('a pause of many hours is known until it is over', async () => {
+      const { clock, other } = under();
+      const one = account({ burst: 1, cooldownMs: 86_400_000, tokensPerMinute: 100 });
+      const call = await take([one], { tokens: 1 });
+      await take([one], { tokens: 1 });
+      await settle(call, [one], { tokens: 5 });
+      clock.now += 5 * 3_600_000;
+      await take([account({ requestsPerMinute: 1 })]);
+      expect(await other.names()).toContain(one.name);
+      expect((await take([one], { tokens: 1 })).refusal).toMatchObject({ limit: 'cooldown' });
+      await settle(call, [one], { tokens: 5 });
+      clock.now += 20 * 3_600_000;
+      expect((await take([one], { tokens: 1 })).refusal).toBeNull();
+    });
+
     test('calls of two processes at once get what there is, and no more', async () => {
       const { store, other } = under();
       const one = account({ requestsPerMinute: 20, tokensPerMinute: 1_000 });
