@@ -49,7 +49,7 @@ import { openStores } from './store/open.ts';
 import { withDefaults } from './tools/taxonomy.ts';
 import type { Tool } from './tools/tool.ts';
 import type { Toolbox } from './tools/toolbox.ts';
-import { type Crew, crewOfOne } from './workers/crew.ts';
+import { type Crew, counts, crewOfOne } from './workers/crew.ts';
 
 /** The gateway, ready to listen. */
 export interface Gateway {
@@ -266,8 +266,8 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     else refusals.info('refused', { ...fields, error: error.rawMessage });
   };
   const origins = corsOrigins(initial);
-  if (metrics !== null) crew.answer('metrics', () => metrics.counted());
-  const counted = metrics === null ? null : async () => (await crew.askAll('metrics')) as Counted[];
+  if (metrics !== null) crew.answer(counts, () => metrics.counted());
+  const counted = metrics === null ? null : async () => (await crew.askAll(counts)) as Counted[];
   const routes = routeTable({ initial, settled, ...apis, toolbox, limits, health, counted, log });
   const faces = createFaces({
     rest: restRouter(routes, (error, { requestId, path }) => refused(error, requestId, path), loadHeaders),

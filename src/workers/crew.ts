@@ -42,6 +42,9 @@ export function crewOfOne(): Crew {
 /** Names of what the primary does for a worker. */
 export const primaryDoes = { askAll: 'ask-all', tellOthers: 'tell-others' } as const;
 
+/** The question for what each one counts. What the dead have counted is among the answers, so there may be more of them than workers. */
+export const counts = 'metrics';
+
 /** A question or news on its way through the primary. */
 export interface Forwarded {
   readonly name: string;

@@ -5,10 +5,13 @@ import type { Config } from '../config/load.ts';
 import { ConfigError } from '../config/problems.ts';
 import { needRestart } from '../config/reload.ts';
 import { watchConfig } from '../config/watch.ts';
+import type { Counted } from '../observability/families.ts';
 import type { RootLogger } from '../observability/log.ts';
 import { fileSink } from '../observability/sink.ts';
 import { Channel } from './channel.ts';
-import { askMs, type Forwarded, primaryDoes } from './crew.ts';
+import { askMs, counts, type Forwarded, primaryDoes } from './crew.ts';
+import { returnConnections } from './handover.ts';
+import { KeptCounts } from './kept-counts.ts';
 import { forwardLines } from './lines.ts';
 import { fromPrimary, type Listening, type Served, type Start, type Stopped, toPrimary } from './messages.ts';
 import { Restarts } from './restarts.ts';
@@ -27,6 +30,8 @@ interface Member {
   readonly number: number;
   readonly worker: Worker;
   readonly channel: Channel;
+  /** Set when it is told to serve: from then on it may have connections. */
+  started: boolean;
   /** Set when it listens. */
   serves: boolean;
   /** Of the configuration that it has. */
@@ -53,6 +58,7 @@ class Primary {
   readonly #size: number;
   readonly #members = new Map<number, Member>();
   readonly #restarts = new Restarts();
+  readonly #counts = new KeptCounts<Member>();
   readonly #output = fileSink({ fd: 1, lostLine: (lost) => this.#lostLine(lost) });
   #config: Config;
   #snapshot: Snapshot;
@@ -86,6 +92,7 @@ class Primary {
     process.once('exit', () => this.#output.flushSync());
     this.#stopOnSignals();
     const address = await this.#startAll();
+    if (this.#stopping) return;
     this.#log.info('listening', {
       host: address.host,
       port: address.port,
@@ -98,7 +105,6 @@ class Primary {
     this.#watcher = watchConfig([this.#config.file, this.#config.modelsFile], () => {
       this.#reloading = this.#reloading.then(() => this.#reload());
     });
-    if (this.#stopping) this.#watcher.close();
   }
 
   async #startAll(): Promise<Served> {
@@ -111,6 +117,8 @@ class Primary {
       this.#keepSpare();
       return address as Served;
     } catch (error) {
+      // Told to end before it began, which is no failure.
+      if (this.#stopping) return new Promise(() => {});
       this.#stopping = true;
       for (const { worker } of this.#members.values()) worker.process.kill('SIGKILL');
       throw error;
@@ -122,6 +130,7 @@ class Primary {
   /** A process that has loaded the program and waits for what it is to do. */
   #recruit(): Recruit {
     const worker = cluster.fork();
+    returnConnections(worker.process, () => this.#takenByOthers(worker));
     const channel = new Channel((letter) => void worker.send(letter as object, () => {}));
     const up = Promise.withResolvers<void>();
     const recruit: Recruit = { worker, channel, up: up.promise, member: null };
@@ -133,7 +142,10 @@ class Primary {
       forwardLines(worker.process.stdout, (text) => this.#output.write(text));
     worker.process.stderr?.on('data', (data: Buffer) => void process.stderr.write(data));
     channel.answer(toPrimary.up, () => up.resolve());
-    channel.answer(primaryDoes.askAll, (forwarded) => this.#askAll(forwarded as Forwarded));
+    channel.answer(primaryDoes.askAll, (forwarded) => {
+      const asked = forwarded as Forwarded;
+      return asked.name === counts ? this.#askCounts(asked) : this.#askAll(asked);
+    });
     channel.answer(primaryDoes.tellOthers, (forwarded) => this.#tellOthers(worker, forwarded as Forwarded));
     worker.once('exit', (code, signal) => {
       channel.close();
@@ -159,10 +171,13 @@ class Primary {
     const recruit = this.#spare ?? this.#recruit();
     this.#spare = null;
     const { worker, channel, up } = recruit;
-    const member: Member = { number, worker, channel, serves: false, version: this.#snapshot.version };
+    const { version } = this.#snapshot;
+    const member: Member = { number, worker, channel, started: false, serves: false, version };
     recruit.member = member;
     this.#members.set(number, member);
     await up;
+    if (this.#stopping) throw new Error('the gateway ends');
+    member.started = true;
     const start: Start = { number, size: this.#size, snapshot: this.#snapshot };
     const listening = (await channel.ask(fromPrimary.start, start, startMs)) as Listening;
     if ('mistakes' in listening) throw new ConfigError(listening.mistakes);
@@ -175,6 +190,7 @@ class Primary {
   #ended(member: Member, code: number | null, signal: string | null): void {
     const { number, worker, serves } = member;
     if (this.#members.get(number) === member) this.#members.delete(number);
+    this.#counts.gone(member);
     if (this.#stopping) return;
     if (this.#failStart !== null) {
       this.#failStart(new Error(`worker ${number} ended at its start (${signal ?? `exit code ${code}`})`));
@@ -198,6 +214,7 @@ class Primary {
     const begun = performance.now();
     try {
       await this.#start(number);
+      if (this.#stopping) return;
       const ms = Math.round(performance.now() - begun);
       this.#log.info('a worker serves in place of another', {
         worker: number,
@@ -223,6 +240,24 @@ class Primary {
       this.#serving.map(({ channel }) => channel.ask(name, value, ms)),
     );
     return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+  }
+
+  /** As #askAll, of counts: those of the dead belong to the gateway, and so do those of one that does not answer in time. */
+  async #askCounts({ name, value }: Forwarded): Promise<Counted[]> {
+    const fresh = new Set<Member>();
+    const ask = async (member: Member): Promise<void> => {
+      const counted = (await member.channel.ask(name, value, askMs)) as Counted;
+      if (this.#members.get(member.number) !== member) return;
+      this.#counts.heard(member, counted);
+      fresh.add(member);
+    };
+    await Promise.allSettled(this.#serving.map(ask));
+    return this.#counts.all(fresh);
+  }
+
+  /** Whether a connection that a worker was handed may go to another one. While all drain they may be about to close. */
+  #takenByOthers(than: Worker): boolean {
+    return !this.#stopping && this.#serving.some(({ worker }) => worker !== than && worker.isConnected());
   }
 
   #tellOthers(from: Worker, { name, value }: Forwarded): void {
@@ -304,10 +339,12 @@ class Primary {
     this.#log.info('draining', { signal, in_flight: counts.reduce((sum, count) => sum + count, 0) });
     const ms = this.#config.drainTimeoutMs + endMs;
     const ends = await Promise.all(
-      [...this.#members.values()].map(async ({ worker, channel }) => {
+      [...this.#members.values()].map(async ({ worker, channel, started }) => {
         const gone = new Promise<void>((resolve) => worker.process.once('close', () => resolve()));
         const late = sleep(ms, null, { ref: false });
-        const stopped = channel.ask(fromPrimary.drain, null, ms).catch(() => null);
+        const stopped = started ? channel.ask(fromPrimary.drain, null, ms).catch(() => null) : null;
+        // It has nothing to end, and might not hear of it.
+        if (!started) worker.process.kill('SIGKILL');
         await Promise.race([gone, late]);
         worker.process.kill('SIGKILL');
         return ((await stopped) as Stopped | null)?.destroyed ?? 0;

@@ -5,7 +5,7 @@ import { createLogger, type RootLogger } from '../observability/log.ts';
 import { listen } from '../server/listen.ts';
 import { Channel } from './channel.ts';
 import { crewByChannel } from './crew.ts';
-import { fromPrimary, type Listening, type Start, type Stopped, toPrimary } from './messages.ts';
+import { fromPrimary, type Listening, type Served, type Start, type Stopped, toPrimary } from './messages.ts';
 import { shareOf } from './share.ts';
 import { readerOf, type Snapshot } from './snapshot.ts';
 
@@ -20,16 +20,29 @@ process.on('message', (message: unknown) => channel.receive(message));
 const mistakesOf = (error: unknown): string[] =>
   error instanceof ConfigError ? [...error.lines] : [error instanceof Error ? error.message : String(error)];
 
+/** Set when it is told to serve. */
+let started: Promise<{ gateway: Gateway; at: Served }> | null = null;
+
 channel.answer(fromPrimary.start, async (start): Promise<Listening> => {
   try {
-    return await serve(start as Start);
+    started = serve(start as Start);
+    return (await started).at;
   } catch (error) {
     return { mistakes: mistakesOf(error) };
   }
 });
+// From the beginning: the gateway may be told to end while this one starts.
+channel.answer(fromPrimary.drain, async (): Promise<Stopped> => {
+  const serving = await started?.catch(() => null);
+  const stopped = (await serving?.gateway.drain()) ?? { destroyed: 0 };
+  // After the answer is on its way.
+  setImmediate(() => process.disconnect?.());
+  process.once('disconnect', () => process.exit(0));
+  return stopped;
+});
 channel.tell(toPrimary.up);
 
-async function serve({ number, size, snapshot }: Start): Promise<Listening> {
+async function serve({ number, size, snapshot }: Start): Promise<{ gateway: Gateway; at: Served }> {
   const read = (from: Snapshot): Config =>
     shareOf(loadConfig({ env: process.env, readFile: readerOf(from) }), number, size);
   const config = read(snapshot);
@@ -39,7 +52,7 @@ async function serve({ number, size, snapshot }: Start): Promise<Listening> {
   const gateway = createGateway(config, log, { crew, readFile: readerOf(snapshot) });
   const { address, port } = await listen(gateway.port, config);
   obey(gateway, log, read);
-  return { host: address, port };
+  return { gateway, at: { host: address, port } };
 }
 
 function obey(gateway: Gateway, log: RootLogger, read: (from: Snapshot) => Config): void {
@@ -63,12 +76,5 @@ function obey(gateway: Gateway, log: RootLogger, read: (from: Snapshot) => Confi
     ready = null;
     const { logLevel: level, logModules: modules } = gateway.config;
     log.setLevels({ level, modules });
-  });
-  channel.answer(fromPrimary.drain, async (): Promise<Stopped> => {
-    const stopped = await gateway.drain();
-    // After the answer is on its way.
-    setImmediate(() => process.disconnect?.());
-    process.once('disconnect', () => process.exit(0));
-    return stopped;
   });
 }
