@@ -2,7 +2,7 @@
 // tests/golden; with --check compares them.
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { builtinProviders, type wireForms } from '../src/config/builtin-providers.ts';
+import { builtinProviders, type ProviderForm } from '../src/config/builtin-providers.ts';
 import { createUpstreamClient } from '../src/http/client.ts';
 import { createProviders } from '../src/providers/registry.ts';
 import { load } from '../tests/config/support/load.ts';
@@ -174,13 +174,14 @@ async function abilities(): Promise<string[][]> {
   ];
 }
 
-const formNames: Readonly<Record<(typeof wireForms)[number] | 'fake', string>> = {
+const formNames: Readonly<Record<ProviderForm, string>> = {
   openai: "OpenAI's chat completions",
   anthropic: "Anthropic's messages",
   google: "Gemini's generateContent",
   ollama: "Ollama's /api/chat",
   bedrock: 'Converse, Claude if wanted by InvokeModel',
   fake: 'in the process',
+  cli: 'lines of a program',
 };
 
 const code = (texts: readonly string[]): string => texts.map((text) => `\`${text}\``).join(' ');

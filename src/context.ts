@@ -7,6 +7,7 @@ import { BroadcastWatchers } from './context/broadcast-watchers.ts';
 import { createCache, wholeCache } from './context/cache.ts';
 import { createCalls } from './context/calls.ts';
 import { readCertificate } from './context/certificate.ts';
+import { createCli, watchCli } from './context/cli.ts';
 import { createHealth } from './context/health.ts';
 import { createLimits } from './context/limits.ts';
 import { createMetrics, watch } from './context/metrics.ts';
@@ -32,6 +33,7 @@ import { restRouter } from './rest/router.ts';
 import { adminKeysApi } from './rpc/admin-keys-api.ts';
 import { cacheApi } from './rpc/cache-api.ts';
 import { chatApi } from './rpc/chat-api.ts';
+import { cliSessionsApi, type WorkerPool } from './rpc/cli-sessions-api.ts';
 import { embeddingsApi } from './rpc/embeddings-api.ts';
 import { Serving } from './rpc/health-service.ts';
 import { limitsApi } from './rpc/limits-api.ts';
@@ -136,7 +138,8 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
   const { upstreamConnections: connections } = initial;
   const client = createUpstreamClient({ connections, maxWaiting: connections });
   const toolClient = createToolClient();
-  const settleParts = { client, toolClient, ownTools: own.tools ?? [], log };
+  const cli = createCli(log.module('cli'));
+  const settleParts = { client, toolClient, ownTools: own.tools ?? [], log, cli: cli.provider };
   const { crew = crewOfOne() } = own;
   let current = settle(initial, { ...settleParts, readFile: own.readFile });
   const settled = () => current;
@@ -238,6 +241,10 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
       cache === null ? null : wholeCache(cache, crew, stores.kind === 'redis'),
       initial.cacheMaxSize * (stores.kind === 'redis' ? 1 : crew.size),
     ),
+    cliSessions: cliSessionsApi(
+      () => current.config.backend,
+      async () => (await crew.askAll('cli.pool')).filter((pool) => pool !== null) as WorkerPool[],
+    ),
     usage: usageApi({ store: stores.usage, flush: async () => void (await crew.askAll('usage.flush')) }),
     tools: toolApi({ toolbox, registered, sessions: allSessions, withDefaults, limits }),
   };
@@ -252,6 +259,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     targets,
     models: apis.models,
     serving,
+    cli: { api: apis.cliSessions, view: () => cli.view },
     log: log.module('health'),
   });
 
@@ -297,6 +305,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
 
   if (metrics !== null) {
     const clients = { providers: client, tools: toolClient };
+    watchCli(metrics, () => cli.view);
     watch(metrics, { targets, cache, clients, port, storeWell: stores.well });
   }
 
@@ -304,7 +313,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     memory.close();
     current.discovery.stop();
     apis.responses.retire();
-    await Promise.all([client.destroy(), toolClient.destroy(), toolParts.close()]);
+    await Promise.all([cli.close(), client.destroy(), toolClient.destroy(), toolParts.close()]);
     await Promise.all([
       leases.settled(unlockGraceMs),
       usage?.close(),
@@ -316,6 +325,9 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
   };
   crew.answer('usage.flush', async () => usage?.ledger.flush());
   crew.answer('in_flight', () => port.inFlight);
+  crew.answer('cli.pool', () => (cli.view === null ? null : { worker: crew.number, view: cli.view }));
+  // Last, so that nothing is started by a gateway that could not be made.
+  cli.reconfigure(initial);
   const gateway: Gateway = {
     port,
     metrics,
@@ -331,6 +343,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
           current.discovery.stop();
           current = next;
           auth.reload(config);
+          cli.reconfigure(config);
           toolParts.mcp.reconfigure(config.mcpServers);
           if (certificate !== null) port.reloadTls(certificate);
         },

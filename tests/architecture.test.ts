@@ -12,6 +12,7 @@ const allowed: Record<string, readonly string[]> = {
   auth: ['config', 'errors'],
   overload: ['errors', 'observability'],
   health: ['observability'],
+  'cli-pool': ['http', 'observability'],
   observability: ['errors'],
   config: ['errors', 'observability'],
   catalogue: ['config', 'errors'],
@@ -43,7 +44,7 @@ const allowed: Record<string, readonly string[]> = {
     'errors',
     'observability',
   ],
-  providers: ['codec', 'model', 'errors', 'http', 'config', 'catalogue', 'observability'],
+  providers: ['cli-pool', 'codec', 'model', 'errors', 'http', 'config', 'catalogue', 'observability'],
   pipeline: [
     'auth',
     'resilience',
@@ -65,6 +66,7 @@ const allowed: Record<string, readonly string[]> = {
   ],
   rpc: [
     'auth',
+    'cli-pool',
     'health',
     'overload',
     'pipeline',

@@ -21,6 +21,8 @@ export interface NameRules {
   readonly patterns: readonly (readonly [beginning: string, provider: string])[];
   /** Provider of names that nothing else knows. */
   readonly defaultProvider: string;
+  /** Beginnings of names in lower case whose calls go to this provider, whatever the catalogue says. */
+  readonly diverted?: readonly (readonly [beginning: string, provider: string])[];
   /** Names behind which there are several deployments, and the name of the first of these; they win. */
   readonly groups?: ReadonlyMap<string, string>;
 }
@@ -37,7 +39,8 @@ const maxName = 512;
  *
  * 1. a provider's prefix, upper or lower case. It always wins, the longest first, and is stripped; what is left may be an id or
  *    an alias of one of that provider's models in the catalogue, or else is the provider's own name for the model;
- * 2. an alias, upper or lower case;
+ * 2. where the beginnings of names are diverted, to that provider;
+ *    then an alias, upper or lower case;
  * 3. the id of a model in the catalogue, in its very spelling;
  * 4. the beginning of the name, upper or lower case (`gpt-`, `claude-`, …);
  * 5. the default provider.
@@ -85,6 +88,11 @@ export class Resolver {
       if (provider !== undefined) return this.#prefixed(provider, name, length);
     }
     const entry = this.#catalogue.byAlias(lower) ?? this.#catalogue.byId(name);
+    const diverted = this.#rules.diverted?.find(([beginning]) => lower.startsWith(beginning));
+    // What is known of the model holds there, too, but for its own name.
+    if (diverted !== undefined) {
+      return { provider: diverted[1], upstreamModel: name, entry: entry ?? null, exact: false };
+    }
     if (entry !== undefined) return direct(entry);
     const pattern = this.#rules.patterns.find(([beginning]) => lower.startsWith(beginning));
     return this.#at(pattern?.[1] ?? this.#rules.defaultProvider, name);

@@ -1,6 +1,6 @@
-/** Wire forms that a provider may have; `fake` is in this process. */
+/** Wire forms that a provider may have; `fake` is in this process, `cli` beside it. */
 export const wireForms = ['openai', 'anthropic', 'google', 'ollama', 'bedrock'] as const;
-export type ProviderForm = (typeof wireForms)[number] | 'fake';
+export type ProviderForm = (typeof wireForms)[number] | 'fake' | 'cli';
 
 /** What a provider is when nothing is configured. */
 export interface BuiltinProvider {
@@ -26,6 +26,8 @@ export interface BuiltinProvider {
   readonly free?: boolean;
   /** One that compacts conversations by that API. */
   readonly compaction?: boolean;
+  /** It is not there unless it is wanted: enabled in the file, or named by `LLM_BACKEND`. */
+  readonly optional?: boolean;
   readonly dialect?: Readonly<Record<string, unknown>>;
   readonly unsupported?: readonly string[];
 }
@@ -290,6 +292,74 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     securityLevel: 'high',
     free: true,
   },
+  cli: {
+    form: 'cli',
+    baseUrl: '',
+    apiPath: '',
+    keys: [],
+    prefixes: ['cli/'],
+    securityLevel: 'medium',
+    free: true,
+    discovery: true,
+    optional: true,
+    // The program has arguments for few of them, and only at its start.
+    unsupported: [
+      'tools',
+      'tool_choice',
+      'response_format',
+      'n',
+      'logprobs',
+      'top_logprobs',
+      'stop',
+      'modalities',
+      'audio',
+      'web_search_options',
+      'moderation',
+      'max_tokens',
+      'temperature',
+      'top_p',
+      'top_k',
+      'presence_penalty',
+      'frequency_penalty',
+      'logit_bias',
+      'seed',
+      'reasoning_effort',
+      'parallel_tool_calls',
+      'prediction',
+      'verbosity',
+      'service_tier',
+      'store',
+      'metadata',
+      'prompt_cache_key',
+      'prompt_cache_retention',
+      'prompt_cache_options',
+      'safety_identifier',
+      'user',
+    ],
+  },
+  mock: {
+    form: 'fake',
+    baseUrl: '',
+    apiPath: '',
+    keys: [],
+    prefixes: ['mock/'],
+    securityLevel: 'high',
+    free: true,
+    optional: true,
+    unsupported: [
+      'tools',
+      'tool_choice',
+      'response_format',
+      'n',
+      'logprobs',
+      'top_logprobs',
+      'stop',
+      'modalities',
+      'audio',
+      'web_search_options',
+      'moderation',
+    ],
+  },
 };
 
 /** Beginnings of model names, in lower case, and the provider that each means, whether it is there or not. */
@@ -304,17 +374,11 @@ export const namePatterns: readonly (readonly [beginning: string, provider: stri
   ['grok-', 'xai'],
 ];
 
-/** Prefixes of providers that this version does not have. */
-const laterPrefixes: Readonly<Record<string, string>> = {
-  'cli/': 'cli',
-};
-
 /**
  * Prefixes that mean their provider even when it is not there, or was switched off: a name that has one never goes anywhere
  * else. A configured provider may take one over.
  */
 export const foreignPrefixes: Readonly<Record<string, string>> = {
-  ...laterPrefixes,
   ...Object.fromEntries(
     Object.entries(builtinProviders).flatMap(([name, { prefixes }]) =>
       prefixes.map((prefix) => [prefix, name]),
@@ -324,7 +388,6 @@ export const foreignPrefixes: Readonly<Record<string, string>> = {
 
 /** Providers that the catalogue may name whether they are there or not, with their levels of security. */
 export const knownProviders: Readonly<Record<string, 'low' | 'medium' | 'high'>> = {
-  cli: 'medium',
   ...Object.fromEntries(
     Object.entries(builtinProviders).map(([name, { securityLevel }]) => [name, securityLevel] as const),
   ),

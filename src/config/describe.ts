@@ -1,5 +1,6 @@
 import { awsFields, awsVariables } from './aws.ts';
 import { builtinProviders } from './builtin-providers.ts';
+import { cliDocs, cliFields } from './cli.ts';
 import { keyDocs, keyFields, keyListVariables } from './keys.ts';
 import { mcpServerDocs, mcpServerFields } from './mcp-servers.ts';
 import { dialectFields, providerDocs, providerFields } from './provider-fields.ts';
@@ -113,6 +114,12 @@ export function describeSettings(): SettingDescription[] {
         secret: ['env', 'headers'].includes(field),
       }),
     ),
+    ...Object.entries(cliFields).map(([field, read]) =>
+      row(`cli.${field}`, cliDocs[field as keyof typeof cliDocs], {
+        allowed: allowedBy(read),
+        secret: field === 'env',
+      }),
+    ),
   ];
 }
 
@@ -127,7 +134,7 @@ const secretFields: ReadonlySet<string> = new Set([
 /** The variables of the built-in providers. */
 function builtinRows(): SettingDescription[] {
   return Object.entries(builtinProviders)
-    .filter(([, { form }]) => form !== 'fake')
+    .filter(([, { form }]) => form !== 'fake' && form !== 'cli')
     .flatMap(([name, { form, baseUrl, keys, keyOptional = keys.length === 0 }]) => [
       row(`providers.${name}.base_url`, `Address of ${name}`, {
         env: addressVariables(name),

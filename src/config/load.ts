@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type BudgetConfig, type DefaultPrice, readBudgets, readDefaultPrice } from './budgets.ts';
+import { type CliConfig, cliFields, readCli } from './cli.ts';
 import { type DeploymentGroup, type Fallbacks, readDeployments, readFallbacks } from './deployments.ts';
 import { type Environment, isMap, isSet, readYaml, valueAt, type YamlMap } from './file.ts';
 import { type KeyConfig, keyListVariables, readKeys } from './keys.ts';
@@ -20,6 +21,8 @@ export interface Config extends SettingValues {
   /** Levels of single modules' logs. */
   readonly logModules: Readonly<Record<string, LogLevel>>;
   readonly providers: readonly ProviderConfig[];
+  /** The command-line program that sessions are held with. */
+  readonly cli: CliConfig;
   /** MCP servers whose tools the gateway takes. */
   readonly mcpServers: readonly McpServerConfig[];
   readonly budgets: readonly BudgetConfig[];
@@ -71,6 +74,7 @@ const freeParts = [
   'models',
   'tools',
   'mcp_servers',
+  ...Object.keys(cliFields).map((name) => `cli.${name}`),
   'keys',
   'auth.tokens',
   'log.modules',
@@ -104,9 +108,11 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
   const values = Object.fromEntries(
     allSettings.map(([name, setting]) => [name, readSetting(setting, env, yaml, problems)]),
   ) as unknown as SettingValues;
-  const providers = readProviders(yaml['providers'], env, problems, (names) => {
+  const onVariables = (names: readonly string[]): void => {
     for (const name of names) variables.add(name);
-  });
+  };
+  const providers = readProviders(yaml['providers'], env, problems, onVariables, values.backend);
+  const cli = readCli(yaml['cli'], membersBelow('cli'), env, problems);
   const mcpServers = readMcpServers(yaml['mcp_servers'], cwd, problems);
   const budgets = readBudgets(yaml['budgets'], problems);
   if (budgets.length > 0 && !values.usageEnabled)
@@ -140,6 +146,7 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
     version: values.version === '' ? packageVersion() : values.version,
     logModules,
     providers,
+    cli,
     mcpServers,
     budgets,
     limits,
@@ -157,6 +164,12 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
     warnings: unknownVariables(env, variables),
   });
 }
+
+/** Names of the settings in one part of the file. */
+const membersBelow = (part: string): string[] =>
+  allSettings.flatMap(([, { path: place }]) =>
+    place.startsWith(`${part}.`) ? [place.slice(part.length + 1)] : [],
+  );
 
 /** Our variables have upper-case names; other cases are taken as well, as the gateways before this one did. */
 function withUpperCaseNames(env: Environment): Environment {

@@ -93,8 +93,9 @@ const prefixed = (variable: string): string => `LLM_GATEWAY_${variable}`;
 /** How a provider is called in the names of variables: `my-vllm` is MY_VLLM. */
 const inVariables = (name: string): string => name.toUpperCase().replace(/[^A-Z0-9]/g, '_');
 
+const inProcess: ReadonlySet<ProviderForm | undefined> = new Set<ProviderForm>(['fake', 'cli']);
 /** One that needs neither address nor key. */
-const isInProcess = (name: string): boolean => builtinProviders[name]?.form === 'fake';
+const isInProcess = (name: string): boolean => inProcess.has(builtinProviders[name]?.form);
 
 /** Variables of a provider's address, the first one set wins. */
 export const addressVariables = (name: string): string[] =>
@@ -123,12 +124,14 @@ export const providerVariables = (name: string, keyVariable?: string): string[] 
  * All providers: the built-in ones, changed and extended by the file, then by the environment.
  * @param given what `providers` is in the file
  * @param onVariables told which variables each of them is set by
+ * @param backend the one of the optional ones that is there although the file does not say so
  */
 export function readProviders(
   given: unknown,
   env: Environment,
   problems: Problems,
   onVariables: (names: readonly string[]) => void = () => {},
+  backend = '',
 ): ProviderConfig[] {
   if (given !== undefined && given !== null && !isMap(given)) {
     problems.wrong('providers', given, 'a map from names to settings');
@@ -145,7 +148,8 @@ export function readProviders(
     }
     const fields = readFields(`providers.${name}`, file[name] ?? {}, providerFields, problems) ?? {};
     onVariables(providerVariables(name, fields.api_key_env));
-    if (fields.enabled !== false)
+    const optional = Object.hasOwn(builtinProviders, name) && builtinProviders[name]?.optional === true;
+    if (fields.enabled ?? (!optional || backend === name))
       providers.push(
         readProvider(name, fields, env, problems, isMap(file[name]) && file[name]['base_url'] !== undefined),
       );
@@ -167,7 +171,8 @@ function readProvider(
   if (fields.form !== undefined && fields.form !== base.form) {
     problems.add(`${place}.form: is ${base.form} for the built-in provider ${name}, and cannot be changed`);
   }
-  if (base.form === 'fake') checkFake(place, fields, problems);
+  if (inProcess.has(base.form))
+    checkFake(place, fields, problems, base.form === 'cli' ? ['unsupported', 'max_concurrent'] : []);
   const aws = base.form === 'bedrock' ? readAws(name, fields, env, problems) : null;
   if (aws === null) checkNotAws(place, fields, problems);
   const ownKey = fields.api_key_env ?? soleVariable(fields.api_key ?? '') ?? undefined;
@@ -238,7 +243,7 @@ function readAddress(
     const read = address(env[variable]);
     if (read instanceof Wrong) problems.wrong(variable, env[variable], read.allowed);
     else url = read;
-  } else if (url === '' && base.form !== 'fake' && !given) {
+  } else if (url === '' && !inProcess.has(base.form) && !given) {
     problems.add(`providers.${name}.base_url: is missing; set it, or ${addressVariables(name)[0]}`);
   }
   return base.apiPath === '' || url.endsWith(base.apiPath) ? url : `${url}${base.apiPath}`;
@@ -312,8 +317,8 @@ function readHeaders(
 }
 
 /** It is in this process: most settings would do nothing. */
-function checkFake(place: string, fields: ProviderFields, problems: Problems): void {
-  const allowed = ['enabled', 'prefixes', 'security_level', 'free'];
+function checkFake(place: string, fields: ProviderFields, problems: Problems, more: readonly string[]): void {
+  const allowed = ['enabled', 'prefixes', 'security_level', 'free', ...more];
   for (const field of Object.keys(fields)) {
     if (!allowed.includes(field)) {
       problems.add(

@@ -1,6 +1,7 @@
 import type { Setting } from './setting.ts';
 import { authSettings } from './settings/auth.ts';
 import { cacheSettings } from './settings/cache.ts';
+import { cliSettings } from './settings/cli.ts';
 import { limitSettings } from './settings/limits.ts';
 import { observabilitySettings } from './settings/observability.ts';
 import { overloadSettings } from './settings/overload.ts';
@@ -28,6 +29,7 @@ export const settings = {
   ...limitSettings,
   ...observabilitySettings,
   ...cacheSettings,
+  ...cliSettings,
 } as const;
 
 export type SettingName = keyof typeof settings;

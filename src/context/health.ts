@@ -1,3 +1,4 @@
+import type { PoolView } from '../cli-pool/pool.ts';
 import type { Config } from '../config/load.ts';
 import { type Check, Checks } from '../health/checks.ts';
 import type { Service } from '../integrations/service.ts';
@@ -6,6 +7,7 @@ import type { Logger } from '../observability/log.ts';
 import type { Admission } from '../overload/admission.ts';
 import type { MemoryWatch } from '../overload/memory.ts';
 import type { Targets } from '../resilience/targets.ts';
+import type { CliSessionsApi } from '../rpc/cli-sessions-api.ts';
 import { type HealthApi, healthApi, type Load, loadOf, type ProviderState } from '../rpc/health-api.ts';
 import type { Serving } from '../rpc/health-service.ts';
 import type { ModelsApi } from '../rpc/models-api.ts';
@@ -23,6 +25,7 @@ export interface HealthContext {
   readonly targets: Targets;
   readonly models: ModelsApi;
   readonly serving: Serving;
+  readonly cli: { readonly api: CliSessionsApi; readonly view: () => PoolView | null };
   readonly log: Logger;
 }
 
@@ -43,6 +46,8 @@ export function createHealth(context: HealthContext): HealthApi {
       log,
     }),
     modelsAvailable: () => models.countModels(),
+    backend: context.cli.api.backend,
+    cliPool: async () => (context.cli.view() === null ? null : context.cli.api.health()),
     inferenceModels: () =>
       usesInference(settled().config) ? settled().discovery.modelsOf('inference').length : null,
     providers: () => providerStates(settled(), targets),
@@ -61,7 +66,7 @@ const addresses = {
 const usesInference = ({ providers }: Config): boolean =>
   providers.some(({ name, hasOwnAddress }) => name === 'inference' && hasOwnAddress);
 
-function checksOf({ settled, stores, memory }: HealthContext): Check[] {
+function checksOf({ settled, stores, memory, cli }: HealthContext): Check[] {
   const { config, services } = settled();
   const found: Omit<Check, 'critical'>[] = [
     {
@@ -72,6 +77,17 @@ function checksOf({ settled, stores, memory }: HealthContext): Check[] {
     },
     { name: stores.kind === 'redis' ? 'redis' : 'store', run: () => stores.ping() },
   ];
+  const pool = cli.view();
+  if (pool !== null) {
+    found.push({
+      name: 'cli_pool',
+      run() {
+        if (!pool.sessions.some(({ status }) => status === 'idle' || status === 'busy')) {
+          throw new Error('no session is ready');
+        }
+      },
+    });
+  }
   const add = (name: string, service: Service | null): void => {
     if (service !== null) found.push({ name, run: (signal) => askHealth(service, signal) });
   };

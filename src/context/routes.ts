@@ -5,6 +5,7 @@ import type { Conversations } from '../responses/conversations.ts';
 import { createKey, getKey, type KeyRoutes, listKeys, revokeKey, updateKey } from '../rest/admin-keys.ts';
 import { type CacheRoutes, cacheStatus, clearCache } from '../rest/cache.ts';
 import { chatCompletions } from '../rest/chat.ts';
+import { listCliSessions } from '../rest/cli-sessions.ts';
 import { type ConversationRoutes, createConversation, oneConversation } from '../rest/conversations.ts';
 import { eitherEmbeddings, embeddings, openaiEmbeddings } from '../rest/embeddings.ts';
 import { detailed, health, live, ready, serviceInfo } from '../rest/health.ts';
@@ -34,6 +35,7 @@ import type { AdminKeysApi } from '../rpc/admin-keys-api.ts';
 import type { CacheApi } from '../rpc/cache-api.ts';
 import type { CallLimits } from '../rpc/call-context.ts';
 import type { ChatApi } from '../rpc/chat-api.ts';
+import type { CliSessionsApi } from '../rpc/cli-sessions-api.ts';
 import type { EmbeddingsApi } from '../rpc/embeddings-api.ts';
 import type { HealthApi } from '../rpc/health-api.ts';
 import type { LimitsApi } from '../rpc/limits-api.ts';
@@ -60,6 +62,7 @@ export interface RouteParts {
   readonly usage: UsageApi;
   readonly rateLimits: LimitsApi;
   readonly cache: CacheApi;
+  readonly cliSessions: CliSessionsApi;
   readonly toolbox: Toolbox;
   readonly limits: CallLimits;
   /** What each process of the gateway counts; null: nothing is counted. */
@@ -126,6 +129,8 @@ export function routeTable(parts: RouteParts): RouteTable {
     '/v1/conversations': { POST: createConversation(conversationRoutes) },
     '/v1/conversations/*': oneConversation(conversationRoutes),
     '/v1/sessions': { GET: listSessions(sessionRoutes), POST: createSession(sessionRoutes) },
+    // Those of models are under /v1 alone for reading, elsewhere as everything is.
+    '/sessions': { GET: listCliSessions(parts.cliSessions), POST: createSession(sessionRoutes) },
     '/v1/sessions/*': { GET: getSession(sessionRoutes), DELETE: deleteSession(sessionRoutes) },
     '/v1/tools': { GET: listTools(toolRoutes), POST: registerTool(toolRoutes) },
     // A tool may have this name, too.

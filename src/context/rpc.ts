@@ -12,6 +12,7 @@ import { UsageService } from '../../gen/llmgateway/v1/usage_service_pb.js';
 import type { Config } from '../config/load.ts';
 import type { Conversations } from '../responses/conversations.ts';
 import { adminCacheMethods } from '../rpc/admin-cache.ts';
+import { adminCliSessionMethods } from '../rpc/admin-cli-sessions.ts';
 import { adminHealthMethods } from '../rpc/admin-health.ts';
 import { adminKeyMethods } from '../rpc/admin-keys.ts';
 import type { AdminKeysApi } from '../rpc/admin-keys-api.ts';
@@ -20,6 +21,7 @@ import type { CacheApi } from '../rpc/cache-api.ts';
 import { type OnFailure, principalKey } from '../rpc/call-context.ts';
 import type { ChatApi } from '../rpc/chat-api.ts';
 import { chatService } from '../rpc/chat-service.ts';
+import type { CliSessionsApi } from '../rpc/cli-sessions-api.ts';
 import { conversationMethods } from '../rpc/conversations-service.ts';
 import type { EmbeddingsApi } from '../rpc/embeddings-api.ts';
 import { embeddingsService } from '../rpc/embeddings-service.ts';
@@ -53,6 +55,7 @@ export interface RpcParts {
   readonly usage: UsageApi;
   readonly rateLimits: LimitsApi;
   readonly cache: CacheApi;
+  readonly cliSessions: CliSessionsApi;
   readonly serving: Serving;
   readonly health: HealthApi;
   readonly refused: OnFailure;
@@ -96,6 +99,7 @@ export function rpcHandler(parts: RpcParts): ReturnType<typeof connectNodeAdapte
         ...adminLimitMethods(parts.rateLimits, refused),
         ...adminCacheMethods(parts.cache, refused),
         ...adminHealthMethods(parts.health, refused),
+        ...adminCliSessionMethods(parts.cliSessions, refused),
       });
       router.service(
         Health,

@@ -9,6 +9,7 @@ import { foreignPrefixes, namePatterns } from '../config/builtin-providers.ts';
 import { parseYaml } from '../config/file.ts';
 import type { Config } from '../config/load.ts';
 import { Problems } from '../config/problems.ts';
+import type { ProviderConfig } from '../config/providers.ts';
 import { toGatewayError } from '../errors/gateway-error.ts';
 import type { UpstreamClient } from '../http/client.ts';
 import type { Service } from '../integrations/service.ts';
@@ -56,6 +57,8 @@ export interface SettleParts {
   /** Built-in tools besides the gateway's. */
   readonly ownTools: readonly Tool[];
   readonly log: Logger;
+  /** Makes the provider that holds sessions with a command-line program. */
+  readonly cli: (config: Config, provider: ProviderConfig) => Provider;
   /** Reads the files that the configuration names. Default: from the disk. */
   readonly readFile?: ((file: string) => string) | undefined;
 }
@@ -66,7 +69,7 @@ export interface SettleParts {
  */
 export function settle(
   config: Config,
-  { client, toolClient, ownTools, log, readFile = fromDisk }: SettleParts,
+  { client, toolClient, ownTools, log, cli, readFile = fromDisk }: SettleParts,
   previous?: Discovery,
 ): Settled {
   const catalogue = loadCatalogue(config, readFile);
@@ -79,18 +82,30 @@ export function settle(
     maxResultBytes: () => config.toolMaxResultBytes,
   });
   const keysLog = log.module('keys');
-  const providers = createProviders(config.providers, client, {
+  const keyOptions = {
     restMs: config.keyRestMs,
-    onChange: (provider, key, why) =>
+    onChange: (provider: string, key: string, why: string | null) =>
       why === null
         ? keysLog.info('a key is accepted again', { provider, key_number: key })
         : keysLog.warn('a key is set aside', { provider, key_number: key, reason: why }),
+  };
+  const providers = createProviders(config.providers, client, keyOptions, {
+    cli: (provider) => cli(config, provider),
+    mockDelayMs: config.mockDelayMs,
   });
   const prefixes = new Map(Object.entries(foreignPrefixes));
   for (const { name, prefixes: own } of config.providers)
     for (const prefix of own) prefixes.set(prefix, name);
   const groups = new Map(config.deployments.map(({ name, members }) => [name, members[0]?.model ?? name]));
-  const rules = { prefixes, patterns: namePatterns, defaultProvider: config.defaultProvider, groups };
+  // Before the catalogue: its names of Claude are those of the API.
+  const diverted = config.backend === 'api' ? [] : ([['claude-', config.backend]] as const);
+  const rules = {
+    prefixes,
+    patterns: namePatterns,
+    diverted,
+    defaultProvider: config.defaultProvider,
+    groups,
+  };
   const resolver = new Resolver(catalogue, rules);
   const { connectTimeoutMs, firstByteTimeoutMs, idleTimeoutMs } = config;
   const router = new Router({

@@ -10,6 +10,8 @@ export interface FamilyFacts {
   readonly labels: readonly string[];
   /** Upper bounds of a histogram's buckets, ascending, without infinity. */
   readonly buckets?: readonly number[];
+  /** It is left out of a scrape as long as it has nothing to tell. */
+  readonly optional?: boolean;
 }
 
 /** A number that goes on. Adding to it costs as much as adding to a variable. */
@@ -261,6 +263,7 @@ export async function expose(processes: readonly Counted[], openMetrics: boolean
   for (const metric of all) {
     // Without means of nothing, which the registry would write in a form of its own.
     const values = metric.values.filter(({ value }) => !Number.isNaN(value));
+    if (metric.optional === true && values.length === 0) continue;
     // The registry cuts `_total` off the names of what it is given for OpenMetrics.
     const copy: Readable = {
       name: metric.name,

@@ -185,7 +185,8 @@ export const paramsStage: Stage = (next) => (call) => {
       if (call.kind === 'chat') {
         const drop = call.request.options?.dropParams;
         const nameOf = call.request.parameters?.legacyFunctions === true ? olderName : sameName;
-        call.request = withoutUnsupported(call, call.request, parameters, unsupported, drop, nameOf);
+        const { ignored } = route.provider;
+        call.request = withoutUnsupported(call, call.request, parameters, unsupported, drop, nameOf, ignored);
       } else {
         const drop = call.request.dropParams;
         call.request = withoutUnsupported(call, call.request, embeddingsParameters, unsupported, drop);
@@ -202,6 +203,7 @@ function withoutUnsupported<Request>(
   unsupported: ReadonlySet<string>,
   drop: boolean | undefined,
   nameOf = sameName,
+  ignored?: ReadonlySet<string>,
 ): Request {
   let request = given;
   for (const key of unsupported) {
@@ -212,7 +214,7 @@ function withoutUnsupported<Request>(
       if (parameter.isNeutral?.(request)) request = parameter.without(request);
       continue;
     }
-    if (!(drop ?? !parameter.essential)) {
+    if (!(drop ?? (!parameter.essential || ignored?.has(key) === true))) {
       const provider = call.route?.provider.name ?? '';
       throw new GatewayError(
         ErrorReason.UNSUPPORTED_PARAMETER,

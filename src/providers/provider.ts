@@ -101,6 +101,8 @@ export interface Provider {
    * the model.
    */
   unsupported(upstreamModel: string): ReadonlySet<string>;
+  /** Of those it cannot take, what is left out and told although answers may hang on it: its clients send them by habit. */
+  readonly ignored?: ReadonlySet<string>;
   /** It keeps conversations that a request of its own form names (Anthropic's message threads). */
   readonly keepsThreads?: true;
   createChat?(call: ProviderCall): Promise<CreateChatCompletionResponse>;

@@ -4,6 +4,7 @@ import type { ProviderConfig } from '../config/providers.ts';
 import type { UpstreamClient } from '../http/client.ts';
 import { anthropicProvider } from './anthropic/provider.ts';
 import { bedrockProvider } from './bedrock/provider.ts';
+import { mockProvider } from './fake/mock.ts';
 import { fakeProvider } from './fake/provider.ts';
 import { googleProvider } from './google/provider.ts';
 import { withAffinity } from './key-affinity.ts';
@@ -17,11 +18,12 @@ export function createProviders(
   configs: readonly ProviderConfig[],
   client: UpstreamClient,
   keyOptions: KeyOptions = { restMs: 600_000, onChange: () => {} },
+  local: LocalProviders = {},
 ): ReadonlyMap<string, Provider> {
   return new Map(
     configs.map((config) => {
       const keys = keyPool(config, keyOptions);
-      const provider = makers[config.form](config, client, keys);
+      const provider = makers[config.form](config, client, keys, local);
       return [config.name, keys === undefined ? provider : withAffinity(provider)];
     }),
   );
@@ -30,7 +32,19 @@ export function createProviders(
 /** How keys are handled of which a provider has several. */
 export type KeyOptions = Pick<KeyPoolOptions, 'restMs' | 'onChange' | 'now' | 'random'>;
 
-type Maker = (config: ProviderConfig, client: UpstreamClient, keys: KeyPool | undefined) => Provider;
+type Maker = (
+  config: ProviderConfig,
+  client: UpstreamClient,
+  keys: KeyPool | undefined,
+  local: LocalProviders,
+) => Provider;
+
+/** What providers need that are on this machine. */
+export interface LocalProviders {
+  /** Makes the one of form `cli`. */
+  readonly cli?: (config: ProviderConfig) => Provider;
+  readonly mockDelayMs?: number;
+}
 
 /** Where providers of each form have their keys. */
 const keyHeaders: Readonly<Record<ProviderForm, readonly [header: string, scheme: string]>> = {
@@ -40,6 +54,7 @@ const keyHeaders: Readonly<Record<ProviderForm, readonly [header: string, scheme
   ollama: ['authorization', 'Bearer '],
   bedrock: ['authorization', 'Bearer '],
   fake: ['authorization', 'Bearer '],
+  cli: ['authorization', 'Bearer '],
 };
 
 /** Undefined for a provider that has no choice. */
@@ -58,7 +73,12 @@ const makers: Readonly<Record<ProviderForm, Maker>> = {
   google: googleForm,
   ollama: ollamaForm,
   bedrock: bedrockProvider,
-  fake: () => fakeProvider(),
+  fake: ({ name, unsupported }, _client, _keys, { mockDelayMs }) =>
+    name === 'mock' ? mockProvider(mockDelayMs ?? 0, unsupported) : fakeProvider(),
+  cli(config, _client, _keys, { cli }) {
+    if (cli === undefined) throw new Error('there is nobody to hold sessions');
+    return cli(config);
+  },
 };
 
 function ollamaForm(config: ProviderConfig, client: UpstreamClient, keys: KeyPool | undefined): Provider {

@@ -1,6 +1,7 @@
 import { timestampDate } from '@bufbuild/protobuf/wkt';
 import type { GetHealthResponse } from '../../gen/llmgateway/v1/admin_service_pb.js';
 import type { HealthApi } from '../rpc/health-api.ts';
+import { cliPoolJson } from './cli-sessions.ts';
 import { type RestHandler, sendJson } from './exchange.ts';
 
 /** GET /: what this is. */
@@ -11,13 +12,18 @@ export const serviceInfo =
     sendJson(exchange, 200, JSON.stringify({ service, version }));
   };
 
-/** GET /health: the process answers. Asks nobody else. */
+/**
+ * GET /health: the process answers. Asks nobody else, but for the other processes where there are sessions with a command-line program: with none of those alive, where
+ * all hangs on them, it is 503.
+ */
 export const health =
   (api: HealthApi): RestHandler =>
-  (exchange) => {
-    const { service, version, environment, uptimeSeconds, modelsAvailable } = api.facts();
+  async (exchange) => {
+    const { service, version, environment, uptimeSeconds, modelsAvailable, backend } = api.facts();
+    const pool = await api.cliPool();
+    const dead = pool !== null && backend === 'cli' && pool.idle + pool.busy + pool.starting === 0;
     const body = {
-      status: 'healthy',
+      status: dead ? 'unhealthy' : pool?.degraded ? 'degraded' : 'healthy',
       service,
       version,
       timestamp: new Date().toISOString(),
@@ -25,8 +31,9 @@ export const health =
       environment,
       models_available: modelsAvailable,
       inference_service: 'unchecked',
+      ...(pool === null && backend === 'api' ? {} : { backend, pool: pool && cliPoolJson(pool) }),
     };
-    sendJson(exchange, 200, JSON.stringify(body));
+    sendJson(exchange, dead ? 503 : 200, JSON.stringify(body));
   };
 
 /** GET /health/live: the process answers. */
@@ -102,6 +109,7 @@ function detailedJson(found: GetHealthResponse): Record<string, unknown> {
         { available, status, last_checked: textOf(lastChecked), ...(error === '' ? {} : { error }) },
       ]),
     ),
+    ...(found.cliPool === undefined ? {} : { cli_pool: cliPoolJson(found.cliPool) }),
     circuit_breakers: Object.fromEntries(
       found.breakers.map(({ name, state, failures }) => [name, { state, failures }]),
     ),

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { type GetHealthResponse, GetHealthResponseSchema } from '../../gen/llmgateway/v1/admin_service_pb.js';
+import type { CliPoolHealth } from '../../gen/llmgateway/v1/cli_session_pb.js';
 import { type CheckResult, type Checks, type ReadyStatus, verdict } from '../health/checks.ts';
 import type { Admission } from '../overload/admission.ts';
 import { type MemoryWatch, mebibytes } from '../overload/memory.ts';
@@ -26,6 +27,10 @@ export interface HealthParts {
   /** Of each process of the gateway. */
   readonly loads: () => Promise<readonly Load[]>;
   readonly modelsAvailable: () => number;
+  /** Where names of Claude go. */
+  readonly backend: () => string;
+  /** The sessions with a command-line program; null when there are none. */
+  readonly cliPool: () => Promise<CliPoolHealth | null>;
   /** Models that the inference service reports; null when it is not configured. */
   readonly inferenceModels: () => number | null;
   readonly providers: () => readonly ProviderState[];
@@ -52,7 +57,10 @@ export interface HealthApi {
     environment: string;
     uptimeSeconds: number;
     modelsAvailable: number;
+    backend: string;
   };
+  /** The sessions with a command-line program; null when there are none. */
+  cliPool(): Promise<CliPoolHealth | null>;
   readiness(): Promise<Readiness>;
   detailed(): Promise<GetHealthResponse>;
 }
@@ -71,7 +79,9 @@ export function healthApi(parts: HealthParts): HealthApi {
       environment,
       uptimeSeconds: uptime(),
       modelsAvailable: parts.modelsAvailable(),
+      backend: parts.backend(),
     }),
+    cliPool: parts.cliPool,
     async readiness() {
       // One that drains is not ready, whatever the others say.
       const results = serving.serving ? await checks.results() : [];
@@ -84,6 +94,7 @@ export function healthApi(parts: HealthParts): HealthApi {
     async detailed() {
       const results = await checks.results();
       const modelsAvailable = parts.modelsAvailable();
+      const cliPool = await parts.cliPool();
       const isWell = results.every(({ healthy }) => healthy) && memory.pressure !== 'critical';
       return create(GetHealthResponseSchema, {
         status: isWell && modelsAvailable > 0 ? 'healthy' : 'degraded',
@@ -109,6 +120,7 @@ export function healthApi(parts: HealthParts): HealthApi {
           ...(checkedAt === null ? {} : { lastChecked: timestampFromMs(checkedAt) }),
         })),
         breakers: parts.breakers().slice(0, maxBreakers),
+        ...(cliPool === null ? {} : { cliPool }),
       });
     },
   };

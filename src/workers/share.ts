@@ -15,6 +15,9 @@ const divided = [
   'queueSize',
   'queueWarningThreshold',
   'maxBodyBytesInFlight',
+  'cliPoolSize',
+  'cliMaxOverflow',
+  'cliMaxWaiting',
 ] as const satisfies readonly (keyof Config)[];
 
 /** Those that count only without a Redis: with it there is one of the kind for all. */

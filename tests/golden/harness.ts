@@ -152,7 +152,7 @@ export async function startHarness(): Promise<Harness> {
 /** All built-in providers at one address, and Claude on Bedrock in its own form. */
 export function configuration(origin: string): string {
   const lines = Object.entries(builtinProviders).flatMap(([name, { form, baseUrl }]) => {
-    if (form === 'fake') return [];
+    if (baseUrl === '') return [];
     const path = baseUrl.includes('{') ? '' : new URL(baseUrl).pathname.replace(/\/$/, '');
     const region = form === 'bedrock' ? ', region: eu-west-1' : '';
     return [`  ${name}: { base_url: "${origin}${path}", api_key: k${region} }`];

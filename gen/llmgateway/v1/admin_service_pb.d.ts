@@ -5,6 +5,7 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { CliPoolHealth, ListCliSessionsRequestSchema, ListCliSessionsResponseSchema } from "./cli_session_pb.js";
 import type { GetRateLimitStatusRequestSchema, GetRateLimitStatusResponseSchema, ResetRateLimitsRequestSchema, ResetRateLimitsResponseSchema } from "./rate_limit_pb.js";
 
 /**
@@ -841,6 +842,13 @@ export declare type GetHealthResponse = Message<"llmgateway.v1.GetHealthResponse
    * @generated from field: repeated llmgateway.v1.BreakerHealth breakers = 14;
    */
   breakers: BreakerHealth[];
+
+  /**
+   * The sessions with a command-line program; not set when there are none.
+   *
+   * @generated from field: llmgateway.v1.CliPoolHealth cli_pool = 15;
+   */
+  cliPool?: CliPoolHealth | undefined;
 };
 
 /**
@@ -1217,6 +1225,16 @@ export declare const AdminService: GenService<{
     methodKind: "unary";
     input: typeof GetHealthRequestSchema;
     output: typeof GetHealthResponseSchema;
+  },
+  /**
+   * The sessions with a command-line program, if there is one. REST: GET /sessions.
+   *
+   * @generated from rpc llmgateway.v1.AdminService.ListCliSessions
+   */
+  listCliSessions: {
+    methodKind: "unary";
+    input: typeof ListCliSessionsRequestSchema;
+    output: typeof ListCliSessionsResponseSchema;
   },
 }>;
 

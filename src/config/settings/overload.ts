@@ -68,6 +68,7 @@ export const overloadSettings = {
       'memory',
       'redis',
       'store',
+      'cli_pool',
       'semantic_search',
       'ai_agents',
       'code_orchestrator',

@@ -108,7 +108,10 @@ function stretch(text: string, count: number | null): string {
 }
 
 /** Words of a request and of an answer: the fake's tokens. */
-export function countWords(request: CreateChatCompletionRequest, answer: Answer): [number, number] {
+export function countWords(
+  request: CreateChatCompletionRequest,
+  answer: Pick<Answer, 'parts'>,
+): [number, number] {
   const words = (text: string) => text.split(/\s+/).filter((word) => word !== '').length;
   let prompt = 0;
   for (const message of request.messages) prompt += words(textOf(message));

@@ -1,0 +1,383 @@
+import type { PoolRules } from './rules.ts';
+import type {
+  PoolCommand,
+  PoolEvent,
+  RefusalReason,
+  RestartReason,
+  SessionState,
+  SessionStatus,
+} from './states.ts';
+
+interface Session {
+  id: string;
+  kind: 'pool' | 'overflow';
+  model: string;
+  status: SessionStatus;
+  pinging: boolean;
+  pings: number;
+  served: number;
+  createdAt: number;
+  /** Since when it is what it is: its last start, use or ping. */
+  since: number;
+  lastUsedAt: number | null;
+  lastPingAt: number | null;
+  ticket: string | null;
+  lastError: string | null;
+}
+
+interface Waiting {
+  readonly ticket: string;
+  readonly model: string;
+  readonly since: number;
+  readonly deadline: number;
+}
+
+/**
+ * All decisions of a pool of sessions: what happened goes in with the time, what is to be done comes out. It has neither processes nor timers nor a
+ * clock; whoever drives it says `tick` when `wakeAt` has come.
+ */
+export class PoolMachine {
+  readonly restarts = new Map<RestartReason, number>();
+  overflows = 0;
+  /** What the last failure of a session was; '' for none. */
+  lastError = '';
+  #rules: PoolRules;
+  readonly #sessions = new Map<string, Session>();
+  #waiting: Waiting[] = [];
+  #failures = 0;
+  #spawnFrom = 0;
+  #next = 1;
+  #state: 'new' | 'open' | 'closed' = 'new';
+
+  constructor(rules: PoolRules) {
+    this.#rules = rules;
+  }
+
+  get rules(): PoolRules {
+    return this.#rules;
+  }
+
+  get sessions(): readonly SessionState[] {
+    return [...this.#sessions.values()].map(({ pings, since: _, ...session }) => ({
+      ...session,
+      turns: session.served + pings,
+    }));
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Too many failures in a row. */
+  get degraded(): boolean {
+    return this.#failures >= this.#rules.degradedAfter;
+  }
+
+  /** When something is due that no event tells; null when nothing is. */
+  get wakeAt(): number | null {
+    if (this.#state !== 'open') return null;
+    const times: number[] = [];
+    if (this.#missing() > 0) times.push(this.#spawnFrom);
+    for (const session of this.#sessions.values()) {
+      const due = this.#dueAt(session);
+      if (due !== null) times.push(due);
+    }
+    for (const { deadline } of this.#waiting) times.push(deadline);
+    if (this.#mayOverflow()) for (const { at } of this.#wanted()) times.push(at);
+    return times.length === 0 ? null : Math.min(...times);
+  }
+
+  handle(event: PoolEvent, now: number): PoolCommand[] {
+    const out: PoolCommand[] = [];
+    switch (event.type) {
+      case 'open':
+        if (this.#state === 'new') this.#state = 'open';
+        break;
+      case 'request':
+        this.#request(event, now, out);
+        break;
+      case 'withdrawn':
+        this.#waiting = this.#waiting.filter(({ ticket }) => ticket !== event.ticket);
+        break;
+      case 'ready':
+        this.#ready(event.id, now, out);
+        break;
+      case 'pong':
+        this.#pong(event.id, now, out);
+        break;
+      case 'released':
+        this.#released(event, now, out);
+        break;
+      case 'broken': {
+        const session = this.#sessions.get(event.id);
+        if (session !== undefined) this.#fail(session, event.why, event.error, now, out);
+        break;
+      }
+      case 'gone':
+        this.#gone(event.id, event.error, now, out);
+        break;
+      case 'close':
+        this.#close(out);
+        break;
+      case 'tick':
+        break;
+    }
+    if (this.#state === 'open') this.#settle(now, out);
+    return out;
+  }
+
+  #request(
+    { ticket, model, deadline }: PoolEvent & { type: 'request' },
+    now: number,
+    out: PoolCommand[],
+  ): void {
+    if (this.#state !== 'open') out.push({ do: 'refuse', ticket, why: 'closed' });
+    else if (this.#waiting.length >= this.#rules.maxWaiting && this.#idleFor(model) === undefined) {
+      out.push({ do: 'refuse', ticket, why: 'queue_full' });
+    } else this.#waiting.push({ ticket, model, since: now, deadline });
+  }
+
+  #ready(id: string, now: number, out: PoolCommand[]): void {
+    const session = this.#sessions.get(id);
+    if (session?.status !== 'starting') return;
+    this.#failures = 0;
+    session.status = 'idle';
+    session.since = now;
+    this.#serve(now, out);
+    // What was started for a request that somebody else has served is not kept.
+    if (session.kind === 'overflow' && session.status === 'idle') this.#stop(session, out);
+  }
+
+  #pong(id: string, now: number, out: PoolCommand[]): void {
+    const session = this.#sessions.get(id);
+    if (session === undefined || !session.pinging) return;
+    session.pinging = false;
+    session.pings++;
+    session.lastPingAt = now;
+    session.since = now;
+    if (session.pings >= this.#rules.maxPings) this.#replace(session, 'pings', out);
+  }
+
+  #released({ id, outcome, error }: PoolEvent & { type: 'released' }, now: number, out: PoolCommand[]): void {
+    const session = this.#sessions.get(id);
+    if (session?.status !== 'busy') return;
+    session.ticket = null;
+    session.served++;
+    session.lastUsedAt = now;
+    session.since = now;
+    if (error !== null) session.lastError = error;
+    if (outcome === 'failed') this.#fail(session, 'failed', error ?? '', now, out);
+    else if (outcome !== 'done') this.#replace(session, outcome, out);
+    else if (session.kind === 'overflow') this.#stop(session, out);
+    else if (session.served >= this.#rules.maxTurns) this.#replace(session, 'turns', out);
+    else session.status = 'idle';
+  }
+
+  #gone(id: string, error: string, now: number, out: PoolCommand[]): void {
+    const session = this.#sessions.get(id);
+    if (session === undefined) return;
+    if (session.status === 'recycling') this.#sessions.delete(id);
+    else if (session.status !== 'dead') {
+      this.#fail(session, session.status === 'starting' ? 'spawn_failed' : 'exited', error, now, out);
+      // There is nothing left to be stopped.
+      if (session.kind === 'overflow') this.#sessions.delete(id);
+      else session.status = 'dead';
+    }
+  }
+
+  #fail(session: Session, why: RestartReason, error: string, now: number, out: PoolCommand[]): void {
+    if (session.status === 'recycling' || session.status === 'dead') return;
+    const { backoffMs, maxBackoffMs } = this.#rules;
+    this.#spawnFrom = now + Math.min(backoffMs * 2 ** Math.min(this.#failures, 30), maxBackoffMs);
+    this.#failures++;
+    session.lastError = error;
+    this.lastError = error;
+    session.ticket = null;
+    this.#replace(session, why, out);
+  }
+
+  #replace(session: Session, why: RestartReason, out: PoolCommand[]): void {
+    if (session.kind === 'pool') this.restarts.set(why, (this.restarts.get(why) ?? 0) + 1);
+    this.#stop(session, out);
+  }
+
+  #stop(session: Session, out: PoolCommand[]): void {
+    session.status = 'recycling';
+    session.pinging = false;
+    out.push({ do: 'stop', id: session.id });
+  }
+
+  #close(out: PoolCommand[]): void {
+    this.#state = 'closed';
+    this.#refuseAll('closed', out);
+    for (const session of this.#sessions.values()) {
+      if (session.status === 'dead') this.#sessions.delete(session.id);
+      else if (session.status !== 'recycling') this.#stop(session, out);
+    }
+  }
+
+  #refuseAll(why: RefusalReason, out: PoolCommand[]): void {
+    for (const { ticket } of this.#waiting) out.push({ do: 'refuse', ticket, why });
+    this.#waiting = [];
+  }
+
+  /** Does everything that is due. */
+  #settle(now: number, out: PoolCommand[]): void {
+    for (const session of this.#sessions.values()) {
+      const due = this.#dueAt(session);
+      if (due !== null && due <= now) this.#due(session, now, out);
+    }
+    const late = this.#waiting.filter(({ deadline }) => deadline <= now);
+    for (const { ticket } of late) out.push({ do: 'refuse', ticket, why: 'timeout' });
+    if (late.length > 0) this.#waiting = this.#waiting.filter(({ deadline }) => deadline > now);
+    this.#serve(now, out);
+    // They would wait for nothing.
+    if (this.broken) this.#refuseAll('broken', out);
+    if (now >= this.#spawnFrom)
+      for (let n = this.#missing(); n > 0; n--) this.#spawn('pool', this.#rules.model, now, out);
+    this.#overflow(now, out);
+  }
+
+  #dueAt({ status, pinging, since }: Session): number | null {
+    const { spawnTimeoutMs, pingTimeoutMs, maxIdleMs } = this.#rules;
+    if (status === 'starting') return since + spawnTimeoutMs;
+    if (status !== 'idle') return null;
+    if (pinging) return since + pingTimeoutMs;
+    const pingMs = this.#pingMs();
+    return since + (pingMs === null ? maxIdleMs : pingMs);
+  }
+
+  /** How long a session is idle until it is pinged; null when it is replaced instead. */
+  #pingMs(): number | null {
+    const { pings, keepAliveMs, maxIdleMs } = this.#rules;
+    return pings && keepAliveMs > 0 && keepAliveMs <= maxIdleMs ? keepAliveMs : null;
+  }
+
+  #due(session: Session, now: number, out: PoolCommand[]): void {
+    if (session.status === 'starting')
+      this.#fail(session, 'spawn_failed', 'it was not ready in time', now, out);
+    else if (session.pinging) this.#fail(session, 'ping_failed', 'it gave no sign of life', now, out);
+    else if (this.#pingMs() === null) this.#replace(session, 'idle', out);
+    else {
+      session.pinging = true;
+      session.since = now;
+      out.push({ do: 'ping', id: session.id });
+    }
+  }
+
+  /** Gives sessions to whoever waits, in order. */
+  #serve(now: number, out: PoolCommand[]): void {
+    const left: Waiting[] = [];
+    for (const waiting of this.#waiting) {
+      const session = this.#idleFor(waiting.model);
+      if (session === undefined) left.push(waiting);
+      else {
+        session.status = 'busy';
+        session.ticket = waiting.ticket;
+        session.since = now;
+        out.push({ do: 'serve', ticket: waiting.ticket, id: session.id, cold: session.kind === 'overflow' });
+      }
+    }
+    if (left.length < this.#waiting.length) this.#waiting = left;
+  }
+
+  /** The one that is idle for the longest time. */
+  #idleFor(model: string): Session | undefined {
+    let found: Session | undefined;
+    for (const session of this.#sessions.values()) {
+      if (session.status !== 'idle' || session.pinging || !this.#fits(session, model)) continue;
+      if (found === undefined || session.since < found.since) found = session;
+    }
+    return found;
+  }
+
+  #fits(session: { readonly model: string }, model: string): boolean {
+    return this.#rules.switchesModel || session.model === model;
+  }
+
+  /** Warm sessions that are to be started. */
+  #missing(): number {
+    let live = 0;
+    let stopping = 0;
+    for (const { kind, status } of this.#sessions.values()) {
+      if (status === 'recycling') stopping++;
+      else if (kind === 'pool' && status !== 'dead') live++;
+    }
+    // Processes that are slow to end must not pile up behind those that replace them.
+    const room = 2 * this.#rules.size + this.#rules.maxOverflow - live - stopping;
+    return Math.max(0, Math.min(this.#rules.size - live, room));
+  }
+
+  #mayOverflow(): boolean {
+    return this.#overflowCount() < this.#rules.maxOverflow;
+  }
+
+  #overflowCount(): number {
+    let count = 0;
+    for (const { kind } of this.#sessions.values()) if (kind === 'overflow') count++;
+    return count;
+  }
+
+  /** Those who wait and have no cold session coming, with the time from which on one may be started for them. */
+  #wanted(): { readonly model: string; readonly at: number }[] {
+    const coming = [...this.#sessions.values()].filter(
+      ({ kind, status }) => kind === 'overflow' && status === 'starting',
+    );
+    const wanted: { model: string; at: number }[] = [];
+    for (const { model, since } of this.#waiting) {
+      const own = coming.findIndex((session) => this.#fits(session, model));
+      if (own >= 0) {
+        coming.splice(own, 1);
+        continue;
+      }
+      // No warm session will ever be of another model.
+      const at = this.#fits(this.#rules, model) ? since + this.#rules.overflowWaitMs : since;
+      wanted.push({ model, at: Math.max(at, this.#spawnFrom) });
+    }
+    return wanted;
+  }
+
+  #overflow(now: number, out: PoolCommand[]): void {
+    for (const { model, at } of this.#wanted()) {
+      if (at > now) continue;
+      if (!this.#mayOverflow()) return;
+      this.overflows++;
+      this.#spawn('overflow', model, now, out);
+    }
+  }
+
+  /** Whether nothing works, and has not for several tries. */
+  get broken(): boolean {
+    if (!this.degraded) return false;
+    for (const { status } of this.#sessions.values())
+      if (status === 'idle' || status === 'busy') return false;
+    return true;
+  }
+
+  #spawn(kind: 'pool' | 'overflow', model: string, now: number, out: PoolCommand[]): void {
+    if (kind === 'pool') {
+      for (const { id, status } of this.#sessions.values()) {
+        if (status !== 'dead') continue;
+        this.#sessions.delete(id);
+        break;
+      }
+    }
+    const id = `cli_${this.#next++}`;
+    this.#sessions.set(id, {
+      id,
+      kind,
+      model,
+      status: 'starting',
+      pinging: false,
+      pings: 0,
+      served: 0,
+      createdAt: now,
+      since: now,
+      lastUsedAt: null,
+      lastPingAt: null,
+      ticket: null,
+      lastError: null,
+    });
+    out.push({ do: 'spawn', id, kind, model });
+  }
+}

@@ -1,0 +1,290 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { Logger } from '../observability/log.ts';
+import { type CliAnswer, CliError, Turn } from './answer.ts';
+import type { CliDialect } from './dialect.ts';
+import { PoolMachine } from './machine.ts';
+import type { CommandLine } from './process.ts';
+import type { PoolRules } from './rules.ts';
+import { CliSession } from './session.ts';
+import type { PoolCommand, PoolEvent, RefusalReason, RestartReason, SessionState } from './states.ts';
+import { Watchdog } from './watchdog.ts';
+
+export interface PoolOptions {
+  readonly rules: PoolRules;
+  readonly dialect: CliDialect;
+  readonly command: Omit<CommandLine, 'cwd'>;
+  /** Longest request, its wait included, in milliseconds. */
+  readonly requestTimeoutMs: number;
+  readonly log: Logger;
+}
+
+/** What is asked of a session. */
+export interface CliRequest {
+  readonly requestId: string;
+  /** The program's name of the model. */
+  readonly model: string;
+  /** What is written. */
+  readonly text: string;
+  readonly signal: AbortSignal;
+}
+
+/** One session as it is told of. */
+export interface SessionView extends SessionState {
+  readonly pid: number | null;
+  readonly ownId: string | null;
+  readonly requestId: string | null;
+}
+
+export interface PoolView {
+  readonly size: number;
+  readonly waiting: number;
+  readonly degraded: boolean;
+  readonly sessions: readonly SessionView[];
+  readonly overflows: number;
+  readonly restarts: Readonly<Partial<Record<RestartReason, number>>>;
+}
+
+interface Ticket {
+  readonly resolve: (session: { readonly id: string; readonly cold: boolean }) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** How often the memory of sessions is looked at, in milliseconds. */
+const memoryCheckMs = 2_000;
+
+const refusals: Readonly<Record<RefusalReason, readonly [CliError['fault'], string]>> = {
+  queue_full: ['exhausted', 'all sessions are busy, and too many requests are waiting for one'],
+  timeout: ['exhausted', 'no session became free in time'],
+  closed: ['closed', 'the pool is closed'],
+  broken: ['broken', 'no session can be started'],
+};
+
+/** Warm processes, and the requests that they serve. The machine decides; this is its hands and its clock. */
+export class CliPool {
+  readonly #options: PoolOptions;
+  readonly #machine: PoolMachine;
+  readonly #sessions = new Map<string, CliSession>();
+  readonly #tickets = new Map<string, Ticket>();
+  /** Requests by the sessions that work at them. */
+  readonly #served = new Map<string, string>();
+  readonly #folder: string;
+  readonly #watchdog: Watchdog;
+  readonly #memoryCheck: NodeJS.Timeout | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #nextTicket = 1;
+  #closed: { promise: Promise<void>; resolve: () => void } | null = null;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+    this.#machine = new PoolMachine(options.rules);
+    this.#folder = mkdtempSync(path.join(tmpdir(), 'llm-gateway-cli-'));
+    this.#watchdog = new Watchdog(this.#folder);
+    if (options.command.limits.memoryBytes > 0) {
+      this.#memoryCheck = setInterval(() => this.#checkMemory(), memoryCheckMs).unref();
+    }
+  }
+
+  /** Starts the sessions. */
+  open(): void {
+    this.#tell({ type: 'open' });
+  }
+
+  /**
+   * Asks a session; resolves at its first output. A request whose session is lost before that is asked once more.
+   * @throws CliError, or the signal's reason
+   */
+  async ask(request: CliRequest): Promise<CliAnswer> {
+    const began = Date.now();
+    const deadline = began + this.#options.requestTimeoutMs;
+    for (let lost = 0; ; lost++) {
+      const { id, cold } = await this.#acquire(request, deadline);
+      try {
+        const turn = this.#begin(request, id, cold, began, deadline);
+        await turn.begun;
+        return turn;
+      } catch (error) {
+        if (!(error instanceof CliError) || error.fault !== 'gone' || lost > 0) throw error;
+      }
+    }
+  }
+
+  get view(): PoolView {
+    const { rules, waiting, degraded, sessions, overflows, restarts } = this.#machine;
+    return {
+      size: rules.size,
+      waiting,
+      degraded,
+      overflows,
+      restarts: Object.fromEntries(restarts),
+      sessions: sessions.map((state) => {
+        const session = this.#sessions.get(state.id);
+        return {
+          ...state,
+          pid: session?.process.pid ?? null,
+          ownId: session?.ownId ?? null,
+          requestId: state.status === 'busy' ? (this.#served.get(state.id) ?? null) : null,
+        };
+      }),
+    };
+  }
+
+  /** Takes no further requests, and ends when those under way have. */
+  async retire(graceMs: number): Promise<void> {
+    const until = Date.now() + graceMs;
+    while (Date.now() < until && this.#machine.sessions.some(({ status }) => status === 'busy')) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    await this.close();
+  }
+
+  /** Ends all sessions. Resolves when all processes are gone. */
+  close(): Promise<void> {
+    if (this.#closed === null) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#closed = { promise, resolve };
+      clearInterval(this.#memoryCheck);
+      this.#tell({ type: 'close' });
+      this.#finish();
+    }
+    return this.#closed.promise;
+  }
+
+  #finish(): void {
+    if (this.#closed === null || this.#sessions.size > 0) return;
+    this.#watchdog.close();
+    rmSync(this.#folder, { recursive: true, force: true });
+    this.#closed.resolve();
+  }
+
+  #acquire(
+    { model, signal }: CliRequest,
+    deadline: number,
+  ): Promise<{ readonly id: string; readonly cold: boolean }> {
+    if (signal.aborted) return Promise.reject(signal.reason);
+    const ticket = `t${this.#nextTicket++}`;
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        this.#tickets.delete(ticket);
+        this.#tell({ type: 'withdrawn', ticket });
+        reject(signal.reason);
+      };
+      const settled =
+        <T>(then: (value: T) => void) =>
+        (value: T): void => {
+          signal.removeEventListener('abort', onAbort);
+          then(value);
+        };
+      signal.addEventListener('abort', onAbort, { once: true });
+      this.#tickets.set(ticket, { resolve: settled(resolve), reject: settled(reject) });
+      this.#tell({ type: 'request', ticket, model, deadline });
+    });
+  }
+
+  #begin(request: CliRequest, id: string, cold: boolean, began: number, deadline: number): Turn {
+    const session = this.#sessions.get(id);
+    if (session === undefined) throw new CliError('gone', 'it ended');
+    const { requestId, text, signal } = request;
+    this.#served.set(id, requestId);
+    const leftMs = Math.max(1, deadline - Date.now());
+    return new Turn(session, text, { cold, leftMs, signal }, (outcome, error) => {
+      this.#options.log.info('cli turn', {
+        request_id: requestId,
+        session_id: id,
+        ...(session.ownId === null ? {} : { cli_session_id: session.ownId }),
+        backend: 'cli',
+        model: request.model,
+        status: outcome === 'done' ? 'success' : outcome,
+        cold_start: cold,
+        latency_ms: Date.now() - began,
+      });
+      this.#served.delete(id);
+      this.#tell({ type: 'released', id, outcome, error });
+    });
+  }
+
+  #tell(event: PoolEvent): void {
+    for (const command of this.#machine.handle(event, Date.now())) this.#do(command);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#timer);
+    const at = this.#machine.wakeAt;
+    if (at === null) return;
+    // A timer may ring a moment early by the clock that tells the time.
+    const inMs = Math.min(Math.max(1, at - Date.now()), 2 ** 31 - 1);
+    this.#timer = setTimeout(() => this.#tell({ type: 'tick' }), inMs);
+    // Those who wait keep the process alive by their connections.
+    this.#timer.unref();
+  }
+
+  #do(command: PoolCommand): void {
+    switch (command.do) {
+      case 'spawn':
+        this.#spawn(command.id, command.model);
+        return;
+      case 'ping':
+        this.#sessions.get(command.id)?.probe(this.#machine.rules.model);
+        return;
+      case 'stop':
+        this.#sessions.get(command.id)?.stop();
+        return;
+      case 'serve':
+        this.#take(command.ticket)?.resolve({ id: command.id, cold: command.cold });
+        return;
+      case 'refuse': {
+        const [fault, what] = refusals[command.why];
+        const { lastError } = this.#machine;
+        const message = fault === 'broken' && lastError !== '' ? `${what}: ${lastError}` : what;
+        this.#take(command.ticket)?.reject(new CliError(fault, message));
+      }
+    }
+  }
+
+  #take(name: string): Ticket | undefined {
+    const ticket = this.#tickets.get(name);
+    this.#tickets.delete(name);
+    return ticket;
+  }
+
+  #spawn(id: string, model: string): void {
+    const { command, dialect, log } = this.#options;
+    const cwd = path.join(this.#folder, id);
+    mkdirSync(cwd, { mode: 0o700 });
+    const tell = (event: PoolEvent): void => {
+      if (event.type === 'broken') log.warn('a session is of no use', { session_id: id, error: event.error });
+      this.#tell(event);
+    };
+    const args = [...command.args, ...dialect.modelArguments(model)];
+    const session = new CliSession({ ...command, args, cwd }, dialect, model, {
+      ready: () => tell({ type: 'ready', id }),
+      pong: () => tell({ type: 'pong', id }),
+      broken: (why, error) => tell({ type: 'broken', id, why, error }),
+      gone: (error) => {
+        const wanted = this.#machine.sessions.some(
+          (state) => state.id === id && state.status !== 'recycling',
+        );
+        if (wanted) log.warn('a session has ended', { session_id: id, error });
+        if (session.process.pid !== null) this.#watchdog.over(session.process.pid);
+        this.#sessions.delete(id);
+        rmSync(cwd, { recursive: true, force: true });
+        tell({ type: 'gone', id, error });
+        this.#finish();
+      },
+    });
+    this.#sessions.set(id, session);
+    if (session.process.pid !== null) this.#watchdog.began(session.process.pid);
+    log.debug('a session is started', { session_id: id, model, pid: session.process.pid });
+  }
+
+  #checkMemory(): void {
+    const { memoryBytes } = this.#options.command.limits;
+    for (const [id, session] of this.#sessions) {
+      if (session.process.memoryBytes <= memoryBytes) continue;
+      session.process.kill();
+      this.#options.log.warn('a session has used too much memory', { session_id: id });
+    }
+  }
+}

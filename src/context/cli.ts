@@ -1,0 +1,145 @@
+import type { CliAnswer } from '../cli-pool/answer.ts';
+import { CliError } from '../cli-pool/answer.ts';
+import { CliPool, type CliRequest, type PoolOptions, type PoolView } from '../cli-pool/pool.ts';
+import { usualRules } from '../cli-pool/rules.ts';
+import type { Config } from '../config/load.ts';
+import type { ProviderConfig } from '../config/providers.ts';
+import type { Logger } from '../observability/log.ts';
+import type { Metrics } from '../observability/metrics.ts';
+import { programs } from '../providers/cli/programs.ts';
+import { cliProvider } from '../providers/cli/provider.ts';
+import type { Provider } from '../providers/provider.ts';
+
+/** Sessions with a command-line program, which outlive configurations as long as these say nothing else of them. */
+export interface Cli {
+  /** The provider that asks them. */
+  provider(config: Config, provider: ProviderConfig): Provider;
+  /** Starts, replaces or ends them, as a configuration has it. */
+  reconfigure(config: Config): void;
+  /** Null when there are none. */
+  readonly view: PoolView | null;
+  close(): Promise<void>;
+}
+
+/** Bounds of processes that nobody should reach, and that keep one that runs wild from harm. */
+const openFiles = 4_096;
+const fileBytes = 256 * 2 ** 20;
+
+/** How long those under way may take when a new configuration replaces the sessions, in milliseconds. */
+const graceMs = 60_000;
+
+export function createCli(log: Logger): Cli {
+  let current: { readonly pool: CliPool; readonly terms: string } | null = null;
+  const retired = new Set<Promise<void>>();
+  let closed = false;
+
+  const retire = (): void => {
+    const before = current;
+    current = null;
+    if (before === null) return;
+    const gone = before.pool.retire(graceMs).finally(() => retired.delete(gone));
+    retired.add(gone);
+  };
+  const ask = (request: CliRequest): Promise<CliAnswer> =>
+    current === null
+      ? Promise.reject(new CliError('closed', 'the pool is closed'))
+      : current.pool.ask(request);
+
+  return {
+    provider: (config, { name, unsupported }) =>
+      cliProvider({
+        name,
+        program: programs[config.cliPreset],
+        models: config.cli.models,
+        unsupported,
+        ask,
+      }),
+    reconfigure(config) {
+      if (closed) return;
+      if (!config.providers.some(({ form }) => form === 'cli')) return retire();
+      const { dialect, ...options } = poolOptions(config);
+      const terms = JSON.stringify([options, { ...config.cli.env }, dialect.name]);
+      if (current?.terms === terms) return;
+      retire();
+      const pool = new CliPool({ ...options, dialect, log });
+      current = { pool, terms };
+      pool.open();
+    },
+    get view() {
+      return current?.pool.view ?? null;
+    },
+    async close() {
+      closed = true;
+      const before = current;
+      current = null;
+      await Promise.all([before?.pool.close(), ...retired]);
+    },
+  };
+}
+
+function poolOptions(config: Config): Omit<PoolOptions, 'log'> {
+  const program = programs[config.cliPreset];
+  const { dialect } = program;
+  const asked = config.cliModel === '' ? program.model : config.cliModel;
+  const models: Readonly<Record<string, string>> = { ...program.models, ...config.cli.models };
+  return {
+    dialect,
+    rules: {
+      ...usualRules,
+      size: config.cliPoolSize,
+      maxOverflow: config.cliMaxOverflow,
+      maxWaiting: config.cliMaxWaiting,
+      maxTurns: dialect.oneShot ? 1 : config.cliMaxTurns,
+      keepAliveMs: config.cliKeepAliveMs,
+      maxIdleMs: config.cliMaxIdleMs,
+      spawnTimeoutMs: config.cliSpawnTimeoutMs,
+      pings: !dialect.oneShot,
+      switchesModel: dialect.switchesModel,
+      model: models[asked] ?? asked,
+    },
+    command: {
+      command: config.cliCommand === '' ? program.command : config.cliCommand,
+      args: config.cli.args ?? program.args,
+      env: { ...program.env, ...config.cli.env },
+      limits: { memoryBytes: config.cliMaxMemory, openFiles, fileBytes },
+    },
+    requestTimeoutMs: config.cliRequestTimeoutMs,
+  };
+}
+
+/** What is counted of sessions. */
+export function watchCli({ families }: Metrics, view: () => PoolView | null): void {
+  families.read(
+    // Its name is older than the custom that only counters end so.
+    {
+      name: 'llm_sessions_total',
+      help: 'Sessions with a command-line program.',
+      labels: ['status'],
+      optional: true,
+    },
+    () => (view()?.sessions ?? []).map(({ status }) => [[status], 1] as const),
+  );
+  families.read(
+    {
+      name: 'llm_session_restarts_total',
+      help: 'Sessions with a command-line program that were replaced.',
+      labels: ['reason'],
+      type: 'counter',
+      optional: true,
+    },
+    () => Object.entries(view()?.restarts ?? {}).map(([reason, count]) => [[reason], count] as const),
+  );
+  families.read(
+    {
+      name: 'llm_pool_overflow_total',
+      help: 'Sessions with a command-line program that were started cold for a request.',
+      labels: [],
+      type: 'counter',
+      optional: true,
+    },
+    () => {
+      const found = view();
+      return found === null ? [] : [[[], found.overflows] as const];
+    },
+  );
+}

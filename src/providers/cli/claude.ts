@@ -1,0 +1,68 @@
+import { encodeMessagesRequest } from '../../codec/anthropic-messages/encode-request.ts';
+import { encodeTurn, interrupt, refuse, setModel } from '../../codec/cli-claude/encode-turn.ts';
+import { readFrame } from '../../codec/cli-claude/frames.ts';
+import { ClaudeAnswerDecoder } from './claude-answer.ts';
+import type { CliProgram } from './program.ts';
+
+/** Claude Code, as its Agent SDK speaks with it. */
+export const claude: CliProgram = {
+  command: 'claude',
+  args: [
+    '-p',
+    '--input-format',
+    'stream-json',
+    '--output-format',
+    'stream-json',
+    '--verbose',
+    '--include-partial-messages',
+    '--tools',
+    '',
+    '--permission-mode',
+    'dontAsk',
+    '--strict-mcp-config',
+    '--setting-sources=',
+    '--disable-slash-commands',
+    '--no-session-persistence',
+    '--system-prompt',
+    'You are a helpful assistant.',
+  ],
+  model: 'sonnet',
+  env: {
+    // Else `@/path` in a prompt has it read that file, tools or not.
+    CLAUDE_CODE_DISABLE_ATTACHMENTS: '1',
+    CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
+    DISABLE_AUTOUPDATER: '1',
+    // The gateway has its own way of trying again.
+    CLAUDE_CODE_MAX_RETRIES: '1',
+  },
+  models: { 'claude-sonnet': 'sonnet', 'claude-opus': 'opus', 'claude-haiku': 'haiku' },
+  dialect: {
+    name: 'claude',
+    switchesModel: true,
+    oneShot: false,
+    probe: setModel,
+    settlesMs: 0,
+    interrupt,
+    modelArguments: (model) => ['--model', model],
+    read(line) {
+      const frame = readFrame(line);
+      switch (frame.kind) {
+        case 'control_response':
+          return { kind: 'reply', id: frame.id, error: frame.error };
+        case 'control_request':
+          return { kind: 'question', refusal: refuse(frame.id) };
+        case 'answer':
+          return { kind: 'frame', json: frame.json, output: frame.output, last: frame.last };
+        default:
+          return { kind: 'other' };
+      }
+    },
+    sessionIdIn: ({ session_id: id }) => (typeof id === 'string' ? id.slice(0, 128) : null),
+  },
+  encode({ request, warn }, model, mark) {
+    const { body, warnings } = encodeMessagesRequest(request, { model, stream: true });
+    if (warnings.length > 0) warn(warnings);
+    return encodeTurn(JSON.parse(body), { model, mark });
+  },
+  decoder: (names) => new ClaudeAnswerDecoder(names),
+};

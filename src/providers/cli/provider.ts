@@ -1,0 +1,168 @@
+import { createHash } from 'node:crypto';
+import { ErrorReason } from '../../../gen/llmgateway/v1/error_pb.js';
+import { type CliAnswer, CliError, type CliFault } from '../../cli-pool/answer.ts';
+import type { CliRequest } from '../../cli-pool/pool.ts';
+import { GatewayError } from '../../errors/gateway-error.ts';
+import { Assembler } from '../../model/assemble.ts';
+import { type EventStream, endOfEvents, primed, type StreamEvent } from '../../model/events.ts';
+import { redactText } from '../../observability/redact.ts';
+import type { Provider, ProviderCall } from '../provider.ts';
+import type { AnswerDecoder, CliProgram } from './program.ts';
+
+export interface CliProviderOptions {
+  readonly name: string;
+  readonly program: CliProgram;
+  /** Names of models that clients use, and the program's own, before those that it has anyway. */
+  readonly models: Readonly<Record<string, string>>;
+  readonly unsupported: readonly string[];
+  /** Asks a session. */
+  ask(request: CliRequest): Promise<CliAnswer>;
+}
+
+/** What a session cannot be told, and is left out rather than refused: clients send it by habit, and there was never more to it than a hint. */
+const ignored: ReadonlySet<string> = new Set(['max_tokens']);
+
+/** Models that answer by sessions with a command-line program. */
+export function cliProvider(options: CliProviderOptions): Provider {
+  const { name, program, ask } = options;
+  const unsupported: ReadonlySet<string> = new Set(options.unsupported);
+  const models = new Map(Object.entries({ ...program.models, ...options.models }));
+
+  async function streamChat(call: ProviderCall): Promise<EventStream> {
+    const { upstreamModel, requestId, signal } = call;
+    const model = models.get(upstreamModel) ?? checkedModel(upstreamModel, name);
+    const text = program.encode(call, model, markOf(call));
+    const id = `chatcmpl-${requestId}`;
+    const createdAt = Math.floor(Date.now() / 1_000);
+    try {
+      const answer = await ask({ requestId, model, text, signal });
+      const decoder = program.decoder({ provider: name, id, model: upstreamModel, createdAt });
+      return await primed(new AnswerEvents(answer, decoder, name));
+    } catch (error) {
+      throw faultOf(error, name, false);
+    }
+  }
+
+  return {
+    name,
+    missing: null,
+    unsupported: () => unsupported,
+    ignored,
+    streamChat,
+    async createChat(call) {
+      const events = await streamChat(call);
+      const assembler = new Assembler();
+      for (let batch = await events.next(); !batch.done; batch = await events.next()) {
+        assembler.add(batch.value);
+      }
+      return assembler.response();
+    },
+    listModels: async () => [...models.keys()].map((id) => ({ id })),
+  };
+}
+
+/** It becomes an argument: one that looks like an option would be one. */
+function checkedModel(model: string, provider: string): string {
+  if (/^[\w[][\w.:/@[\]-]{0,199}$/.test(model)) return model;
+  throw new GatewayError(
+    ErrorReason.MODEL_NOT_FOUND,
+    `provider ${provider} has no model of this name: letters, digits and any of .:/@_[]- are what names have`,
+    { field: 'model', provider },
+  );
+}
+
+/**
+ * A mark that no text of the conversation has, since nobody can write the digest of what he writes; the same for the same conversation, so that caches of prompts
+ * hold.
+ */
+function markOf({ request }: ProviderCall): string {
+  const hash = createHash('sha256');
+  for (const { role, parts } of request.messages) {
+    hash.update(`${role}\n`);
+    for (const { content } of parts) {
+      if (content.case === 'text') hash.update(`${content.value.text.length}\n${content.value.text}`);
+    }
+  }
+  return hash.digest('hex').slice(0, 12);
+}
+
+class AnswerEvents implements EventStream {
+  readonly #answer: CliAnswer;
+  readonly #decoder: AnswerDecoder;
+  readonly #provider: string;
+  #failure: unknown = null;
+  #over = false;
+
+  constructor(answer: CliAnswer, decoder: AnswerDecoder, provider: string) {
+    this.#answer = answer;
+    this.#decoder = decoder;
+    this.#provider = provider;
+  }
+
+  async next(): Promise<IteratorResult<readonly StreamEvent[], undefined>> {
+    if (this.#failure !== null) throw this.#fail(this.#failure);
+    if (this.#over) return endOfEvents();
+    const out: StreamEvent[] = [];
+    try {
+      while (out.length === 0) {
+        const frames = await this.#answer.next();
+        if (frames === null) throw new CliError('gone', 'it ended before its answer was complete');
+        for (const frame of frames) this.#decoder.push(frame, out);
+      }
+    } catch (error) {
+      if (out.length === 0) throw this.#fail(error);
+      this.#failure = error;
+    }
+    if (out[out.length - 1]?.event.case === 'finished') this.#over = true;
+    return { done: false, value: out };
+  }
+
+  return(): Promise<IteratorResult<readonly StreamEvent[], undefined>> {
+    this.#over = true;
+    this.#answer.cancel();
+    return endOfEvents();
+  }
+
+  #fail(error: unknown): unknown {
+    this.#over = true;
+    this.#failure = null;
+    this.#answer.cancel();
+    return faultOf(error, this.#provider, true);
+  }
+}
+
+/** How often a client that finds no session is told to wait, in milliseconds. */
+const waitMs = 1_000;
+const maxSaid = 300;
+
+const reasons: Readonly<Record<CliFault, readonly [before: ErrorReason, within: ErrorReason]>> = {
+  // The gateway's own bound, like that of any other provider.
+  exhausted: [ErrorReason.OVERLOADED, ErrorReason.OVERLOADED],
+  closed: [ErrorReason.DRAINING, ErrorReason.DRAINING],
+  broken: [ErrorReason.UPSTREAM_UNREACHABLE, ErrorReason.UPSTREAM_UNREACHABLE],
+  timeout: [ErrorReason.UPSTREAM_TIMEOUT, ErrorReason.UPSTREAM_TIMEOUT],
+  gone: [ErrorReason.UPSTREAM_FAILED, ErrorReason.UPSTREAM_INTERRUPTED],
+  malformed: [ErrorReason.UPSTREAM_INVALID, ErrorReason.UPSTREAM_INVALID],
+};
+
+/** A failure of a session as the client is told of it. */
+function faultOf(error: unknown, provider: string, within: boolean): unknown {
+  if (error instanceof RangeError) {
+    const what = 'sent an answer that is too large or nested too deeply';
+    return new GatewayError(ErrorReason.UPSTREAM_INVALID, `provider ${provider} ${what}`, {
+      provider,
+      cause: error,
+    });
+  }
+  if (!(error instanceof CliError)) return error;
+  const { fault, message } = error;
+  const reason = reasons[fault][within ? 1 : 0];
+  const said = redactText(message, maxSaid);
+  const what =
+    fault === 'exhausted' ? `pool_exhausted: ${said}` : `a session of provider ${provider} failed: ${said}`;
+  return new GatewayError(reason, what, {
+    provider,
+    cause: error,
+    ...(fault === 'exhausted' || fault === 'closed' ? { retryAfterMs: waitMs } : {}),
+  });
+}
