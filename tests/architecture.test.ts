@@ -65,6 +65,7 @@ const allowed: Record<string, readonly string[]> = {
   ],
   rpc: [
     'auth',
+    'integrations',
     'health',
     'overload',
     'pipeline',

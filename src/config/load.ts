@@ -3,6 +3,7 @@ import path from 'node:path';
 import { type BudgetConfig, type DefaultPrice, readBudgets, readDefaultPrice } from './budgets.ts';
 import { type DeploymentGroup, type Fallbacks, readDeployments, readFallbacks } from './deployments.ts';
 import { type Environment, isMap, isSet, readYaml, valueAt, type YamlMap } from './file.ts';
+import { type IntegrationPaths, readIntegrationPaths } from './integration-paths.ts';
 import { type KeyConfig, keyListVariables, readKeys } from './keys.ts';
 import { type LimitsConfig, readLimits } from './limits.ts';
 import { type LogLevel, logLevel } from './log-level.ts';
@@ -38,6 +39,8 @@ export interface Config extends SettingValues {
   readonly limits: LimitsConfig;
   /** Where built-in tools ask their services. */
   readonly toolPaths: ToolPaths;
+  /** Where services of the documentation platform are asked, where that is not as usual. */
+  readonly integrationPaths: IntegrationPaths;
   /** Entries that are added to the catalogue or replace its own, as written in the file. */
   readonly models: unknown;
   /** Tools behind HTTP addresses, as written in the file. */
@@ -75,6 +78,7 @@ const freeParts = [
   'auth.tokens',
   'log.modules',
   'services.paths',
+  'integrations.paths',
   'budgets',
   'usage.default_price',
   'limits.classes',
@@ -123,6 +127,7 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
   const keys = readKeys(yaml['keys'], env, problems);
   const tokenIssuers = readTokenIssuers(valueAt(yaml, 'auth.tokens'), problems);
   const toolPaths = readToolPaths(valueAt(yaml, 'services.paths'), problems);
+  const integrationPaths = readIntegrationPaths(valueAt(yaml, 'integrations.paths'), problems);
   const deployments = readDeployments(yaml['deployments'], problems);
   const fallbacks = readFallbacks('fallbacks', yaml['fallbacks'], problems);
   const contextFallbacks = readFallbacks('context_fallbacks', yaml['context_fallbacks'], problems);
@@ -149,6 +154,7 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
     keys,
     tokenIssuers,
     toolPaths,
+    integrationPaths,
     models: yaml['models'],
     tools: yaml['tools'],
     given: allSettings.flatMap(([name, setting]) => (isGiven(rawOf(setting, env, yaml)) ? [name] : [])),

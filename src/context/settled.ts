@@ -11,6 +11,7 @@ import type { Config } from '../config/load.ts';
 import { Problems } from '../config/problems.ts';
 import { toGatewayError } from '../errors/gateway-error.ts';
 import type { UpstreamClient } from '../http/client.ts';
+import { Integrations } from '../integrations/integrations.ts';
 import type { Service } from '../integrations/service.ts';
 import { createServices, type Services } from '../integrations/services.ts';
 import type { LimitTerms } from '../limits/classes.ts';
@@ -44,6 +45,8 @@ export interface Settled {
   readonly resilience: ResilienceRules;
   readonly limits: LimitTerms;
   readonly services: Services;
+  /** Of the documentation platform. */
+  readonly integrations: Integrations;
   readonly providers: ReadonlyMap<string, Provider>;
 }
 
@@ -138,6 +141,7 @@ export function settle(
     resilience: resilienceRules(config),
     limits: limitTerms(config),
     services,
+    integrations: new Integrations(config, client, log.module('integrations')),
     providers,
   };
 }

@@ -3,7 +3,8 @@ import { requireAdmin } from '../auth/admin.ts';
 import { isObject } from '../codec/json.ts';
 import { invalidRequest } from '../errors/gateway-error.ts';
 import type { LimitsApi } from '../rpc/limits-api.ts';
-import { type RestHandler, readJson, sendJson } from './exchange.ts';
+import { type RestHandler, readJson } from './exchange.ts';
+import { sendFlat } from './platform-reply.ts';
 
 const maxBodyBytes = 16_384;
 const maxNameLength = 256;
@@ -25,10 +26,10 @@ export const getRateLimits =
         special_rules_count: Number(specialRules),
         timestamp: new Date().toISOString(),
       };
-      return sendJson(exchange, 200, JSON.stringify(body));
+      return sendFlat(exchange, JSON.stringify(body));
     }
     const status = await api.ofOwner(principal, nameIn('user_id', user), query.get('tenant'));
-    sendJson(exchange, 200, JSON.stringify({ user_id: user, ...statusJson(status) }));
+    sendFlat(exchange, JSON.stringify({ user_id: user, ...statusJson(status) }));
   };
 
 /** POST /admin/reset-limits: an owner's (`user_id`), or all. */
@@ -48,7 +49,7 @@ export const resetRateLimits =
       user === null ? null : nameIn('user_id', user),
       nameIn('tenant', tenant),
     );
-    sendJson(exchange, 200, JSON.stringify({ reset: true, user_id: user }));
+    sendFlat(exchange, JSON.stringify({ reset: true, user_id: user }));
   };
 
 function nameIn(field: string, name: string): string {

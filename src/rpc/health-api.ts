@@ -16,7 +16,21 @@ export interface ProviderState {
   readonly error: string;
 }
 
+/** What the store tells, within a bound; null: it does not. */
+export interface StoreNumbers {
+  readonly cache: { readonly enabled: boolean; readonly entries: number; readonly bytes: number } | null;
+  readonly limiter: { readonly activeOwners: number; readonly requestsLastMinute: number } | null;
+  /** Services of the documentation platform whose addresses are configured. */
+  readonly integrations: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly error: string;
+  }[];
+}
+
 export interface HealthParts {
+  /** Asked at most once a second, however many want to know. */
+  readonly numbers: () => Promise<StoreNumbers>;
   readonly service: string;
   readonly version: string;
   readonly environment: string;
@@ -109,8 +123,32 @@ export function healthApi(parts: HealthParts): HealthApi {
           ...(checkedAt === null ? {} : { lastChecked: timestampFromMs(checkedAt) }),
         })),
         breakers: parts.breakers().slice(0, maxBreakers),
+        ...numbersOf(await parts.numbers()),
       });
     },
+  };
+}
+
+function numbersOf({ cache, limiter, integrations }: StoreNumbers) {
+  return {
+    ...(cache === null
+      ? {}
+      : {
+          cache: {
+            status: cache.enabled ? 'healthy' : 'disabled',
+            totalEntries: BigInt(cache.entries),
+            totalSizeBytes: BigInt(cache.bytes),
+          },
+        }),
+    ...(limiter === null
+      ? {}
+      : {
+          limiter: {
+            activeOwners: BigInt(limiter.activeOwners),
+            requestsLastMinute: BigInt(limiter.requestsLastMinute),
+          },
+        }),
+    integrations: [...integrations],
   };
 }
 
