@@ -14,6 +14,8 @@ import { createMetrics, watch } from './context/metrics.ts';
 import { observedToolbox } from './context/observed-toolbox.ts';
 import { requestObserver } from './context/observer.ts';
 import { createOverload } from './context/overload.ts';
+import { createPerformance } from './context/performance.ts';
+import { queryProviders, remembering } from './context/query.ts';
 import { createTargets } from './context/resilience.ts';
 import { routeTable } from './context/routes.ts';
 import { rpcHandler, rpcPaths } from './context/rpc.ts';
@@ -34,10 +36,13 @@ import { adminKeysApi } from './rpc/admin-keys-api.ts';
 import { cacheApi } from './rpc/cache-api.ts';
 import { chatApi } from './rpc/chat-api.ts';
 import { cliSessionsApi, type WorkerPool } from './rpc/cli-sessions-api.ts';
+import { composedQueries } from './rpc/composed-queries.ts';
 import { embeddingsApi } from './rpc/embeddings-api.ts';
 import { Serving } from './rpc/health-service.ts';
+import { integrationsApi } from './rpc/integrations-api.ts';
 import { limitsApi } from './rpc/limits-api.ts';
 import { modelsApi } from './rpc/models-api.ts';
+import { queryApi } from './rpc/query-api.ts';
 import { responsesApi } from './rpc/responses-api.ts';
 import { sessionApi } from './rpc/session-api.ts';
 import { toolApi } from './rpc/tool-api.ts';
@@ -96,6 +101,7 @@ export interface OwnParts {
 /** Headers that browsers may read, besides those of the RPC protocols. */
 const exposedHeaders = [
   'x-request-id',
+  'x-correlation-id',
   'www-authenticate',
   'request-id',
   'retry-after',
@@ -180,6 +186,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     log.module('overload'),
   );
   const onPressure = (shrink: () => void): void => memory.onPressure(shrink);
+  const calledWell = createPerformance(crew);
   const { handle, count } = createCalls({
     initial,
     settled,
@@ -191,6 +198,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     limits: rateLimits,
     targets,
     metrics,
+    onOver: calledWell.onOver,
     tracing,
     onPressure,
     log,
@@ -202,15 +210,52 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
   const allSessions = new Sessions(stores.sessions, () => current.config.sessionTtlMs);
   const { registered } = toolParts;
   const adminLog = log.module('admin');
+  const providersKnown = queryProviders(settled);
+  const chat = chatApi(handle, count, limits);
+  const vectors = embeddingsApi(handle, limits);
+  const queries = queryApi({
+    chat,
+    vectors,
+    sessions: allSessions,
+    providers: providersKnown,
+    remember: remembering(settled, log.module('integrations')),
+    terms: () => ({
+      conversationTtlMs: current.config.conversationTtlMs,
+      embeddingModels: {
+        openai: current.config.queryEmbeddingModel,
+        ollama: current.config.queryOllamaEmbeddingModel,
+      },
+    }),
+  });
+  const integrations = () => current.integrations;
   const apis = {
     adminKeys: adminKeysApi(
       auth.keys,
       (what, id) => adminLog.info(`key ${what}`, { key_id: id }),
       () => [...current.limits.classes.keys()],
     ),
-    chat: chatApi(handle, count, limits),
-    vectors: embeddingsApi(handle, limits),
-    models: modelsApi(() => current.models),
+    chat,
+    vectors,
+    queries,
+    composed: composedQueries({
+      queries,
+      integrations,
+      optionalMs: () => current.config.integrationOptionalTimeoutMs,
+      limits,
+    }),
+    integrations: integrationsApi(integrations, limits),
+    performance: calledWell.api,
+    models: modelsApi(
+      () => current.models,
+      (name) => {
+        const found = providersKnown.find(name);
+        return {
+          local: found?.free === true,
+          defaultModel: found?.upstreamModel ?? '',
+          costPerToken: found?.costPerToken ?? null,
+        };
+      },
+    ),
     responses: responsesApi({
       watchers: new BroadcastWatchers(crew),
       store: stores.responses,
@@ -258,6 +303,8 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     crew,
     targets,
     models: apis.models,
+    cache: apis.cache,
+    rateLimits: apis.rateLimits,
     serving,
     cli: { api: apis.cliSessions, view: () => cli.view },
     log: log.module('health'),

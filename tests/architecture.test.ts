@@ -67,6 +67,7 @@ const allowed: Record<string, readonly string[]> = {
   rpc: [
     'auth',
     'cli-pool',
+    'integrations',
     'health',
     'overload',
     'pipeline',

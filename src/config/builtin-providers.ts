@@ -223,7 +223,7 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     // Only the hosted one asks for it.
     keys: ['OLLAMA_API_KEY'],
     keyOptional: true,
-    urls: ['LLM_GATEWAY_OLLAMA_URL', 'OLLAMA_URL'],
+    urls: ['LLM_GATEWAY_OLLAMA_URL', 'OLLAMA_URL', 'LLM_GATEWAY_OLLAMA_ENDPOINT', 'OLLAMA_ENDPOINT'],
     prefixes: ['ollama/'],
     securityLevel: 'high',
     free: true,

@@ -4,6 +4,7 @@ import { type BudgetConfig, type DefaultPrice, readBudgets, readDefaultPrice } f
 import { type CliConfig, cliFields, readCli } from './cli.ts';
 import { type DeploymentGroup, type Fallbacks, readDeployments, readFallbacks } from './deployments.ts';
 import { type Environment, isMap, isSet, readYaml, valueAt, type YamlMap } from './file.ts';
+import { type IntegrationPaths, readIntegrationPaths } from './integration-paths.ts';
 import { type KeyConfig, keyListVariables, readKeys } from './keys.ts';
 import { checkRateClasses, type LimitsConfig, readLimits } from './limits.ts';
 import { type LogLevel, logLevel } from './log-level.ts';
@@ -41,6 +42,8 @@ export interface Config extends SettingValues {
   readonly limits: LimitsConfig;
   /** Where built-in tools ask their services. */
   readonly toolPaths: ToolPaths;
+  /** Where services of the documentation platform are asked, where that is not as usual. */
+  readonly integrationPaths: IntegrationPaths;
   /** Entries that are added to the catalogue or replace its own, as written in the file. */
   readonly models: unknown;
   /** Tools behind HTTP addresses, as written in the file. */
@@ -79,6 +82,7 @@ const freeParts = [
   'auth.tokens',
   'log.modules',
   'services.paths',
+  'integrations.paths',
   'budgets',
   'usage.default_price',
   'limits.classes',
@@ -130,6 +134,7 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
   const tokenIssuers = readTokenIssuers(valueAt(yaml, 'auth.tokens'), problems);
   checkRateClasses(limits, keys, tokenIssuers, problems);
   const toolPaths = readToolPaths(valueAt(yaml, 'services.paths'), problems);
+  const integrationPaths = readIntegrationPaths(valueAt(yaml, 'integrations.paths'), problems);
   const deployments = readDeployments(yaml['deployments'], problems);
   const fallbacks = readFallbacks('fallbacks', yaml['fallbacks'], problems);
   const contextFallbacks = readFallbacks('context_fallbacks', yaml['context_fallbacks'], problems);
@@ -157,6 +162,7 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
     keys,
     tokenIssuers,
     toolPaths,
+    integrationPaths,
     models: yaml['models'],
     tools: yaml['tools'],
     given: allSettings.flatMap(([name, setting]) => (isGiven(rawOf(setting, env, yaml)) ? [name] : [])),

@@ -2,9 +2,11 @@ import type { Setting } from './setting.ts';
 import { authSettings } from './settings/auth.ts';
 import { cacheSettings } from './settings/cache.ts';
 import { cliSettings } from './settings/cli.ts';
+import { integrationSettings } from './settings/integrations.ts';
 import { limitSettings } from './settings/limits.ts';
 import { observabilitySettings } from './settings/observability.ts';
 import { overloadSettings } from './settings/overload.ts';
+import { querySettings } from './settings/query.ts';
 import { resilienceSettings } from './settings/resilience.ts';
 import { responseSettings } from './settings/responses.ts';
 import { serverSettings } from './settings/server.ts';
@@ -25,6 +27,8 @@ export const settings = {
   ...responseSettings,
   ...toolSettings,
   ...serviceSettings,
+  ...querySettings,
+  ...integrationSettings,
   ...usageSettings,
   ...limitSettings,
   ...observabilitySettings,

@@ -20,7 +20,7 @@ import { hostedToolsStage } from '../pipeline/hosted-tools.ts';
 import { legacyFunctionsStage } from '../pipeline/legacy-functions.ts';
 import { admittedStage, letInStage, limitsStage, providerLimitsStage } from '../pipeline/limits.ts';
 import { logStage } from '../pipeline/log.ts';
-import { attemptMetricsStage, metricsStage, tokensOf } from '../pipeline/metrics.ts';
+import { attemptMetricsStage, metricsStage, type OnCallOver, tokensOf } from '../pipeline/metrics.ts';
 import { optionsStage } from '../pipeline/options.ts';
 import { paramsStage } from '../pipeline/params.ts';
 import { preflightStage } from '../pipeline/preflight.ts';
@@ -63,6 +63,8 @@ export interface CallParts {
   readonly targets: Targets;
   /** Null: nothing is counted. */
   readonly metrics: Metrics | null;
+  /** Told of each call that is over, where calls are counted. */
+  readonly onOver: OnCallOver;
   /** Null: no spans are made. */
   readonly tracing: Tracing | null;
   /** Told how what is remembered is made smaller when memory is short. */
@@ -137,7 +139,7 @@ export function createCalls(parts: CallParts): {
   const spanned = (name: string, stage: Stage): Stage =>
     tracing === null ? stage : waiting(tracing, name, stage);
   const first = [
-    ...(metrics === null ? [] : [metricsStage(metrics)]),
+    ...(metrics === null ? [] : [metricsStage(metrics, parts.onOver)]),
     ...(tracing === null ? [] : [requestTraceStage(tracing)]),
     logStage(log.module('calls')),
     optionsStage,

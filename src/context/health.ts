@@ -7,12 +7,15 @@ import type { Logger } from '../observability/log.ts';
 import type { Admission } from '../overload/admission.ts';
 import type { MemoryWatch } from '../overload/memory.ts';
 import type { Targets } from '../resilience/targets.ts';
+import type { CacheApi } from '../rpc/cache-api.ts';
 import type { CliSessionsApi } from '../rpc/cli-sessions-api.ts';
 import { type HealthApi, healthApi, type Load, loadOf, type ProviderState } from '../rpc/health-api.ts';
 import type { Serving } from '../rpc/health-service.ts';
+import type { LimitsApi } from '../rpc/limits-api.ts';
 import type { ModelsApi } from '../rpc/models-api.ts';
 import type { Stores } from '../store/open.ts';
 import type { Crew } from '../workers/crew.ts';
+import { healthNumbers } from './health-numbers.ts';
 import type { Settled } from './settled.ts';
 
 export interface HealthContext {
@@ -24,6 +27,8 @@ export interface HealthContext {
   readonly crew: Crew;
   readonly targets: Targets;
   readonly models: ModelsApi;
+  readonly cache: CacheApi;
+  readonly rateLimits: LimitsApi;
   readonly serving: Serving;
   readonly cli: { readonly api: CliSessionsApi; readonly view: () => PoolView | null };
   readonly log: Logger;
@@ -39,6 +44,7 @@ export function createHealth(context: HealthContext): HealthApi {
     environment: initial.environment,
     serving,
     memory,
+    numbers: healthNumbers(settled, () => context),
     loads: async () => (await crew.askAll('load')) as Load[],
     checks: new Checks({
       checks: () => checksOf(context),

@@ -9,11 +9,23 @@ import { listCliSessions } from '../rest/cli-sessions.ts';
 import { type ConversationRoutes, createConversation, oneConversation } from '../rest/conversations.ts';
 import { eitherEmbeddings, embeddings, openaiEmbeddings } from '../rest/embeddings.ts';
 import { detailed, health, live, ready, serviceInfo } from '../rest/health.ts';
+import { callIntegration, type IntegrationRoutes, servicesStatus } from '../rest/integrations.ts';
 import { getRateLimits, resetRateLimits } from '../rest/limits.ts';
 import { mcpEndpoint } from '../rest/mcp.ts';
 import { countMessageTokens, createMessage } from '../rest/messages.ts';
 import { scrape } from '../rest/metrics.ts';
-import { getModel, listModels, listProviders } from '../rest/models.ts';
+import { getModel, listModels, listProviders, platformProviders } from '../rest/models.ts';
+import { getPerformance, summaryJson } from '../rest/performance.ts';
+import { platformRoute } from '../rest/platform-reply.ts';
+import {
+  answerQuery,
+  contextualQuery,
+  embedText,
+  enhancedQuery,
+  type QueryRoutes,
+  streamQuery,
+  workflowQuery,
+} from '../rest/query.ts';
 import {
   compactResponse,
   countInputTokens,
@@ -36,10 +48,14 @@ import type { CacheApi } from '../rpc/cache-api.ts';
 import type { CallLimits } from '../rpc/call-context.ts';
 import type { ChatApi } from '../rpc/chat-api.ts';
 import type { CliSessionsApi } from '../rpc/cli-sessions-api.ts';
+import type { ComposedQueries } from '../rpc/composed-queries.ts';
 import type { EmbeddingsApi } from '../rpc/embeddings-api.ts';
 import type { HealthApi } from '../rpc/health-api.ts';
+import type { IntegrationsApi } from '../rpc/integrations-api.ts';
 import type { LimitsApi } from '../rpc/limits-api.ts';
 import type { ModelsApi } from '../rpc/models-api.ts';
+import type { PerformanceApi } from '../rpc/performance-api.ts';
+import type { QueryApi } from '../rpc/query-api.ts';
 import type { ResponsesApi } from '../rpc/responses-api.ts';
 import type { SessionApi } from '../rpc/session-api.ts';
 import type { ToolApi } from '../rpc/tool-api.ts';
@@ -55,6 +71,10 @@ export interface RouteParts {
   readonly chat: ChatApi;
   readonly vectors: EmbeddingsApi;
   readonly models: ModelsApi;
+  readonly queries: QueryApi;
+  readonly composed: ComposedQueries;
+  readonly integrations: IntegrationsApi;
+  readonly performance: PerformanceApi;
   readonly responses: ResponsesApi;
   readonly conversations: Conversations;
   readonly sessions: SessionApi;
@@ -82,7 +102,9 @@ export function routeTable(parts: RouteParts): RouteTable {
   const responseRoutes: ResponseRoutes = { api: parts.responses, options };
   const keyRoutes: KeyRoutes = { api: parts.adminKeys, maxBodyBytes };
   const cacheRoutes: CacheRoutes = { api: parts.cache, maxBodyBytes };
-  const { conversations } = parts;
+  const { queries, composed, conversations } = parts;
+  const queryRoutes: QueryRoutes = { queries, composed, options };
+  const integrationRoutes: IntegrationRoutes = { api: parts.integrations, maxBodyBytes };
   const conversationRoutes: ConversationRoutes = { conversations, maxBodyBytes };
   const mcpLog = parts.log.module('mcp');
   return {
@@ -95,19 +117,37 @@ export function routeTable(parts: RouteParts): RouteTable {
     '/health/detailed': { GET: detailed(parts.health) },
     ...(counted === null
       ? {}
-      : { '/metrics': { GET: scrape(counted, () => settled().config.metricsToken?.reveal() ?? null) } }),
+      : {
+          '/metrics': {
+            GET: scrape(
+              counted,
+              () => settled().config.metricsToken?.reveal() ?? null,
+              async () => summaryJson(await parts.performance.summary()),
+            ),
+          },
+          '/metrics/performance': { GET: getPerformance(parts.performance) },
+        }),
     '/v1/chat/completions': { POST: chatCompletions(chat, options) },
     '/v1/embeddings': { POST: embeddings(vectors, options) },
-    '/embeddings': { POST: eitherEmbeddings(vectors, null, options) },
+    '/embeddings': { POST: eitherEmbeddings(vectors, embedText(queryRoutes), options) },
     '/v1/messages': { POST: createMessage(chat, options) },
     '/v1/messages/count_tokens': { POST: countMessageTokens(chat, options) },
     '/v1/models': { GET: listModels(models) },
     '/v1/models/*': { GET: getModel(models) },
     '/v1/providers': { GET: listProviders(models) },
-    '/rate-limit/status': { GET: getRateLimits(parts.rateLimits) },
-    '/admin/reset-limits': { POST: resetRateLimits(parts.rateLimits) },
-    '/v1/cache/clear': { POST: clearCache(cacheRoutes) },
-    '/v1/cache/status': { GET: cacheStatus(cacheRoutes) },
+    '/providers': { GET: platformProviders(models) },
+    '/query': { POST: answerQuery(queryRoutes) },
+    '/chat': { POST: answerQuery(queryRoutes) },
+    '/stream': { POST: streamQuery(queryRoutes) },
+    '/enhanced-query': { POST: enhancedQuery(queryRoutes) },
+    '/workflow-query': { POST: workflowQuery(queryRoutes) },
+    '/contextual-query': { POST: contextualQuery(queryRoutes) },
+    '/integrations/*': { POST: callIntegration(integrationRoutes) },
+    '/services/status': { GET: servicesStatus(integrationRoutes) },
+    '/rate-limit/status': { GET: platformRoute(getRateLimits(parts.rateLimits)) },
+    '/admin/reset-limits': { POST: platformRoute(resetRateLimits(parts.rateLimits)) },
+    '/v1/cache/clear': { POST: platformRoute(clearCache(cacheRoutes)) },
+    '/v1/cache/status': { GET: platformRoute(cacheStatus(cacheRoutes)) },
     '/v1/usage': { GET: getUsage(parts.usage) },
     '/mcp': {
       POST: mcpEndpoint({

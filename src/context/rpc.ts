@@ -4,7 +4,9 @@ import { Health } from '../../gen/grpc/health/v1/health_pb.js';
 import { AdminService } from '../../gen/llmgateway/v1/admin_service_pb.js';
 import { ChatService } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import { EmbeddingsService } from '../../gen/llmgateway/v1/embeddings_service_pb.js';
+import { IntegrationService } from '../../gen/llmgateway/v1/integration_service_pb.js';
 import { ModelsService } from '../../gen/llmgateway/v1/models_service_pb.js';
+import { QueryService } from '../../gen/llmgateway/v1/query_service_pb.js';
 import { ResponsesService } from '../../gen/llmgateway/v1/responses_service_pb.js';
 import { SessionService } from '../../gen/llmgateway/v1/session_service_pb.js';
 import { ToolService } from '../../gen/llmgateway/v1/tool_service_pb.js';
@@ -17,19 +19,26 @@ import { adminHealthMethods } from '../rpc/admin-health.ts';
 import { adminKeyMethods } from '../rpc/admin-keys.ts';
 import type { AdminKeysApi } from '../rpc/admin-keys-api.ts';
 import { adminLimitMethods } from '../rpc/admin-limits.ts';
+import { adminPerformanceMethods } from '../rpc/admin-performance.ts';
 import type { CacheApi } from '../rpc/cache-api.ts';
 import { type OnFailure, principalKey } from '../rpc/call-context.ts';
 import type { ChatApi } from '../rpc/chat-api.ts';
 import { chatService } from '../rpc/chat-service.ts';
 import type { CliSessionsApi } from '../rpc/cli-sessions-api.ts';
+import type { ComposedQueries } from '../rpc/composed-queries.ts';
 import { conversationMethods } from '../rpc/conversations-service.ts';
 import type { EmbeddingsApi } from '../rpc/embeddings-api.ts';
 import { embeddingsService } from '../rpc/embeddings-service.ts';
 import type { HealthApi } from '../rpc/health-api.ts';
 import { healthService, type Serving } from '../rpc/health-service.ts';
+import type { IntegrationsApi } from '../rpc/integrations-api.ts';
+import { integrationsService } from '../rpc/integrations-service.ts';
 import type { LimitsApi } from '../rpc/limits-api.ts';
 import type { ModelsApi } from '../rpc/models-api.ts';
 import { modelsService } from '../rpc/models-service.ts';
+import type { PerformanceApi } from '../rpc/performance-api.ts';
+import type { QueryApi } from '../rpc/query-api.ts';
+import { queryService } from '../rpc/query-service.ts';
 import { registerReflection } from '../rpc/reflection.ts';
 import type { ResponsesApi } from '../rpc/responses-api.ts';
 import { responseMethods } from '../rpc/responses-service.ts';
@@ -48,6 +57,10 @@ export interface RpcParts {
   readonly chat: ChatApi;
   readonly vectors: EmbeddingsApi;
   readonly models: ModelsApi;
+  readonly queries: QueryApi;
+  readonly composed: ComposedQueries;
+  readonly integrations: IntegrationsApi;
+  readonly performance: PerformanceApi;
   readonly responses: ResponsesApi;
   readonly conversations: Conversations;
   readonly sessions: SessionApi;
@@ -69,6 +82,8 @@ const services = [
   SessionService,
   ToolService,
   UsageService,
+  QueryService,
+  IntegrationService,
   AdminService,
   Health,
 ];
@@ -94,12 +109,15 @@ export function rpcHandler(parts: RpcParts): ReturnType<typeof connectNodeAdapte
       router.service(SessionService, sessionService(sessions));
       router.service(ToolService, toolService(tools, refused));
       router.service(UsageService, usageService(parts.usage));
+      router.service(QueryService, queryService(parts.queries, parts.composed, refused));
+      router.service(IntegrationService, integrationsService(parts.integrations, refused));
       router.service(AdminService, {
         ...adminKeyMethods(parts.adminKeys, refused),
         ...adminLimitMethods(parts.rateLimits, refused),
         ...adminCacheMethods(parts.cache, refused),
         ...adminHealthMethods(parts.health, refused),
         ...adminCliSessionMethods(parts.cliSessions, refused),
+        ...adminPerformanceMethods(parts.performance, refused),
       });
       router.service(
         Health,

@@ -12,6 +12,7 @@ import { Problems } from '../config/problems.ts';
 import type { ProviderConfig } from '../config/providers.ts';
 import { toGatewayError } from '../errors/gateway-error.ts';
 import type { UpstreamClient } from '../http/client.ts';
+import { Integrations } from '../integrations/integrations.ts';
 import type { Service } from '../integrations/service.ts';
 import { createServices, type Services } from '../integrations/services.ts';
 import type { LimitTerms } from '../limits/classes.ts';
@@ -45,6 +46,8 @@ export interface Settled {
   readonly resilience: ResilienceRules;
   readonly limits: LimitTerms;
   readonly services: Services;
+  /** Of the documentation platform. */
+  readonly integrations: Integrations;
   readonly providers: ReadonlyMap<string, Provider>;
 }
 
@@ -153,6 +156,7 @@ export function settle(
     resilience: resilienceRules(config),
     limits: limitTerms(config),
     services,
+    integrations: new Integrations(config, client, log.module('integrations')),
     providers,
   };
 }

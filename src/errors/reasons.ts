@@ -116,6 +116,7 @@ export const reasonForms: Readonly<Record<ErrorReason, ReasonForm>> = {
     'invalid_request_error',
     'tool_arguments_invalid',
   ),
+  [ErrorReason.NO_PROVIDER_AVAILABLE]: form(Code.Unavailable, 503, 'server_error', 'no_provider_available'),
   [ErrorReason.ALREADY_EXISTS]: form(
     Code.AlreadyExists,
     409,

@@ -2,25 +2,35 @@ import type { Usage } from '../../gen/llmgateway/v1/completion_pb.js';
 import { toGatewayError } from '../errors/gateway-error.ts';
 import { tapEvents } from '../model/events.ts';
 import type { Metrics, TokensUsed } from '../observability/metrics.ts';
-import type { Reply, Stage } from './call.ts';
+import type { Call, Reply, Stage } from './call.ts';
 import { leaving } from './leaving.ts';
 import type { Route } from './route.ts';
 
+/** What is told of a call that is over. @param tokens of prompt and answer; 0 when not known */
+export type OnCallOver = (call: Call, status: string, seconds: number, tokens: number) => void;
+
 /** Counts every call when it is over. The outermost stage, so that it sees what the client sees. */
-export function metricsStage(metrics: Metrics): Stage {
+export function metricsStage(metrics: Metrics, onOver: OnCallOver = () => {}): Stage {
   return (next) => async (call) => {
     const began = performance.now();
     const asked = call.request.model;
     metrics.callBegan(call.kind);
-    const over = (status: string, firstSeconds: number | null, completionTokens: number): void => {
+    const over = (
+      status: string,
+      firstSeconds: number | null,
+      completionTokens: number,
+      all: number,
+    ): void => {
       const { report } = call;
+      const seconds = (performance.now() - began) / 1_000;
+      onOver(call, status, seconds, all);
       metrics.callEnded({
         provider: report.provider,
         model: report.provider === '' ? asked : report.upstreamModel,
         operation: call.kind,
         face: call.face,
         status,
-        seconds: (performance.now() - began) / 1_000,
+        seconds,
         firstSeconds,
         completionTokens,
         cost: report.costUsd === '' ? null : Number(report.costUsd),
@@ -32,23 +42,27 @@ export function metricsStage(metrics: Metrics): Stage {
     try {
       reply = await next(call);
     } catch (error) {
-      over(toGatewayError(error).reasonName, null, 0);
+      over(toGatewayError(error).reasonName, null, 0, 0);
       throw error;
     }
     if (reply.kind !== 'stream') {
-      over('success', null, 0);
+      const usage = reply.kind === 'count' ? undefined : reply.response.usage;
+      over('success', null, 0, usage?.totalTokens ?? 0);
       return reply;
     }
     const firstSeconds = (performance.now() - began) / 1_000;
     let tokens = 0;
+    let all = 0;
     const events = tapEvents(reply.events, {
       events(batch) {
         const last = batch[batch.length - 1]?.event;
-        if (last?.case === 'finished') tokens = last.value.usage?.completionTokens ?? 0;
+        if (last?.case !== 'finished') return;
+        tokens = last.value.usage?.completionTokens ?? 0;
+        all = last.value.usage?.totalTokens ?? 0;
       },
       end: (error) =>
-        over(error === null ? 'success' : toGatewayError(error).reasonName, firstSeconds, tokens),
-      abandoned: () => over(leaving(call).reasonName, firstSeconds, tokens),
+        over(error === null ? 'success' : toGatewayError(error).reasonName, firstSeconds, tokens, all),
+      abandoned: () => over(leaving(call).reasonName, firstSeconds, tokens, all),
     });
     return { kind: 'stream', events };
   };

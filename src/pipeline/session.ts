@@ -40,12 +40,15 @@ export function sessionStage({ leases, readOpaque, namedTaxonomy }: SessionStage
     const lease = await leases.acquire({ tenant: call.principal.tenant, id, field }, call.signal);
     try {
       const { request } = call;
-      const asked = encodeMessages(request.messages);
+      // A request's own instructions hold for it alone.
+      const said = request.messages.filter(({ instructions }) => !instructions);
+      const own = request.messages.length - said.length;
+      const asked = encodeMessages(said);
       lease.check(asked);
       const history = decodeMessages(lease.session.messages);
       call.request = withHistory(request, history, field);
       const contextJson = contextWith(lease.session.contextJson, namedTaxonomy(request.messages));
-      const session: CallSession = { contextJson, historyLength: history.length, kept: null };
+      const session: CallSession = { contextJson, historyLength: own + history.length, kept: null };
       call.session = session;
       const save: SaveAnswer = async (answer, finishReason) => {
         if (finishReason === FinishReason.CONTENT_FILTER) {
@@ -106,7 +109,11 @@ function withHistory(
     );
   }
   dropBreakpoints(request, history);
-  return { ...request, messages: [...history, ...request.messages] };
+  const { messages } = request;
+  const first = messages.filter(({ instructions }) => instructions);
+  if (first.length === 0) return { ...request, messages: [...history, ...messages] };
+  // Some models take instructions at the beginning only.
+  return { ...request, messages: [...first, ...history, ...messages.filter((one) => !first.includes(one))] };
 }
 
 /** The ends of cached prefixes of earlier calls add up; the latest ones count. The history is this call's own copy. */

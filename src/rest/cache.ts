@@ -1,6 +1,7 @@
 import { invalid, readObject, readOptionalString } from '../codec/fields.ts';
 import type { CacheApi } from '../rpc/cache-api.ts';
-import { type RestHandler, readJson, sendJson } from './exchange.ts';
+import { type RestHandler, readJson } from './exchange.ts';
+import { sendFlat } from './platform-reply.ts';
 
 /** What the routes of the cache are made of. */
 export interface CacheRoutes {
@@ -28,7 +29,7 @@ export const clearCache =
       tenant: tenant === undefined || tenant === null ? undefined : readOptionalString(tenant, 'tenant', 256),
     });
     const told = { entries_cleared: cleared, ...(pattern === '' ? {} : { pattern }) };
-    sendJson(exchange, 200, JSON.stringify(told));
+    sendFlat(exchange, JSON.stringify(told));
   };
 
 /** GET /cache/status. */
@@ -45,9 +46,8 @@ export const cacheStatus =
       number,
     ];
     const asked = hits + misses + shared;
-    sendJson(
+    sendFlat(
       exchange,
-      200,
       JSON.stringify({
         status: status.enabled ? 'healthy' : 'disabled',
         total_entries: entries,

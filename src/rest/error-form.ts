@@ -3,7 +3,9 @@ import { errorHeaders } from '../codec/error-headers.ts';
 import { encodeChatError } from '../codec/openai-chat/encode-error.ts';
 import { type GatewayError, loadMembers } from '../errors/gateway-error.ts';
 import { tellLimitsAnthropic } from '../model/limit-headers.ts';
+import { correlationId } from '../rpc/correlation.ts';
 import { encodeMcpError } from './mcp-error.ts';
+import { isPlatformPath, platformErrorReply } from './platform-error.ts';
 
 /** An error as a route's clients expect it. */
 export interface ErrorReply {
@@ -19,8 +21,18 @@ const messagesPath = /^(?:\/v1)?\/messages(?:\/|$)/;
 /** Header by which Anthropic's clients learn the request's id. */
 export const messagesIdHeader = (requestId: string): Record<string, string> => ({ 'request-id': requestId });
 
-/** Anthropic's form on Anthropic's routes, JSON-RPC's for MCP, OpenAI's on all others. @param path without query */
-export function errorReply(error: GatewayError, path: string, requestId: string): ErrorReply {
+/**
+ * Anthropic's form on Anthropic's routes, JSON-RPC's for MCP, the documentation platform's on its own, OpenAI's on all others.
+ * @param path without query
+ * @param correlation the client's own id of the call
+ */
+export function errorReply(
+  error: GatewayError,
+  path: string,
+  requestId: string,
+  correlation?: string,
+): ErrorReply {
+  if (isPlatformPath(path)) return platformErrorReply(error, correlationId(correlation));
   const reply = plainReply(error, path, requestId);
   const { load, retryAfterMs = 0 } = error.facts;
   if (load === undefined || mcpPath.test(path)) return reply;

@@ -8,6 +8,7 @@ import type { CallContext } from '../rpc/call-context.ts';
 import { BodyError, readBody } from '../server/body.ts';
 import { clientGone } from '../server/disconnect.ts';
 import type { Request, Response } from '../server/types.ts';
+import type { ErrorReply } from './error-form.ts';
 
 /** One REST request and its response. */
 export interface Exchange {
@@ -22,6 +23,10 @@ export interface Exchange {
   readonly principal: Principal;
   /** Headers of every reply. */
   readonly moreHeaders?: (() => Readonly<Record<string, string>>) | undefined;
+  /** How errors are told, where the path alone does not say it. */
+  errorForm?: (error: GatewayError) => ErrorReply;
+  /** The client's own id of the call, on routes that have one. */
+  correlation?: string;
 }
 
 /** Serves one route. What it throws is written as the route's error body. */

@@ -110,6 +110,33 @@ function detailedJson(found: GetHealthResponse): Record<string, unknown> {
       ]),
     ),
     ...(found.cliPool === undefined ? {} : { cli_pool: cliPoolJson(found.cliPool) }),
+    ...(found.cache === undefined
+      ? {}
+      : {
+          cache: {
+            status: found.cache.status,
+            total_entries: Number(found.cache.totalEntries),
+            total_size_mb: Number((Number(found.cache.totalSizeBytes) / 2 ** 20).toFixed(2)),
+          },
+        }),
+    ...(found.limiter === undefined
+      ? {}
+      : {
+          rate_limiter: {
+            active_users: Number(found.limiter.activeOwners),
+            global_requests_last_minute: Number(found.limiter.requestsLastMinute),
+          },
+        }),
+    ...(found.integrations.length === 0
+      ? {}
+      : {
+          service_integrations: Object.fromEntries(
+            found.integrations.map(({ name, status, error }) => [
+              name,
+              { status, ...(error === '' ? {} : { error }) },
+            ]),
+          ),
+        }),
     circuit_breakers: Object.fromEntries(
       found.breakers.map(({ name, state, failures }) => [name, { state, failures }]),
     ),

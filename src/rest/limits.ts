@@ -3,7 +3,8 @@ import { requireAdmin } from '../auth/admin.ts';
 import { isObject } from '../codec/json.ts';
 import { type GatewayError, invalidRequest } from '../errors/gateway-error.ts';
 import type { LimitsApi } from '../rpc/limits-api.ts';
-import { type RestHandler, readJson, sendJson } from './exchange.ts';
+import { type RestHandler, readJson } from './exchange.ts';
+import { sendFlat } from './platform-reply.ts';
 
 const maxBodyBytes = 16_384;
 const maxNameLength = 256;
@@ -30,11 +31,11 @@ export const getRateLimits =
         special_rules_count: Number(specialRules),
         timestamp: new Date().toISOString(),
       };
-      return sendJson(exchange, 200, JSON.stringify(body));
+      return sendFlat(exchange, JSON.stringify(body));
     }
     const place = tenant === null ? null : nameIn('tenant', tenant);
     const status = await api.ofOwner(principal, nameIn('user_id', user), place);
-    sendJson(exchange, 200, JSON.stringify({ user_id: user, tenant: status.tenant, ...statusJson(status) }));
+    sendFlat(exchange, JSON.stringify({ user_id: user, tenant: status.tenant, ...statusJson(status) }));
   };
 
 /** POST /admin/reset-limits: an owner's (`user_id`), or all. */
@@ -58,7 +59,7 @@ export const resetRateLimits =
       tenant === null ? null : nameIn('tenant', tenant),
     );
     const whose = user === null ? {} : { tenants };
-    sendJson(exchange, 200, JSON.stringify({ reset: true, user_id: user, ...whose }));
+    sendFlat(exchange, JSON.stringify({ reset: true, user_id: user, ...whose }));
   };
 
 const alone = (): GatewayError => invalidRequest('tenant', 'tenant: there is no user_id besides');

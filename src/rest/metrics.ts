@@ -2,15 +2,20 @@ import { timingSafeEqual } from 'node:crypto';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { GatewayError } from '../errors/gateway-error.ts';
 import { type Counted, expose } from '../observability/families.ts';
-import { header, type RestHandler } from './exchange.ts';
+import { header, type RestHandler, sendJson } from './exchange.ts';
 
 /**
- * GET /metrics: OpenMetrics for those who ask for it, else Prometheus's text.
+ * GET /metrics: OpenMetrics for those who ask for it, a summary as JSON for those who prefer that, else Prometheus's text.
  * @param counted by each process of the gateway
+ * @param summary JSON text
  * @param token what the scraper has to show; null for nothing
  */
 export const scrape =
-  (counted: () => Promise<readonly Counted[]>, token: () => string | null): RestHandler =>
+  (
+    counted: () => Promise<readonly Counted[]>,
+    token: () => string | null,
+    summary: () => Promise<string>,
+  ): RestHandler =>
   async (exchange) => {
     const wanted = token();
     if (wanted !== null && !matches(header(exchange, 'authorization'), wanted)) {
@@ -19,6 +24,7 @@ export const scrape =
         'the metrics need the token of LLM_GATEWAY_METRICS_TOKEN',
       );
     }
+    if (prefersJson(header(exchange, 'accept') ?? '')) return sendJson(exchange, 200, await summary());
     const openMetrics = /\bapplication\/openmetrics-text\b/.test(header(exchange, 'accept') ?? '');
     const { contentType, body } = await expose(await counted(), openMetrics);
     const { res, requestId } = exchange;
@@ -31,6 +37,20 @@ export const scrape =
     });
     res.end(bytes);
   };
+
+/** Whether JSON comes before what a scraper wants (RFC 9110, 12.5.1); `*` is no wish. */
+export function prefersJson(accept: string): boolean {
+  let json = 0;
+  let text = 0;
+  for (const range of accept.split(',')) {
+    const [type = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
+    const weight = parameters.find((one) => one.startsWith('q='));
+    const value = weight === undefined ? 1 : Number(weight.slice(2)) || 0;
+    if (type === 'application/json') json = Math.max(json, value);
+    if (type === 'text/plain' || type === 'application/openmetrics-text') text = Math.max(text, value);
+  }
+  return json > text;
+}
 
 function matches(given: string | undefined, token: string): boolean {
   const shown = Buffer.from(/^Bearer +(\S+)$/i.exec(given ?? '')?.[1] ?? '');

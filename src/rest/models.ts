@@ -6,7 +6,9 @@ import {
 } from '../../gen/llmgateway/v1/models_service_pb.js';
 import { invalidRequest } from '../errors/gateway-error.ts';
 import type { ModelsApi } from '../rpc/models-api.ts';
+import { shownProvider } from '../rpc/query-providers.ts';
 import { type RestHandler, sendJson } from './exchange.ts';
+import { platformRoute, sendFlat } from './platform-reply.ts';
 
 /**
  * A model in OpenAI's form, with its sizes under the names that other servers of that form use for them, and what else the
@@ -100,6 +102,21 @@ function unescaped(id: string): string {
     throw invalidRequest('model', 'the model id in the path is not valid percent-encoding');
   }
 }
+
+/** GET /providers, as the documentation platform has it. */
+export const platformProviders = (api: ModelsApi): RestHandler =>
+  platformRoute((exchange) => {
+    const providers = api.listProviders(exchange.principal).map((provider) => ({
+      name: shownProvider(provider.name),
+      type: provider.local ? 'local' : 'cloud',
+      model: provider.defaultModel,
+      security_level: SecurityLevel[provider.securityLevel]?.toLowerCase(),
+      cost_per_token: provider.costPerToken ?? null,
+      status: provider.available ? 'available' : 'unavailable',
+      ...(provider.available ? {} : { reason: provider.unavailableReason }),
+    }));
+    sendFlat(exchange, JSON.stringify({ providers }));
+  });
 
 /** GET /v1/providers. */
 export const listProviders =

@@ -1,8 +1,9 @@
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { GatewayError, toGatewayError } from '../errors/gateway-error.ts';
+import { correlationHeader } from '../rpc/correlation.ts';
 import { principalOf, type Request, type Response } from '../server/types.ts';
 import { errorReply } from './error-form.ts';
-import { type Exchange, type RestHandler, sendJson } from './exchange.ts';
+import { type Exchange, header, type RestHandler, sendJson } from './exchange.ts';
 
 /** The routes of the REST facade: path → method → handler. A path that ends in `/*` takes everything below it. */
 export type RouteTable = Readonly<Record<string, Readonly<Record<string, RestHandler>>>>;
@@ -59,7 +60,9 @@ export function restRouter(
     } catch (cause) {
       const error = toGatewayError(cause);
       onError(error, exchange);
-      const { status, headers, body } = errorReply(error, path, requestId);
+      const given = header(exchange, correlationHeader);
+      const { status, headers, body } =
+        exchange.errorForm?.(error) ?? errorReply(error, path, requestId, given);
       sendJson(exchange, status, body, headers);
     }
   };

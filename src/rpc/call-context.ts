@@ -24,6 +24,10 @@ export interface CallContext {
   readonly trace?: TraceContext | undefined;
   /** Where the face wants to read what becomes of the call before there is a reply. */
   readonly report?: CallReport;
+  /** The face knows that the text is sensitive; see Call.sensitive. */
+  readonly sensitive?: boolean;
+  /** Where the face wants to read what was found out of the call. */
+  readonly found?: { sensitive: boolean };
 }
 
 /** Where Connect's handlers find who calls. */

@@ -30,7 +30,9 @@ export function chatApi(handle: Handler, count: Handler, limits: CallLimits): Ch
     async createChatCompletion(request, context) {
       const { release, ...time } = beginCall(context, limits);
       try {
-        const reply = await handle(newCall(request, context, false, time));
+        const call = newCall(request, context, false, time);
+        const reply = await handle(call);
+        tellFound(call, context);
         if (reply.kind !== 'unary') throw new Error('a unary call was not answered with a completion');
         return reply.response;
       } finally {
@@ -40,7 +42,9 @@ export function chatApi(handle: Handler, count: Handler, limits: CallLimits): Ch
     async streamChatCompletion(request, context) {
       const { release, ...time } = beginCall(context, limits);
       try {
-        const reply = await handle(newCall(request, context, true, time));
+        const call = newCall(request, context, true, time);
+        const reply = await handle(call);
+        tellFound(call, context);
         if (reply.kind !== 'stream') throw new Error('a streaming call was answered without a stream');
         return tapEvents(reply.events, { end: release, abandoned: release });
       } catch (error) {
@@ -61,6 +65,10 @@ export function chatApi(handle: Handler, count: Handler, limits: CallLimits): Ch
   };
 }
 
+function tellFound({ sensitive }: ChatCall, { found }: CallContext): void {
+  if (found !== undefined && sensitive === true) found.sensitive = true;
+}
+
 const newCall = (
   request: CreateChatCompletionRequest,
   context: CallContext,
@@ -78,4 +86,5 @@ const newCall = (
   request,
   route: null,
   report: context.report ?? build.callReport('', ''),
+  ...(context.sensitive === true ? { sensitive: true } : {}),
 });

@@ -17,7 +17,21 @@ export interface ProviderState {
   readonly error: string;
 }
 
+/** What the store tells, within a bound; null: it does not. */
+export interface StoreNumbers {
+  readonly cache: { readonly enabled: boolean; readonly entries: number; readonly bytes: number } | null;
+  readonly limiter: { readonly activeOwners: number; readonly requestsLastMinute: number } | null;
+  /** Services of the documentation platform whose addresses are configured. */
+  readonly integrations: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly error: string;
+  }[];
+}
+
 export interface HealthParts {
+  /** Asked at most once a second, however many want to know. */
+  readonly numbers: () => Promise<StoreNumbers>;
   readonly service: string;
   readonly version: string;
   readonly environment: string;
@@ -121,8 +135,32 @@ export function healthApi(parts: HealthParts): HealthApi {
         })),
         breakers: parts.breakers().slice(0, maxBreakers),
         ...(cliPool === null ? {} : { cliPool }),
+        ...numbersOf(await parts.numbers()),
       });
     },
+  };
+}
+
+function numbersOf({ cache, limiter, integrations }: StoreNumbers) {
+  return {
+    ...(cache === null
+      ? {}
+      : {
+          cache: {
+            status: cache.enabled ? 'healthy' : 'disabled',
+            totalEntries: BigInt(cache.entries),
+            totalSizeBytes: BigInt(cache.bytes),
+          },
+        }),
+    ...(limiter === null
+      ? {}
+      : {
+          limiter: {
+            activeOwners: BigInt(limiter.activeOwners),
+            requestsLastMinute: BigInt(limiter.requestsLastMinute),
+          },
+        }),
+    integrations: [...integrations],
   };
 }
 

@@ -103,6 +103,11 @@ export class KnownModels {
     return (exact && entry !== null ? byId.get(entry.model.id) : byName.get(upstreamModel)) ?? null;
   }
 
+  /** The provider to which a name leads a call. @throws as Resolver.resolve */
+  providerOf(name: string): string {
+    return this.#knowledge.resolver.resolve(name).provider;
+  }
+
   /**
    * Tokens that the context of the model takes to which a name leads a call: by the catalogue, or else by the provider's own word, or else
    * by the longest name in the catalogue that it is like.

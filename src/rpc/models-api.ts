@@ -18,8 +18,17 @@ export interface ModelsApi {
   listProviders(principal: Principal): Provider[];
 }
 
+/** What is told of a provider besides. */
+export interface ProviderTerms {
+  readonly local: boolean;
+  /** As the provider calls it; '' for none. */
+  readonly defaultModel: string;
+  /** US dollars; null when not known. */
+  readonly costPerToken: number | null;
+}
+
 /** @param known read anew for each call, since a reload replaces it */
-export function modelsApi(known: () => KnownModels): ModelsApi {
+export function modelsApi(known: () => KnownModels, terms: (provider: string) => ProviderTerms): ModelsApi {
   return {
     listModels({ provider: wanted, includeUnavailable }, principal) {
       const models = known();
@@ -52,12 +61,16 @@ export function modelsApi(known: () => KnownModels): ModelsApi {
     },
     listProviders(principal) {
       const models = known();
-      return models.providers().map((provider) =>
-        create(ProviderSchema, {
+      return models.providers().map((provider) => {
+        const { local, defaultModel, costPerToken } = terms(provider.name);
+        return create(ProviderSchema, {
           ...provider,
+          local,
+          defaultModel,
+          ...(costPerToken === null ? {} : { costPerToken }),
           models: allowed(models.modelsOf(provider.name), principal).map(({ id }) => id),
-        }),
-      );
+        });
+      });
     },
   };
 }

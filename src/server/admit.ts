@@ -14,6 +14,12 @@ const restCalls: ReadonlySet<string> = new Set([
   '/embeddings',
   '/tools/execute',
   '/mcp',
+  '/query',
+  '/chat',
+  '/stream',
+  '/enhanced-query',
+  '/workflow-query',
+  '/contextual-query',
 ]);
 const rpcCalls: ReadonlySet<string> = new Set([
   '/llmgateway.v1.ChatService/CreateChatCompletion',
@@ -25,6 +31,14 @@ const rpcCalls: ReadonlySet<string> = new Set([
   '/llmgateway.v1.ResponsesService/CountInputTokens',
   '/llmgateway.v1.ResponsesService/CompactResponse',
   '/llmgateway.v1.ToolService/ExecuteTool',
+  '/llmgateway.v1.QueryService/Query',
+  '/llmgateway.v1.QueryService/Chat',
+  '/llmgateway.v1.QueryService/StreamQuery',
+  '/llmgateway.v1.QueryService/EmbedText',
+  '/llmgateway.v1.QueryService/EnhancedQuery',
+  '/llmgateway.v1.QueryService/WorkflowQuery',
+  '/llmgateway.v1.QueryService/ContextualQuery',
+  '/llmgateway.v1.IntegrationService/CallIntegration',
 ]);
 /** RPCs that an operator needs most when there is no memory left. */
 const alwaysServed = ['/grpc.', '/llmgateway.v1.AdminService/'];
@@ -32,6 +46,7 @@ const alwaysServed = ['/grpc.', '/llmgateway.v1.AdminService/'];
 export function isCall(method: string | undefined, path: string): boolean {
   if (method !== 'POST') return false;
   if (rpcCalls.has(path)) return true;
+  if (path.startsWith('/integrations/')) return true;
   const plain = path.startsWith('/v1/') ? path.slice(3) : path;
   return restCalls.has(plain.length > 1 && plain.endsWith('/') ? plain.slice(0, -1) : plain);
 }

@@ -58,6 +58,8 @@ export interface SessionPage {
  */
 export interface SessionStore {
   create(tenant: string, session: SessionFacts): Promise<void>;
+  /** Makes it unless there is one of this id. */
+  ensure(tenant: string, session: SessionFacts): Promise<void>;
   read(tenant: string, id: string): Promise<StoredSession | null>;
   /** False when there is none. Takes no heed of locks: a call under way finds the session gone. */
   delete(tenant: string, id: string): Promise<boolean>;

@@ -55,6 +55,8 @@ test.each([
     'llmgateway.v1.SessionService',
     'llmgateway.v1.ToolService',
     'llmgateway.v1.UsageService',
+    'llmgateway.v1.QueryService',
+    'llmgateway.v1.IntegrationService',
     'llmgateway.v1.AdminService',
     'grpc.health.v1.Health',
     'grpc.reflection.v1.ServerReflection',

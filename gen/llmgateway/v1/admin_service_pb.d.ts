@@ -849,6 +849,27 @@ export declare type GetHealthResponse = Message<"llmgateway.v1.GetHealthResponse
    * @generated from field: llmgateway.v1.CliPoolHealth cli_pool = 15;
    */
   cliPool?: CliPoolHealth | undefined;
+
+  /**
+   * The cache of answers; unset when the store does not say in time.
+   *
+   * @generated from field: llmgateway.v1.CacheHealth cache = 16;
+   */
+  cache?: CacheHealth | undefined;
+
+  /**
+   * Who uses the limits; unset when the store does not say in time.
+   *
+   * @generated from field: llmgateway.v1.LimiterHealth limiter = 17;
+   */
+  limiter?: LimiterHealth | undefined;
+
+  /**
+   * Services of the documentation platform whose addresses are configured.
+   *
+   * @generated from field: repeated llmgateway.v1.IntegrationHealth integrations = 18;
+   */
+  integrations: IntegrationHealth[];
 };
 
 /**
@@ -856,6 +877,101 @@ export declare type GetHealthResponse = Message<"llmgateway.v1.GetHealthResponse
  * Use `create(GetHealthResponseSchema)` to create a new message.
  */
 export declare const GetHealthResponseSchema: GenMessage<GetHealthResponse>;
+
+/**
+ * The cache of answers.
+ *
+ * @generated from message llmgateway.v1.CacheHealth
+ */
+export declare type CacheHealth = Message<"llmgateway.v1.CacheHealth"> & {
+  /**
+   * "healthy" or "disabled".
+   *
+   * @generated from field: string status = 1;
+   */
+  status: string;
+
+  /**
+   * Answers in it.
+   *
+   * @generated from field: uint64 total_entries = 2;
+   */
+  totalEntries: bigint;
+
+  /**
+   * Their size in bytes.
+   *
+   * @generated from field: uint64 total_size_bytes = 3;
+   */
+  totalSizeBytes: bigint;
+};
+
+/**
+ * Describes the message llmgateway.v1.CacheHealth.
+ * Use `create(CacheHealthSchema)` to create a new message.
+ */
+export declare const CacheHealthSchema: GenMessage<CacheHealth>;
+
+/**
+ * Who uses the limits.
+ *
+ * @generated from message llmgateway.v1.LimiterHealth
+ */
+export declare type LimiterHealth = Message<"llmgateway.v1.LimiterHealth"> & {
+  /**
+   * Owners with requests of the last hour.
+   *
+   * @generated from field: uint64 active_owners = 1;
+   */
+  activeOwners: bigint;
+
+  /**
+   * Requests of the last minute, of all owners.
+   *
+   * @generated from field: uint64 requests_last_minute = 2;
+   */
+  requestsLastMinute: bigint;
+};
+
+/**
+ * Describes the message llmgateway.v1.LimiterHealth.
+ * Use `create(LimiterHealthSchema)` to create a new message.
+ */
+export declare const LimiterHealthSchema: GenMessage<LimiterHealth>;
+
+/**
+ * A service of the documentation platform.
+ *
+ * @generated from message llmgateway.v1.IntegrationHealth
+ */
+export declare type IntegrationHealth = Message<"llmgateway.v1.IntegrationHealth"> & {
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * "healthy", "unhealthy" or "error".
+   *
+   * @generated from field: string status = 2;
+   */
+  status: string;
+
+  /**
+   * Why it is not healthy.
+   *
+   * @generated from field: string error = 3;
+   */
+  error: string;
+};
+
+/**
+ * Describes the message llmgateway.v1.IntegrationHealth.
+ * Use `create(IntegrationHealthSchema)` to create a new message.
+ */
+export declare const IntegrationHealthSchema: GenMessage<IntegrationHealth>;
 
 /**
  * Something that the gateway needs, or can do without.
@@ -1119,6 +1235,316 @@ export declare type BreakerHealth = Message<"llmgateway.v1.BreakerHealth"> & {
 export declare const BreakerHealthSchema: GenMessage<BreakerHealth>;
 
 /**
+ * Has no fields.
+ *
+ * @generated from message llmgateway.v1.GetMetricsSummaryRequest
+ */
+export declare type GetMetricsSummaryRequest = Message<"llmgateway.v1.GetMetricsSummaryRequest"> & {
+};
+
+/**
+ * Describes the message llmgateway.v1.GetMetricsSummaryRequest.
+ * Use `create(GetMetricsSummaryRequestSchema)` to create a new message.
+ */
+export declare const GetMetricsSummaryRequestSchema: GenMessage<GetMetricsSummaryRequest>;
+
+/**
+ * What was asked of models since the start of this gateway.
+ *
+ * @generated from message llmgateway.v1.GetMetricsSummaryResponse
+ */
+export declare type GetMetricsSummaryResponse = Message<"llmgateway.v1.GetMetricsSummaryResponse"> & {
+  /**
+   * Calls that are over.
+   *
+   * @generated from field: uint64 total_requests = 1;
+   */
+  totalRequests: bigint;
+
+  /**
+   * The same by provider, without those that got to none.
+   *
+   * @generated from field: map<string, uint64> requests_by_provider = 2;
+   */
+  requestsByProvider: { [key: string]: bigint };
+
+  /**
+   * Tokens of prompts and answers, as far as known.
+   *
+   * @generated from field: uint64 total_tokens_used = 3;
+   */
+  totalTokensUsed: bigint;
+
+  /**
+   * US dollars, as far as known.
+   *
+   * @generated from field: double total_cost = 4;
+   */
+  totalCost: number;
+
+  /**
+   * Mean time of a call, in seconds.
+   *
+   * @generated from field: double average_response_time = 5;
+   */
+  averageResponseTime: number;
+
+  /**
+   * Share of calls answered from the cache, among those that asked it, 0 to 1.
+   *
+   * @generated from field: double cache_hit_rate = 6;
+   */
+  cacheHitRate: number;
+
+  /**
+   * Percent of calls that failed. Those that their clients left are not among them.
+   *
+   * @generated from field: double error_rate = 7;
+   */
+  errorRate: number;
+
+  /**
+   * Percent of the time since the start in which the gateway served: 100, but for the time of a drain.
+   *
+   * @generated from field: double uptime_percentage = 8;
+   */
+  uptimePercentage: number;
+};
+
+/**
+ * Describes the message llmgateway.v1.GetMetricsSummaryResponse.
+ * Use `create(GetMetricsSummaryResponseSchema)` to create a new message.
+ */
+export declare const GetMetricsSummaryResponseSchema: GenMessage<GetMetricsSummaryResponse>;
+
+/**
+ * Which time.
+ *
+ * @generated from message llmgateway.v1.GetPerformanceRequest
+ */
+export declare type GetPerformanceRequest = Message<"llmgateway.v1.GetPerformanceRequest"> & {
+  /**
+   * The last hours, 1 to 168. Default: 24.
+   *
+   * @generated from field: uint32 hours = 1;
+   */
+  hours: number;
+};
+
+/**
+ * Describes the message llmgateway.v1.GetPerformanceRequest.
+ * Use `create(GetPerformanceRequestSchema)` to create a new message.
+ */
+export declare const GetPerformanceRequestSchema: GenMessage<GetPerformanceRequest>;
+
+/**
+ * How calls of some time went. Counted by the processes that run now.
+ *
+ * @generated from message llmgateway.v1.GetPerformanceResponse
+ */
+export declare type GetPerformanceResponse = Message<"llmgateway.v1.GetPerformanceResponse"> & {
+  /**
+   * Hours that the numbers are of.
+   *
+   * @generated from field: uint32 time_period_hours = 1;
+   */
+  timePeriodHours: number;
+
+  /**
+   * Calls.
+   *
+   * @generated from field: uint64 total_requests = 2;
+   */
+  totalRequests: bigint;
+
+  /**
+   * Those that succeeded.
+   *
+   * @generated from field: uint64 successful_requests = 3;
+   */
+  successfulRequests: bigint;
+
+  /**
+   * Those that failed.
+   *
+   * @generated from field: uint64 failed_requests = 4;
+   */
+  failedRequests: bigint;
+
+  /**
+   * Percent of calls that succeeded; 100 without any.
+   *
+   * @generated from field: double success_rate = 5;
+   */
+  successRate: number;
+
+  /**
+   * Mean, in seconds.
+   *
+   * @generated from field: double average_response_time = 6;
+   */
+  averageResponseTime: number;
+
+  /**
+   * Tokens.
+   *
+   * @generated from field: uint64 total_tokens = 7;
+   */
+  totalTokens: bigint;
+
+  /**
+   * US dollars.
+   *
+   * @generated from field: double total_cost = 8;
+   */
+  totalCost: number;
+
+  /**
+   * Calls for each hour of the time.
+   *
+   * @generated from field: double requests_per_hour = 9;
+   */
+  requestsPerHour: number;
+
+  /**
+   * Tokens for each hour.
+   *
+   * @generated from field: double tokens_per_hour = 10;
+   */
+  tokensPerHour: number;
+
+  /**
+   * US dollars for each hour.
+   *
+   * @generated from field: double cost_per_hour = 11;
+   */
+  costPerHour: number;
+
+  /**
+   * By provider.
+   *
+   * @generated from field: map<string, llmgateway.v1.GetPerformanceResponse.Provider> provider_breakdown = 12;
+   */
+  providerBreakdown: { [key: string]: GetPerformanceResponse_Provider };
+
+  /**
+   * The latest slow ones, at most 50.
+   *
+   * @generated from field: repeated llmgateway.v1.GetPerformanceResponse.SlowRequest slow_requests = 13;
+   */
+  slowRequests: GetPerformanceResponse_SlowRequest[];
+
+  /**
+   * Half of the calls took no longer, in seconds; to a tenth.
+   *
+   * @generated from field: double p50 = 14;
+   */
+  p50: number;
+
+  /**
+   * 95 in 100 took no longer.
+   *
+   * @generated from field: double p95 = 15;
+   */
+  p95: number;
+
+  /**
+   * 99 in 100 took no longer.
+   *
+   * @generated from field: double p99 = 16;
+   */
+  p99: number;
+};
+
+/**
+ * Describes the message llmgateway.v1.GetPerformanceResponse.
+ * Use `create(GetPerformanceResponseSchema)` to create a new message.
+ */
+export declare const GetPerformanceResponseSchema: GenMessage<GetPerformanceResponse>;
+
+/**
+ * Calls of one provider.
+ *
+ * @generated from message llmgateway.v1.GetPerformanceResponse.Provider
+ */
+export declare type GetPerformanceResponse_Provider = Message<"llmgateway.v1.GetPerformanceResponse.Provider"> & {
+  /**
+   * Calls.
+   *
+   * @generated from field: uint64 requests = 1;
+   */
+  requests: bigint;
+
+  /**
+   * Tokens.
+   *
+   * @generated from field: uint64 tokens = 2;
+   */
+  tokens: bigint;
+
+  /**
+   * US dollars.
+   *
+   * @generated from field: double cost = 3;
+   */
+  cost: number;
+};
+
+/**
+ * Describes the message llmgateway.v1.GetPerformanceResponse.Provider.
+ * Use `create(GetPerformanceResponse_ProviderSchema)` to create a new message.
+ */
+export declare const GetPerformanceResponse_ProviderSchema: GenMessage<GetPerformanceResponse_Provider>;
+
+/**
+ * A call that took longer than 30 seconds.
+ *
+ * @generated from message llmgateway.v1.GetPerformanceResponse.SlowRequest
+ */
+export declare type GetPerformanceResponse_SlowRequest = Message<"llmgateway.v1.GetPerformanceResponse.SlowRequest"> & {
+  /**
+   * Who answered; empty when nobody did.
+   *
+   * @generated from field: string provider = 1;
+   */
+  provider: string;
+
+  /**
+   * In seconds.
+   *
+   * @generated from field: double response_time = 2;
+   */
+  responseTime: number;
+
+  /**
+   * When it was over.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 3;
+   */
+  time?: Timestamp | undefined;
+
+  /**
+   * Whose it was.
+   *
+   * @generated from field: string user_id = 4;
+   */
+  userId: string;
+
+  /**
+   * Id of the request.
+   *
+   * @generated from field: string correlation_id = 5;
+   */
+  correlationId: string;
+};
+
+/**
+ * Describes the message llmgateway.v1.GetPerformanceResponse.SlowRequest.
+ * Use `create(GetPerformanceResponse_SlowRequestSchema)` to create a new message.
+ */
+export declare const GetPerformanceResponse_SlowRequestSchema: GenMessage<GetPerformanceResponse_SlowRequest>;
+
+/**
  * What administrators do. UNAUTHENTICATED without the admin token (or a key or token of an administrator), PERMISSION_DENIED for others
  * and where no admin token is set. REST: /admin.
  *
@@ -1235,6 +1661,26 @@ export declare const AdminService: GenService<{
     methodKind: "unary";
     input: typeof ListCliSessionsRequestSchema;
     output: typeof ListCliSessionsResponseSchema;
+  },
+  /**
+   * What was asked of models since the start, in a few numbers. REST: GET /metrics, where JSON is asked for.
+   *
+   * @generated from rpc llmgateway.v1.AdminService.GetMetricsSummary
+   */
+  getMetricsSummary: {
+    methodKind: "unary";
+    input: typeof GetMetricsSummaryRequestSchema;
+    output: typeof GetMetricsSummaryResponseSchema;
+  },
+  /**
+   * How calls of the last hours went. REST: GET /metrics/performance.
+   *
+   * @generated from rpc llmgateway.v1.AdminService.GetPerformance
+   */
+  getPerformance: {
+    methodKind: "unary";
+    input: typeof GetPerformanceRequestSchema;
+    output: typeof GetPerformanceResponseSchema;
   },
 }>;
 

@@ -351,6 +351,13 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_PREVIOUS_RESPONSE_NOT_FOUND = 35;
    */
   PREVIOUS_RESPONSE_NOT_FOUND = 35,
+
+  /**
+   * The gateway was to choose a provider, and none is available that may be asked.
+   *
+   * @generated from enum value: ERROR_REASON_NO_PROVIDER_AVAILABLE = 40;
+   */
+  NO_PROVIDER_AVAILABLE = 40,
 }
 
 /**

@@ -285,6 +285,28 @@ export declare type Provider = Message<"llmgateway.v1.Provider"> & {
    * @generated from field: llmgateway.v1.SecurityLevel security_level = 6;
    */
   securityLevel: SecurityLevel;
+
+  /**
+   * It runs on own machines: nobody is paid for its answers.
+   *
+   * @generated from field: bool local = 7;
+   */
+  local: boolean;
+
+  /**
+   * Model that QueryService asks there when none is named; as the provider calls
+   * it; empty when there is none.
+   *
+   * @generated from field: string default_model = 8;
+   */
+  defaultModel: string;
+
+  /**
+   * What a token of that model costs in US dollars, the mean of input and output; unset when not known.
+   *
+   * @generated from field: optional double cost_per_token = 9;
+   */
+  costPerToken?: number | undefined;
 };
 
 /**

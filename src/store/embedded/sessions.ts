@@ -42,6 +42,27 @@ export class EmbeddedSessions implements SessionStore {
     );
   }
 
+  async ensure(tenant: string, { id, createdUs, expiresUs, contextJson }: SessionFacts): Promise<void> {
+    this.#database.transaction(() => {
+      // An expired one that was not cleared away yet.
+      this.#database.run(
+        'DELETE FROM sessions WHERE tenant = ? AND id = ? AND expires <= ?',
+        tenant,
+        id,
+        this.#nowUs(),
+      );
+      this.#database.run(
+        'INSERT OR IGNORE INTO sessions (tenant, id, created, expires, context, bytes) VALUES (?, ?, ?, ?, ?, ?)',
+        tenant,
+        id,
+        createdUs,
+        expiresUs,
+        contextJson,
+        Buffer.byteLength(contextJson),
+      );
+    });
+  }
+
   async read(tenant: string, id: string): Promise<StoredSession | null> {
     const row = this.#find(tenant, id);
     return row === null ? null : this.#whole(row);

@@ -27,6 +27,15 @@ for _, message in ipairs(redis.call('LRANGE', KEYS[2], 0, -1)) do
 end
 return reply`;
 
+/** ARGV: now, created, expires, context. Returns whether it was made. */
+export const ensure = script(`
+local expires = redis.call('HGET', KEYS[1], 'expires')
+if expires and tonumber(expires) > tonumber(ARGV[1]) then return 0 end
+redis.call('DEL', KEYS[1], KEYS[2])
+redis.call('HSET', KEYS[1], 'created', ARGV[2], 'expires', ARGV[3], 'context', ARGV[4], 'bytes', #ARGV[4])
+redis.call('PEXPIREAT', KEYS[1], math.ceil(tonumber(ARGV[3]) / 1000))
+return 1`);
+
 /** ARGV: now. */
 export const read = script(`${whenThere('return false')}
 local reply = {}${whole}`);

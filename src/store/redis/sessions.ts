@@ -48,6 +48,19 @@ export class RedisSessions implements SessionStore {
     await this.#redis.run(scripts.create, keysOf(tenant, id), [createdUs, expiresUs, contextJson]);
   }
 
+  async ensure(tenant: string, session: SessionFacts): Promise<void> {
+    const { id, createdUs, expiresUs, contextJson } = session;
+    const args = [this.#nowUs(), createdUs, expiresUs, contextJson];
+    // In the list only when it was not there: an entry too many would be one that leads nowhere.
+    if ((await this.#redis.run(scripts.ensure, keysOf(tenant, id), args)) === 0) return;
+    await this.#redis.run(scripts.enlist, indexKeys(tenant), [
+      listKey(session),
+      expiresUs,
+      this.#nowUs(),
+      cleared,
+    ]);
+  }
+
   async read(tenant: string, id: string): Promise<StoredSession | null> {
     const reply = await this.#redis.run(scripts.read, keysOf(tenant, id), [this.#nowUs()]);
     return reply === null ? null : sessionOf(id, reply as Buffer[]);

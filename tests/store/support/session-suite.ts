@@ -34,6 +34,35 @@ export function sessionSuite(under: () => StoreUnderTest): void {
     await under().store.create(tenant, session);
     return session;
   };
+
+  describe('made sure of', () => {
+    test('is made once, and what was said in it stays', async () => {
+      const { store, other } = under();
+      const session = facts();
+      await store.ensure('', session);
+      const locked = await store.lock('', session.id, 'me', 5_000);
+      expect(locked.kind).toBe('locked');
+      await store.append('', session.id, { holder: 'me', after: 0, messages: [bytes('hello')], maxBytes });
+      await other.ensure('', { ...session, createdUs: session.createdUs + 5, contextJson: '{}' });
+      const read = await store.read('', session.id);
+      expect(read).toMatchObject(session);
+      expect(texts(read?.messages ?? [])).toEqual(['hello']);
+      expect((await store.list('', 10, '')).sessions.filter(({ id }) => id === session.id)).toHaveLength(1);
+    });
+
+    test('begins anew when it has expired', async () => {
+      const { store, advance } = under();
+      const session = facts({ expiresUs: under().nowUs() + 60e6 });
+      await store.ensure('', session);
+      await store.lock('', session.id, 'me', 5_000);
+      await store.append('', session.id, { holder: 'me', after: 0, messages: [bytes('hello')], maxBytes });
+      advance(61);
+      const again = facts({ id: session.id });
+      await store.ensure('', again);
+      expect(await store.read('', session.id)).toMatchObject({ ...again, messages: [] });
+    });
+  });
+
   const append = (id: string, holder: string, after: number, ...messages: string[]) =>
     under().store.append('', id, { holder, after, messages: messages.map(bytes), maxBytes });
 

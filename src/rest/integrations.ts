@@ -1,0 +1,57 @@
+import { timestampDate } from '@bufbuild/protobuf/wkt';
+import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
+import { readObjectText } from '../codec/fields.ts';
+import { GatewayError } from '../errors/gateway-error.ts';
+import type { IntegrationsApi } from '../rpc/integrations-api.ts';
+import { clientOf, type RestHandler, readJson, unescaped } from './exchange.ts';
+import { platformRoute, sendEnvelope, sendFlat } from './platform-reply.ts';
+
+/** What the routes of integrations are made of. */
+export interface IntegrationRoutes {
+  readonly api: IntegrationsApi;
+  /** Largest request body in bytes. */
+  readonly maxBodyBytes: () => number;
+}
+
+/** POST /integrations/{service}/{operation}. */
+export const callIntegration = ({ api, maxBodyBytes }: IntegrationRoutes): RestHandler =>
+  platformRoute(async (exchange) => {
+    const parts = exchange.path
+      .replace(/^\/integrations\//, '')
+      .replace(/\/$/, '')
+      .split('/')
+      .map(unescaped);
+    const [service = '', operation = ''] = parts;
+    if (parts.length !== 2 || operation === '')
+      throw new GatewayError(ErrorReason.NOT_FOUND, 'the path has to be /integrations/{service}/{operation}');
+    const context = { requestId: exchange.requestId, face: 'query', ...clientOf(exchange) };
+    const args = readObjectText(await readJson(exchange, maxBodyBytes(), {}), 'body');
+    const data = await api.call(service, operation, args, 'body', context);
+    sendEnvelope(exchange, `${service} ${operation} completed`, data);
+  });
+
+/** GET /services/status. */
+export const servicesStatus = ({ api }: Pick<IntegrationRoutes, 'api'>): RestHandler =>
+  platformRoute(async (exchange) => {
+    const context = { requestId: exchange.requestId, face: 'query', ...clientOf(exchange) };
+    const { overallStatus, services, healthyServices, time } = await api.status(context);
+    const body = {
+      overall_status: overallStatus,
+      services: Object.fromEntries(
+        services.map(({ name, status, endpoint, responseTime, error, lastChecked }) => [
+          name,
+          {
+            status,
+            endpoint,
+            ...(responseTime === undefined ? {} : { response_time: responseTime }),
+            ...(error === '' ? {} : { error }),
+            last_checked: lastChecked && timestampDate(lastChecked).toISOString(),
+          },
+        ]),
+      ),
+      total_services: services.length,
+      healthy_services: healthyServices,
+      timestamp: time && timestampDate(time).toISOString(),
+    };
+    sendFlat(exchange, JSON.stringify(body));
+  });

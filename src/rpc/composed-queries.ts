@@ -1,0 +1,235 @@
+import { create } from '@bufbuild/protobuf';
+import {
+  type Answer,
+  type Prompt,
+  PromptSchema,
+  ServicesReportSchema,
+} from '../../gen/llmgateway/v1/query_service_pb.js';
+import { isObject, type Json } from '../codec/json.ts';
+import { invalidRequest, toGatewayError } from '../errors/gateway-error.ts';
+import type { Integrations } from '../integrations/integrations.ts';
+import { ServiceError } from '../integrations/service.ts';
+import { beginCall, type CallLimits } from './call-context.ts';
+import { askerOf, failureOf } from './integrations-api.ts';
+import type { QueryApi, QueryContext } from './query-api.ts';
+import { checkPrompt, contextOf } from './query-request.ts';
+import { contextBlock, queryJson } from './query-texts.ts';
+
+/** Queries that are made with the platform's services. Rejects with GatewayError. */
+export interface ComposedQueries {
+  enhanced(prompt: Prompt, context: QueryContext): Promise<Answer>;
+  contextual(prompt: Prompt, context: QueryContext): Promise<Answer>;
+  /** @returns the orchestrator's answer as JSON text */
+  workflow(prompt: Prompt, workflowType: string, context: QueryContext): Promise<string>;
+}
+
+export interface ComposedOptions {
+  readonly queries: QueryApi;
+  /** Read anew for each query, since a reload replaces it. */
+  readonly integrations: () => Integrations;
+  /** Longest wait for a service that an answer can do without, in milliseconds. */
+  readonly optionalMs: () => number;
+  readonly limits: CallLimits;
+}
+
+/** Asks services that an answer can do without, and keeps account of them. */
+class Helpers {
+  readonly #used = new Set<string>();
+  readonly #skipped = new Map<string, string>();
+  readonly #ask: (service: string, operation: string, args: Json) => Promise<string>;
+  readonly #signal: AbortSignal;
+
+  constructor(ask: (service: string, operation: string, args: Json) => Promise<string>, signal: AbortSignal) {
+    this.#ask = ask;
+    this.#signal = signal;
+  }
+
+  /** What a service says; null when it says nothing. Rejects only when nobody waits for the answer any more. */
+  async ask(service: string, operation: string, args: Json): Promise<unknown> {
+    try {
+      const said: unknown = unwrapped(JSON.parse(await this.#ask(service, operation, args)));
+      this.#used.add(service);
+      return said;
+    } catch (error) {
+      if (this.#signal.aborted) throw this.#signal.reason;
+      const reason = error instanceof ServiceError ? error.reason : toGatewayError(error).rawMessage;
+      if (!this.#skipped.has(service)) this.#skipped.set(service, reason);
+      return null;
+    }
+  }
+
+  report() {
+    return create(ServicesReportSchema, {
+      used: [...this.#used],
+      skipped: [...this.#skipped].map(([service, reason]) => ({ service, reason })),
+    });
+  }
+}
+
+/** What is in the platform's envelope; an envelope that says that it failed is a failure, whatever the status was. */
+function unwrapped(said: unknown): unknown {
+  if (!isObject(said) || typeof said['success'] !== 'boolean') return said;
+  if (said['success']) return 'data' in said ? said['data'] : said;
+  const reason =
+    typeof said['message'] === 'string' ? said['message'].slice(0, 200) : 'it says that it failed';
+  throw new ServiceError('status', reason, { reason });
+}
+
+const memberOf = (value: unknown, name: string): unknown => (isObject(value) ? value[name] : undefined);
+const textIn = (value: unknown, name: string): string => {
+  const text = memberOf(value, name);
+  return typeof text === 'string' ? text : '';
+};
+
+/** Prompts of the store are for a kind of task: what is asked goes with them. */
+function optimizedPrompt(optimized: unknown, asked: string): string {
+  const content = textIn(optimized, 'content').trim();
+  if (content === '') return asked;
+  return content.includes(asked) ? content : `${content}\n\n${asked}`;
+}
+
+export function composedQueries({
+  queries,
+  integrations,
+  optionalMs,
+  limits,
+}: ComposedOptions): ComposedQueries {
+  const userOf = ({ userId }: Prompt, { principal }: QueryContext): string => userId || principal.owner;
+
+  /** Asks for help, then the model, then has the answer kept; all within the call's time. */
+  async function withHelp(
+    given: Prompt,
+    context: QueryContext,
+    make: (helpers: Helpers, user: string) => Promise<{ prompt: Prompt; sensitive: boolean }>,
+    keeps: boolean,
+  ): Promise<Answer> {
+    checkPrompt(given, context.fieldsAt ?? '');
+    const began = performance.now();
+    const user = userOf(given, context);
+    const { signal, release } = beginCall(context, limits);
+    try {
+      const asker = askerOf(context, signal);
+      const ask = (service: string, operation: string, args: Json): Promise<string> =>
+        integrations().call(service, operation, args, asker, optionalMs());
+      const helpers = new Helpers(ask, signal);
+      const { prompt, sensitive } = await make(helpers, user);
+      const found = { sensitive };
+      const left =
+        context.timeoutMs === null ? null : Math.max(1, context.timeoutMs - (performance.now() - began));
+      const rest: QueryContext = { ...context, timeoutMs: left };
+      const answer = await queries.ask(prompt, rest, { sensitive, quiet: keeps, found });
+      if (keeps && !found.sensitive) {
+        const { response, provider, tokensUsed, processingTime } = answer;
+        const facts = { provider, tokens_used: tokensUsed, processing_time: processingTime };
+        await Promise.all([
+          helpers.ask('memory_agent', 'store_interaction', {
+            ...facts,
+            user_id: user,
+            prompt: given.prompt,
+            response,
+            context: given.contextJson === '' ? given.context || null : contextOf(given),
+          }),
+          helpers.ask('doc_store', 'store', { ...facts, content: `${given.prompt}\n\n${response}` }),
+        ]);
+      }
+      answer.services = helpers.report();
+      answer.processingTime = Math.round(performance.now() - began) / 1_000;
+      return answer;
+    } finally {
+      release();
+    }
+  }
+
+  return {
+    enhanced: (given, context) =>
+      withHelp(
+        given,
+        context,
+        async (helpers, user) => {
+          const own = contextOf(given);
+          const all = `${given.prompt}\n${given.contextJson || given.context}`;
+          const [interpretation, history, security] = await Promise.all([
+            helpers.ask('interpreter', 'interpret_query', {
+              query: given.prompt,
+              context: own,
+              user_id: user,
+            }),
+            helpers.ask('memory_agent', 'retrieve_context', { user_id: user }),
+            helpers.ask('secure_analyzer', 'analyze_security', { content: all }),
+          ]);
+          const [optimized, documents] = await Promise.all([
+            helpers.ask('prompt_store', 'get_optimized', {
+              task_type: textIn(interpretation, 'intent') || 'general',
+              context: own,
+            }),
+            helpers.ask('doc_store', 'search', { query: given.prompt }),
+          ]);
+          const found: [string, unknown][] = [
+            ['conversation_history', history],
+            ['security_analysis', security],
+            ['interpretation', interpretation],
+            ['documents', documents],
+          ];
+          const more = Object.fromEntries(found.filter(([, value]) => value !== null));
+          const prompt = create(PromptSchema, {
+            ...given,
+            prompt: optimizedPrompt(optimized, given.prompt),
+            ...(Object.keys(more).length === 0
+              ? {}
+              : { context: '', contextJson: JSON.stringify({ ...own, ...more }) }),
+          });
+          return { prompt, sensitive: memberOf(security, 'sensitive') === true };
+        },
+        true,
+      ),
+    contextual: (given, context) =>
+      withHelp(
+        given,
+        context,
+        async (helpers, user) => {
+          const own = contextOf(given);
+          const terms = own['search_terms'];
+          if (terms !== undefined && terms !== null && typeof terms !== 'string')
+            throw invalidRequest(
+              `${context.fieldsAt ?? ''}context.search_terms`,
+              'search_terms has to be text',
+            );
+          const [history, documents, optimized] = await Promise.all([
+            helpers.ask('memory_agent', 'retrieve_context', { user_id: user }),
+            terms ? helpers.ask('doc_store', 'search', { query: terms }) : null,
+            helpers.ask('prompt_store', 'get_optimized', {
+              task_type: textIn(own, 'task_type') || 'general',
+              context: own,
+            }),
+          ]);
+          const block = contextBlock({ history, documents, searched: Boolean(terms), own });
+          const lead = textIn(optimized, 'content').trim();
+          const prompt = create(PromptSchema, {
+            ...given,
+            prompt: [lead === '' ? given.prompt : lead, block, given.prompt].join('\n\n'),
+          });
+          return { prompt, sensitive: false };
+        },
+        false,
+      ),
+    async workflow(given, workflowType, context) {
+      checkPrompt(given, context.fieldsAt ?? '');
+      const { signal, release } = beginCall(context, limits);
+      try {
+        const args = {
+          workflow_type: workflowType === '' ? 'llm_processing' : workflowType,
+          parameters: {
+            llm_query: queryJson(given),
+            user_id: userOf(given, context),
+            correlation_id: context.correlationId,
+          },
+        };
+        return await integrations().call('orchestrator', 'execute_workflow', args, askerOf(context, signal));
+      } catch (error) {
+        throw failureOf(error, 'orchestrator');
+      } finally {
+        release();
+      }
+    },
+  };
+}

@@ -1,0 +1,115 @@
+import { create } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
+import {
+  type GetServicesStatusResponse,
+  GetServicesStatusResponseSchema,
+  type Integration,
+  IntegrationSchema,
+} from '../../gen/llmgateway/v1/integration_service_pb.js';
+import { isObject, type Json, parseJson } from '../codec/json.ts';
+import { GatewayError, invalidRequest } from '../errors/gateway-error.ts';
+import type { Integrations } from '../integrations/integrations.ts';
+import { ServiceError } from '../integrations/service.ts';
+import { beginCall, type CallContext, type CallLimits } from './call-context.ts';
+
+/** IntegrationService as an object: RPC and REST call the same one. Rejects with GatewayError. */
+export interface IntegrationsApi {
+  /**
+   * @param argumentsField what the arguments are called in errors
+   * @returns the service's answer as JSON text
+   */
+  call(
+    service: string,
+    operation: string,
+    argumentsJson: string,
+    argumentsField: string,
+    context: CallContext,
+  ): Promise<string>;
+  list(): Integration[];
+  status(context: CallContext): Promise<GetServicesStatusResponse>;
+}
+
+/** @param integrations read anew for each call, since a reload replaces it */
+export function integrationsApi(integrations: () => Integrations, limits: CallLimits): IntegrationsApi {
+  return {
+    async call(service, operation, argumentsJson, argumentsField, context) {
+      const args = argumentsOf(argumentsJson, argumentsField);
+      const { signal, release } = beginCall(context, limits);
+      try {
+        return await integrations().call(service, operation, args, askerOf(context, signal));
+      } catch (error) {
+        throw failureOf(error, service);
+      } finally {
+        release();
+      }
+    },
+    list: () =>
+      integrations()
+        .list()
+        .map((facts) => create(IntegrationSchema, { ...facts, operations: [...facts.operations] })),
+    async status(context) {
+      const { signal, release } = beginCall(context, limits);
+      try {
+        const states = await integrations().states(askerOf(context, signal));
+        const healthy = states.filter(({ status }) => status === 'healthy').length;
+        return create(GetServicesStatusResponseSchema, {
+          overallStatus: healthy === states.length ? 'healthy' : 'degraded',
+          services: states.map(({ name, status, endpoint, responseTime, error, checkedAt }) => ({
+            name,
+            status,
+            endpoint,
+            error,
+            lastChecked: timestampFromMs(checkedAt),
+            ...(responseTime === null ? {} : { responseTime }),
+          })),
+          healthyServices: healthy,
+          time: timestampFromMs(Date.now()),
+        });
+      } finally {
+        release();
+      }
+    },
+  };
+}
+
+export const askerOf = ({ requestId, trace }: CallContext, signal: AbortSignal) => ({
+  requestId,
+  signal,
+  ...(trace === undefined ? {} : trace),
+});
+
+function argumentsOf(text: string, field: string): Json {
+  if (text.trim() === '') return {};
+  let json: unknown;
+  try {
+    json = parseJson(text);
+  } catch {
+    json = null;
+  }
+  if (!isObject(json)) throw invalidRequest(field, `${field} has to be the text of a JSON object`);
+  return json;
+}
+
+/** Longest part of a service's own words that is told. */
+const maxWords = 500;
+
+/** A service's failure as the client is told of it: never the client's 401 or 404. */
+export function failureOf(error: unknown, service: string): unknown {
+  if (!(error instanceof ServiceError)) return error;
+  const provider = service.replaceAll('-', '_');
+  if (error.kind === 'timeout')
+    return new GatewayError(ErrorReason.UPSTREAM_TIMEOUT, error.message, { provider, cause: error });
+  if (error.kind !== 'status')
+    return new GatewayError(ErrorReason.UPSTREAM_UNREACHABLE, error.message, { provider, cause: error });
+  const words = error.body.trim().slice(0, maxWords);
+  return new GatewayError(
+    ErrorReason.UPSTREAM_FAILED,
+    `${error.message}${words === '' ? '' : `: ${words}`}`,
+    {
+      provider,
+      upstreamStatus: error.status,
+      cause: error,
+    },
+  );
+}

@@ -1,0 +1,47 @@
+import { create } from '@bufbuild/protobuf';
+import type { HandlerContext, ServiceImpl } from '@connectrpc/connect';
+import {
+  CallIntegrationRequestSchema,
+  CallIntegrationResponseSchema,
+  type IntegrationService,
+  ListIntegrationsResponseSchema,
+} from '../../gen/llmgateway/v1/integration_service_pb.js';
+import { type CallContext, contextOf, failing, type OnFailure } from './call-context.ts';
+import { correlationHeader, correlationId } from './correlation.ts';
+import type { IntegrationsApi } from './integrations-api.ts';
+import { validateMessage } from './validate.ts';
+
+/** IntegrationService for Connect, gRPC and gRPC-Web. */
+export function integrationsService(
+  api: IntegrationsApi,
+  onFailure: OnFailure,
+): ServiceImpl<typeof IntegrationService> {
+  async function answer<T>(
+    handler: HandlerContext,
+    make: (context: CallContext) => Promise<T> | T,
+  ): Promise<T> {
+    const context = contextOf(handler);
+    const failed = failing(context, handler, onFailure);
+    handler.responseHeader.set(
+      correlationHeader,
+      correlationId(handler.requestHeader.get(correlationHeader)),
+    );
+    try {
+      return await make(context);
+    } catch (error) {
+      throw failed(error);
+    }
+  }
+  return {
+    callIntegration: (request, handler) =>
+      answer(handler, async (context) => {
+        validateMessage(CallIntegrationRequestSchema, request);
+        const { service, operation, argumentsJson } = request;
+        const resultJson = await api.call(service, operation, argumentsJson, 'arguments_json', context);
+        return create(CallIntegrationResponseSchema, { resultJson });
+      }),
+    listIntegrations: (_request, handler) =>
+      answer(handler, () => create(ListIntegrationsResponseSchema, { services: api.list() })),
+    getServicesStatus: (_request, handler) => answer(handler, (context) => api.status(context)),
+  };
+}

@@ -1,0 +1,92 @@
+import { describe, expect, test } from 'vitest';
+import { SecurityLevel } from '../../gen/llmgateway/v1/models_service_pb.js';
+import { anonymous } from '../../src/auth/principal.ts';
+import {
+  type Candidate,
+  type QueryProviders,
+  selectProvider,
+  targetOf,
+} from '../../src/rpc/query-providers.ts';
+
+const candidate = (
+  provider: string,
+  costPerToken: number | null,
+  more: Partial<Candidate> = {},
+): Candidate => ({
+  provider,
+  prefix: `${provider}/`,
+  model: `${provider}/m`,
+  upstreamModel: 'm',
+  names: [`${provider}/m`],
+  costPerToken,
+  security: SecurityLevel.MEDIUM,
+  providerSecurity: SecurityLevel.MEDIUM,
+  available: true,
+  free: costPerToken === 0,
+  ...more,
+});
+const high = { security: SecurityLevel.HIGH, providerSecurity: SecurityLevel.HIGH };
+const all = [
+  candidate('ollama', 0, high),
+  candidate('xai', 2),
+  candidate('anthropic', 1),
+  candidate('bedrock', 1, high),
+  candidate('mystery', null),
+];
+const known = (candidates: readonly Candidate[]): QueryProviders => ({
+  candidates: () => candidates,
+  find: (name) => candidates.find(({ provider }) => provider === name) ?? null,
+  reasons: () => false,
+  security: (model) =>
+    candidates.find(({ prefix }) => model.startsWith(prefix))?.providerSecurity ?? SecurityLevel.LOW,
+  belongs: (model, provider) => model.startsWith(`${provider}/`),
+});
+const names = (found: readonly Candidate[]): string[] => found.map(({ provider }) => provider);
+
+describe('those that may be asked', () => {
+  test('come by price, and in their order where it is the same; unknown prices last', () => {
+    expect(names(selectProvider(all, false))).toEqual(['ollama', 'anthropic', 'bedrock', 'xai', 'mystery']);
+  });
+
+  test('are available, and secure for sensitive text', () => {
+    expect(names(selectProvider(all, true))).toEqual(['ollama', 'bedrock']);
+    const away = all.map((one) => ({ ...one, available: one.provider !== 'ollama' }));
+    expect(names(selectProvider(away, true))).toEqual(['bedrock']);
+    expect(selectProvider([candidate('x', 1, { model: '' })], false)).toEqual([]);
+  });
+});
+
+describe('a query goes', () => {
+  const to = (provider: string, model: string, sensitive = false, principal = anonymous) =>
+    targetOf({ provider, model }, known(all), principal, sensitive);
+
+  test.each([
+    ['', '', 'ollama/m', ['anthropic/m', 'bedrock/m', 'xai/m', 'mystery/m']],
+    ['auto', '', 'ollama/m', ['anthropic/m', 'bedrock/m', 'xai/m', 'mystery/m']],
+    ['grok', '', 'xai/m', []],
+    ['grok', 'grok-4', 'xai/grok-4', []],
+    ['xai', 'xai/grok-4', 'xai/grok-4', []],
+    ['', 'gpt-4o', 'gpt-4o', []],
+    ['auto', 'gpt-4o', 'gpt-4o', []],
+  ])('of provider %j and model %j to %s', (provider, model, first, fallbacks) => {
+    expect(to(provider, model)).toEqual({ model: first, fallbacks });
+  });
+
+  test.each([
+    ['anthropic', 'claude', 'ollama/m', ['bedrock/m']],
+    ['', 'gpt-4o', 'ollama/m', ['bedrock/m']],
+    ['bedrock', 'claude', 'bedrock/claude', ['none']],
+  ])(
+    'only to a secure one when it is sensitive, whatever it names (%j, %j)',
+    (provider, model, first, fallbacks) => {
+      expect(to(provider, model, true)).toEqual({ model: first, fallbacks });
+    },
+  );
+
+  test('nowhere else than its key allows, and nowhere when nobody is there', () => {
+    const principal = { ...anonymous, models: ['xai/*'] };
+    expect(to('', '', false, principal)).toEqual({ model: 'xai/m', fallbacks: [] });
+    expect(to('', '', true, principal)).toBeNull();
+    expect(() => to('nobody', '')).toThrow(/no provider nobody/);
+  });
+});
