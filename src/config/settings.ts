@@ -6,6 +6,7 @@ import { observabilitySettings } from './settings/observability.ts';
 import { overloadSettings } from './settings/overload.ts';
 import { resilienceSettings } from './settings/resilience.ts';
 import { responseSettings } from './settings/responses.ts';
+import { securitySettings } from './settings/security.ts';
 import { serverSettings } from './settings/server.ts';
 import { serviceSettings } from './settings/services.ts';
 import { storeSettings } from './settings/store.ts';
@@ -28,6 +29,7 @@ export const settings = {
   ...limitSettings,
   ...observabilitySettings,
   ...cacheSettings,
+  ...securitySettings,
 } as const;
 
 export type SettingName = keyof typeof settings;

@@ -17,6 +17,7 @@ import type { LimitTerms } from '../limits/classes.ts';
 import type { Logger } from '../observability/log.ts';
 import type { ContextPolicy } from '../pipeline/context.ts';
 import { Router } from '../pipeline/routing.ts';
+import type { SecurityPolicy } from '../pipeline/security.ts';
 import { type Discovery, startDiscovery } from '../providers/discovery.ts';
 import type { Provider } from '../providers/provider.ts';
 import { createProviders } from '../providers/registry.ts';
@@ -28,6 +29,7 @@ import type { Tool } from '../tools/tool.ts';
 import { PriceBook } from '../usage/price-book.ts';
 import { limitTerms } from './limits.ts';
 import { resilienceRules } from './resilience.ts';
+import { secureModels, securityPolicy } from './security.ts';
 
 /** What a configuration determines and a reload replaces. */
 export interface Settled {
@@ -43,6 +45,7 @@ export interface Settled {
   readonly context: ContextPolicy;
   readonly resilience: ResilienceRules;
   readonly limits: LimitTerms;
+  readonly security: SecurityPolicy;
   readonly services: Services;
   readonly providers: ReadonlyMap<string, Provider>;
 }
@@ -101,6 +104,7 @@ export function settle(
     deployments: config.deployments,
     fallbacks: config.fallbacks,
     contextFallbacks: config.contextFallbacks,
+    isSecure: secureModels(config),
   });
   checkDeployments(router, config);
   const discoveryLog = log.module('discovery');
@@ -137,6 +141,7 @@ export function settle(
     router,
     resilience: resilienceRules(config),
     limits: limitTerms(config),
+    security: securityPolicy(config, router),
     services,
     providers,
   };

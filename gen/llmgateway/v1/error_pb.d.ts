@@ -351,6 +351,20 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_PREVIOUS_RESPONSE_NOT_FOUND = 35;
    */
   PREVIOUS_RESPONSE_NOT_FOUND = 35,
+
+  /**
+   * The request holds sensitive text, and such requests are refused here.
+   *
+   * @generated from enum value: ERROR_REASON_SENSITIVE_TEXT = 40;
+   */
+  SENSITIVE_TEXT = 40,
+
+  /**
+   * The request holds sensitive text, and no provider that may have it can take it.
+   *
+   * @generated from enum value: ERROR_REASON_NO_SECURE_PROVIDER = 41;
+   */
+  NO_SECURE_PROVIDER = 41,
 }
 
 /**
