@@ -2,6 +2,7 @@ import { ErrorReason } from '../gen/llmgateway/v1/error_pb.js';
 import { ToolSource } from '../gen/llmgateway/v1/tool_service_pb.js';
 import type { Authenticate } from './auth/authenticator.ts';
 import type { Config } from './config/load.ts';
+import { createAudit } from './context/audit.ts';
 import { createAuth } from './context/auth.ts';
 import { BroadcastWatchers } from './context/broadcast-watchers.ts';
 import { createCache, wholeCache } from './context/cache.ts';
@@ -112,6 +113,7 @@ const exposedHeaders = [
   'x-attempts',
   'x-dropped-params',
   'x-warnings',
+  'x-sensitivity',
   'x-cost-usd',
   ...['', '-requests', '-tokens'].flatMap((what) =>
     ['limit', 'remaining', 'reset'].map((name) => `x-ratelimit-${name}${what}`),
@@ -172,6 +174,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     own.authenticate !== undefined;
   const rateLimits = createLimits(initial, hasKeys, stores.limits, () => current.limits, metrics, log);
   const cache = createCache(initial, settled, stores, log);
+  const audit = createAudit(initial, crew.number, metrics, log.module('audit'));
   const leases = new Leases(stores.sessions, () => {
     const { sessionLeaseMs: leaseMs, sessionWaitMs: waitMs, sessionMaxBytes: maxBytes } = current.config;
     return { leaseMs, waitMs, maxBytes };
@@ -197,6 +200,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     cache,
     limits: rateLimits,
     targets,
+    audit,
     metrics,
     onOver: calledWell.onOver,
     tracing,
@@ -314,6 +318,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
   /** What fails before it is a call has no line of its own yet. */
   const refused = (error: GatewayError, requestId: string, path: string): void => {
     if (isLogged(error)) return;
+    audit?.refused(error, requestId, path);
     const fields = { request_id: requestId, path, status: error.reasonName };
     // There may be very many, and what makes them is told of once.
     if (error.facts.load !== undefined) refusals.debug('refused', { ...fields, error: error.rawMessage });
@@ -367,6 +372,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
       auth.close(),
       rateLimits?.close(unlockGraceMs),
     ]);
+    await audit?.close();
     stores.close();
     await tracing?.shutdown();
   };

@@ -140,6 +140,7 @@ export function loadConfig({ env: given, cwd = process.cwd(), readFile }: LoadOp
   const contextFallbacks = readFallbacks('context_fallbacks', yaml['context_fallbacks'], problems);
   const logModules = readLogModules(valueAt(yaml, 'log.modules'), problems);
   checkDefaultProvider(values.defaultProvider, providers, problems);
+  checkSecureProviders(values.securityProviders, providers, problems);
   const paths = readPaths(values, cwd, tryRead, problems);
   problems.throwIfAny();
   return deepFreeze({
@@ -298,13 +299,28 @@ function checkDefaultProvider(name: string, providers: readonly ProviderConfig[]
   problems.wrong('LLM_GATEWAY_DEFAULT_PROVIDER or default_provider', name, `one of ${names.join(', ')}`);
 }
 
+/** One that is named, and not of the level, would get nothing without anybody knowing why. */
+function checkSecureProviders(
+  names: readonly string[],
+  providers: readonly ProviderConfig[],
+  problems: Problems,
+): void {
+  const secure = providers.filter(({ securityLevel }) => securityLevel === 'high').map(({ name }) => name);
+  for (const name of names) {
+    if (!secure.includes(name)) {
+      const allowed = `a provider of security level high: ${secure.join(', ')}`;
+      problems.wrong('SECURE_ONLY_MODELS or security.providers', name, allowed);
+    }
+  }
+}
+
 /** The files that settings name, as absolute paths. They are read here to be sure that they can be. */
 function readPaths(
-  { tlsCert, tlsKey, modelsFile, dataDir }: SettingValues,
+  { tlsCert, tlsKey, modelsFile, dataDir, auditPath }: SettingValues,
   cwd: string,
   tryRead: TryRead,
   problems: Problems,
-): Pick<SettingValues, 'tlsCert' | 'tlsKey' | 'modelsFile' | 'dataDir'> {
+): Pick<SettingValues, 'tlsCert' | 'tlsKey' | 'modelsFile' | 'dataDir' | 'auditPath'> {
   if ((tlsCert === '') !== (tlsKey === '')) {
     const [set, missing] = tlsKey === '' ? ['TLS_CERT', 'TLS_KEY'] : ['TLS_KEY', 'TLS_CERT'];
     problems.add(`${prefix}${missing}: is missing, has to be set since ${prefix}${set} is`);
@@ -322,6 +338,7 @@ function readPaths(
     tlsKey: check('TLS_KEY', tlsKey),
     modelsFile: check('MODELS', modelsFile) || path.join(packageRoot, 'config/models.yaml'),
     dataDir: path.resolve(cwd, dataDir),
+    auditPath: auditPath === '' ? '' : path.resolve(cwd, auditPath),
   };
 }
 

@@ -9,6 +9,7 @@ import { overloadSettings } from './settings/overload.ts';
 import { querySettings } from './settings/query.ts';
 import { resilienceSettings } from './settings/resilience.ts';
 import { responseSettings } from './settings/responses.ts';
+import { securitySettings } from './settings/security.ts';
 import { serverSettings } from './settings/server.ts';
 import { serviceSettings } from './settings/services.ts';
 import { storeSettings } from './settings/store.ts';
@@ -34,6 +35,7 @@ export const settings = {
   ...observabilitySettings,
   ...cacheSettings,
   ...cliSettings,
+  ...securitySettings,
 } as const;
 
 export type SettingName = keyof typeof settings;

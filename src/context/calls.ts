@@ -9,6 +9,7 @@ import type { MemoStore } from '../memory/store.ts';
 import type { Logger } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { Tracing } from '../observability/tracing.ts';
+import { auditStage } from '../pipeline/audit.ts';
 import { cacheStage } from '../pipeline/cache.ts';
 import { type Call, type Handler, pipeline, type Stage } from '../pipeline/call.ts';
 import { compactionStage } from '../pipeline/compaction.ts';
@@ -29,6 +30,7 @@ import { resilienceStage } from '../pipeline/resilience.ts';
 import { responsesStage } from '../pipeline/responses.ts';
 import type { Route } from '../pipeline/route.ts';
 import { routingStage } from '../pipeline/routing.ts';
+import { securityGuard, securityRoundsStage, securityStage } from '../pipeline/security.ts';
 import { sessionStage } from '../pipeline/session.ts';
 import { threadsStage } from '../pipeline/threads.ts';
 import { countedToolsStage, toolsStage } from '../pipeline/tools.ts';
@@ -38,11 +40,13 @@ import { usageStage } from '../pipeline/usage.ts';
 import { StateMemory } from '../reasoning/state-memory.ts';
 import { Origins } from '../resilience/origins.ts';
 import type { Targets } from '../resilience/targets.ts';
+import type { SecurityMode } from '../security/mode.ts';
 import type { Leases } from '../sessions/leases.ts';
 import { countTokens as countByTokenizer } from '../tokens/count-tokens.ts';
 import { namedTaxonomy, withDefaults } from '../tools/taxonomy.ts';
 import type { Toolbox } from '../tools/toolbox.ts';
 import { TurnMemory } from '../tools/turn-memory.ts';
+import type { Audit } from './audit.ts';
 import type { Settled } from './settled.ts';
 import type { UsageParts } from './usage.ts';
 
@@ -61,6 +65,8 @@ export interface CallParts {
   readonly cache: AnswerCache | null;
   /** What is remembered of providers. */
   readonly targets: Targets;
+  /** Null: nothing is written down. */
+  readonly audit: Audit | null;
   /** Null: nothing is counted. */
   readonly metrics: Metrics | null;
   /** Told of each call that is over, where calls are counted. */
@@ -89,6 +95,7 @@ export function createCalls(parts: CallParts): {
     limits,
     cache,
     targets,
+    audit,
     metrics,
     tracing,
     onPressure,
@@ -138,6 +145,8 @@ export function createCalls(parts: CallParts): {
   /** With a span for what a call waits for in it. */
   const spanned = (name: string, stage: Stage): Stage =>
     tracing === null ? stage : waiting(tracing, name, stage);
+  const audited = (kind?: 'count_tokens'): readonly Stage[] =>
+    audit === null ? [] : [auditStage(audit.write, kind)];
   const first = [
     ...(metrics === null ? [] : [metricsStage(metrics, parts.onOver)]),
     ...(tracing === null ? [] : [requestTraceStage(tracing)]),
@@ -152,6 +161,15 @@ export function createCalls(parts: CallParts): {
     spanned('session', sessionStage({ leases, readOpaque: unknownMembers, namedTaxonomy: taxonomyNamed })),
     legacyFunctionsStage,
   ];
+  const security = {
+    policy: () => settled().security,
+    ...(metrics === null
+      ? {}
+      : { onScreened: (mode: SecurityMode, outcome: string) => metrics.screened(mode, outcome) }),
+  };
+  // What is sensitive hangs on the whole conversation, and decides about everything that comes after it.
+  const screened = securityStage(security);
+  const screenedRounds = securityRoundsStage(security);
   /** What hangs on the route: each attempt passes them with its own. */
   const routed = [threadsStage, responsesStage, paramsStage];
   const shorter = [
@@ -161,9 +179,11 @@ export function createCalls(parts: CallParts): {
   return {
     handle: pipeline(
       [
+        ...audited(),
         ...first,
         ...(limits === null ? [] : [spanned('limits', limitsStage(limits))]),
         ...outer,
+        screened,
         spanned(
           'context',
           contextStage(() => settled().context),
@@ -171,6 +191,7 @@ export function createCalls(parts: CallParts): {
         ...(cache === null ? [] : [spanned('cache', cacheStage({ cache, readOpaque: unknownMembers }))]),
         ...(limits === null ? [] : [letInStage]),
         toolsStage(toolOptions),
+        screenedRounds,
         resilienceStage({ targets, origins: new Origins() }),
         ...routed,
         ...shorter,
@@ -179,11 +200,22 @@ export function createCalls(parts: CallParts): {
         ...attempts,
         ...counted,
         ...(limits === null ? [] : [admittedStage]),
+        securityGuard,
       ],
       dispatch,
     ),
     count: pipeline(
-      [...first, ...outer, countedToolsStage(toolOptions), ...routed, ...reasoningState],
+      [
+        ...audited('count_tokens'),
+        ...first,
+        ...outer,
+        screened,
+        countedToolsStage(toolOptions),
+        screenedRounds,
+        ...routed,
+        ...reasoningState,
+        securityGuard,
+      ],
       countTokens(countByTokenizer),
     ),
   };

@@ -19,6 +19,7 @@ import type { LimitTerms } from '../limits/classes.ts';
 import type { Logger } from '../observability/log.ts';
 import type { ContextPolicy } from '../pipeline/context.ts';
 import { Router } from '../pipeline/routing.ts';
+import type { SecurityPolicy } from '../pipeline/security.ts';
 import { type Discovery, startDiscovery } from '../providers/discovery.ts';
 import type { Provider } from '../providers/provider.ts';
 import { createProviders } from '../providers/registry.ts';
@@ -30,6 +31,7 @@ import type { Tool } from '../tools/tool.ts';
 import { PriceBook } from '../usage/price-book.ts';
 import { limitTerms } from './limits.ts';
 import { resilienceRules } from './resilience.ts';
+import { secureModels, securityPolicy } from './security.ts';
 
 /** What a configuration determines and a reload replaces. */
 export interface Settled {
@@ -45,6 +47,7 @@ export interface Settled {
   readonly context: ContextPolicy;
   readonly resilience: ResilienceRules;
   readonly limits: LimitTerms;
+  readonly security: SecurityPolicy;
   readonly services: Services;
   /** Of the documentation platform. */
   readonly integrations: Integrations;
@@ -119,6 +122,7 @@ export function settle(
     deployments: config.deployments,
     fallbacks: config.fallbacks,
     contextFallbacks: config.contextFallbacks,
+    isSecure: secureModels(config),
   });
   checkDeployments(router, config);
   const discoveryLog = log.module('discovery');
@@ -155,6 +159,7 @@ export function settle(
     router,
     resilience: resilienceRules(config),
     limits: limitTerms(config),
+    security: securityPolicy(config, router),
     services,
     integrations: new Integrations(config, client, log.module('integrations')),
     providers,

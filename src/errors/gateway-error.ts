@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from '../../gen/google/rpc/error_details_pb.js';
 import type { UpstreamAttempt } from '../../gen/llmgateway/v1/attempt_pb.js';
+import type { SensitivityReport } from '../../gen/llmgateway/v1/completion_pb.js';
 import { type ErrorDetail, ErrorDetailSchema, ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import type { RateLimitReport } from '../../gen/llmgateway/v1/rate_limit_pb.js';
 import { reasonForms } from './reasons.ts';
@@ -44,6 +45,8 @@ export class GatewayError extends ConnectError {
   readonly facts: ErrorFacts;
   /** How the limits stand that the call fell under. */
   rateLimits?: RateLimitReport;
+  /** How sensitive the call's texts are, where they were looked at. */
+  sensitivity?: SensitivityReport;
 
   // ConnectError recognises its like by name, across copies of the package, and subclasses would inherit that.
   static override [Symbol.hasInstance](value: unknown): boolean {

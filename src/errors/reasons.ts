@@ -131,5 +131,13 @@ export const reasonForms: Readonly<Record<ErrorReason, ReasonForm>> = {
     'tool_not_removable',
     false,
   ),
+  [ErrorReason.SENSITIVE_TEXT]: form(
+    Code.FailedPrecondition,
+    400,
+    'invalid_request_error',
+    'sensitive_text',
+    false,
+  ),
+  [ErrorReason.NO_SECURE_PROVIDER]: form(Code.Unavailable, 503, 'server_error', 'no_secure_provider', false),
   [ErrorReason.UNIMPLEMENTED]: form(Code.Unimplemented, 404, 'invalid_request_error', 'unimplemented'),
 };

@@ -13,6 +13,7 @@ import type {
   FinishReason,
   PartDelta,
   PartStarted,
+  SensitivityReport,
   StreamFinished,
   StreamStarted,
   Usage,
@@ -316,6 +317,16 @@ export const callReport = (provider: string, upstreamModel: string): CallReport 
   model: '',
   cache: '',
   cacheAgeSeconds: 0,
+});
+
+/** @param mode what is done with sensitive calls */
+export const sensitivityReport = (mode: string): SensitivityReport => ({
+  $typeName: name('SensitivityReport'),
+  score: 0,
+  sensitive: false,
+  categories: [],
+  mode,
+  keptFrom: '',
 });
 
 export const upstreamAttempt = (

@@ -115,6 +115,21 @@ export function defineFamilies(f: Families) {
       'limit',
       'scope',
     ]),
+    screened: f.counter(
+      'llm_gateway_screened_calls_total',
+      'Calls whose texts were looked at for sensitive ones, by what became of them.',
+      ['mode', 'outcome'],
+    ),
+    auditLines: f.counter('llm_gateway_audit_lines_total', 'Lines of the audit trail.', ['outcome']),
+    auditFailures: f.counter(
+      'llm_gateway_audit_write_failures_total',
+      'Writes to the audit trail that failed and are tried again.',
+    ),
+    auditSent: f.counter(
+      'llm_gateway_audit_forwarded_lines_total',
+      'Lines of the audit trail for the collector.',
+      ['outcome'],
+    ),
     storeCommands: f.counter('llm_gateway_store_commands_total', 'Commands to the store.', [
       'store',
       'outcome',

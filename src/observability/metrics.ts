@@ -266,6 +266,26 @@ export class Metrics {
     this.#cell('limit', this.#f.limited, limit, scope).value++;
   }
 
+  /** Texts of a call were looked at. @param outcome `plain`, `sensitive`, `kept_from` or `refused` */
+  screened(mode: string, outcome: string): void {
+    this.#cell('screened', this.#f.screened, mode, outcome).value++;
+  }
+
+  /** Lines of the audit trail. @param outcome `written` or `lost` */
+  audited(outcome: string, lines: number): void {
+    this.#cell('audit', this.#f.auditLines, outcome).value += lines;
+  }
+
+  /** A write to the audit trail failed. */
+  auditFailed(): void {
+    this.#f.auditFailures().value++;
+  }
+
+  /** Lines of it for the collector. @param outcome `sent` or `lost` */
+  auditForwarded(outcome: string, lines: number): void {
+    this.#cell('auditsent', this.#f.auditSent, outcome).value += lines;
+  }
+
   /** A command to a store. @param outcome `ok` or `failed` */
   storeAsked(store: string, outcome: string, seconds: number): void {
     this.#cell('store', this.#f.storeCommands, store, outcome).value++;

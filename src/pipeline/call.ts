@@ -2,7 +2,7 @@ import type {
   CreateChatCompletionRequest,
   CreateChatCompletionResponse,
 } from '../../gen/llmgateway/v1/chat_service_pb.js';
-import type { CallReport, Usage } from '../../gen/llmgateway/v1/completion_pb.js';
+import type { CallReport, SensitivityReport, Usage } from '../../gen/llmgateway/v1/completion_pb.js';
 import type {
   CreateEmbeddingsRequest,
   CreateEmbeddingsResponse,
@@ -12,6 +12,8 @@ import type { CompactResponseResponse } from '../../gen/llmgateway/v1/responses_
 import type { Principal } from '../auth/principal.ts';
 import type { EventStream, StreamEvent } from '../model/events.ts';
 import type { TraceContext } from '../observability/trace.ts';
+import type { SecurityMode } from '../security/mode.ts';
+import type { Screening } from '../security/screening.ts';
 import type { Tool } from '../tools/tool.ts';
 import type { Route, RoutePlan } from './route.ts';
 
@@ -45,6 +47,21 @@ interface AnyCall {
   admitted?: Promise<unknown>;
   /** Its text was found sensitive: nothing of it is kept. */
   sensitive?: boolean;
+  /** It goes to providers that may have sensitive text, and to no other. */
+  confined?: boolean;
+  /** What is done about sensitive texts where neither the tenant's configuration nor the general one says so. Default: "off". */
+  readonly faceSecurity?: SecurityMode | undefined;
+  /** What was found in its texts; set where they are looked at. */
+  security?: CallSecurity;
+}
+
+/** What is known of how sensitive a call's texts are. Copies of the call share it. */
+export interface CallSecurity {
+  readonly mode: SecurityMode;
+  readonly screening: Screening;
+  readonly report: SensitivityReport;
+  /** Messages that were looked at; null where no others can come. */
+  readonly seen: Set<Message> | null;
 }
 
 /** APIs in which an answer can be asked for; all but OpenAI's responses are ways to say the same. */

@@ -11,6 +11,8 @@ export interface Route {
   readonly timeouts: Timeouts;
   /** All that the model is called by which keys may allow it: as asked for, its id in the catalogue, its provider with its name there. */
   readonly names: readonly string[];
+  /** Whether it may have sensitive text. Default: no. */
+  readonly secure?: boolean;
 }
 
 /** A route as one of several. */

@@ -21,6 +21,8 @@ export interface RoutingOptions {
   readonly deployments: readonly DeploymentGroup[];
   readonly fallbacks: Fallbacks;
   readonly contextFallbacks: Fallbacks;
+  /** Whether a model may have sensitive text. Default: none may. */
+  readonly isSecure?: (provider: string, upstreamModel: string, entry: CatalogueEntry | null) => boolean;
 }
 
 /** Routes that are kept at most; clients use few names. */
@@ -71,6 +73,11 @@ export class Router {
       return { ...plan, fallbacks: [], contextFallbacks: [] };
     }
     return { ...plan, fallbacks: names.map((name, i) => this.#named(name, `${field}[${i}]`)) };
+  }
+
+  /** Of models those that can be used here, in their order. */
+  groupsOf(names: readonly string[]): Group<Deployment>[] {
+    return this.#standIns(names);
   }
 
   /** Names of providers that deployments name and that are not there, with the deployment. */
@@ -209,6 +216,7 @@ function deploymentOf(
     weight,
     price: price === undefined ? Number.POSITIVE_INFINITY : (price.input ?? 0) + (price.output ?? 0),
     names: [name, ...(exact && entry !== null ? [entry.model.id] : []), `${providerName}/${upstreamModel}`],
+    secure: table.isSecure?.(providerName, upstreamModel, exact ? entry : null) === true,
   };
 }
 

@@ -143,7 +143,7 @@ export function attemptTraceStage(tracing: Tracing): Stage {
     if (!isSampled(call.trace)) return next(propagate ? forwarding(call, call.trace) : call);
     const span = begin(tracing, call);
     const own = propagate ? forwarding(call, traceOf(span)) : call;
-    const answer = new Answer(span, tracing.content);
+    const answer = new Answer(span, tracing.content && call.sensitive !== true);
     return next(own).then(
       (reply) => answer.reply(reply, call),
       (error: unknown) => {
@@ -169,7 +169,7 @@ function begin(tracing: Tracing, call: Call): Span {
     'llm_gateway.stream': call.stream,
     'llm_gateway.attempt': call.report.attempts + 1,
   });
-  if (tracing.content && call.kind === 'chat') {
+  if (tracing.content && call.kind === 'chat' && call.sensitive !== true) {
     span.setAttribute('gen_ai.input.messages', cleanContent(textsOf(call.request.messages)));
   }
   return span;

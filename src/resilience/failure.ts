@@ -32,6 +32,7 @@ export function toldOf(
     cause: error.cause,
   });
   if (error.rateLimits !== undefined) told.rateLimits = error.rateLimits;
+  if (error.sensitivity !== undefined) told.sensitivity = error.sensitivity;
   return told;
 }
 

@@ -6,6 +6,7 @@ import { MessagesStreamEncoder } from '../codec/anthropic-messages/encode-stream
 import { unsaidParts } from '../codec/unsaid.ts';
 import * as build from '../model/build.ts';
 import { tellLimitsAnthropic } from '../model/limit-headers.ts';
+import { tellSensitivity } from '../model/sensitivity-header.ts';
 import type { ChatApi } from '../rpc/chat-api.ts';
 import type { ChatRouteOptions } from './chat.ts';
 import { messagesIdHeader } from './error-form.ts';
@@ -57,7 +58,11 @@ export function countMessageTokens(api: ChatApi, options: () => ChatRouteOptions
     });
     applyHeaders(exchange, request, given);
     const { tokens } = await api.countTokens(request, context);
-    sendJson(exchange, 200, `{"input_tokens":${tokens}}`, messagesIdHeader(exchange.requestId));
+    const headers = messagesIdHeader(exchange.requestId);
+    tellSensitivity(context.report.sensitivity, (name, value) => {
+      headers[name] = value;
+    });
+    sendJson(exchange, 200, `{"input_tokens":${tokens}}`, headers);
   };
 }
 

@@ -1,5 +1,6 @@
 import type { CallReport, Warning } from '../../gen/llmgateway/v1/completion_pb.js';
 import { tellLimits } from '../model/limit-headers.ts';
+import { tellSensitivity } from '../model/sensitivity-header.ts';
 import { tellContext } from '../rpc/context-metadata.ts';
 
 /** Names of models may be any text; a header may not. */
@@ -28,6 +29,9 @@ export function reportHeaders(
   if (report.cache !== '') headers['x-cache'] = report.cache.toUpperCase();
   if (report.cache === 'hit') headers['age'] = String(report.cacheAgeSeconds);
   tellContext(report, (name, value) => {
+    headers[name] = value;
+  });
+  tellSensitivity(report.sensitivity, (name, value) => {
     headers[name] = value;
   });
   tellLimits(report.rateLimits, (name, value) => {

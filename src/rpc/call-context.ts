@@ -3,10 +3,12 @@ import type { CallReport } from '../../gen/llmgateway/v1/completion_pb.js';
 import { anonymous, type Principal } from '../auth/principal.ts';
 import { type GatewayError, toGatewayError } from '../errors/gateway-error.ts';
 import { tellLimits } from '../model/limit-headers.ts';
+import { tellSensitivity } from '../model/sensitivity-header.ts';
 import { readTrace, type TraceContext } from '../observability/trace.ts';
 import type { ChatApiName } from '../pipeline/call.ts';
 import { type CallSignal, type ClientWatch, callSignal, watchSignal } from '../pipeline/call-signal.ts';
 import type { OpenCalls } from '../pipeline/open-calls.ts';
+import type { SecurityMode } from '../security/mode.ts';
 
 /** Who calls, and for how long. Every face makes one for each call. */
 export interface CallContext {
@@ -22,6 +24,8 @@ export interface CallContext {
   readonly timeoutMs: number | null;
   /** W3C trace context of its request. */
   readonly trace?: TraceContext | undefined;
+  /** See Call.faceSecurity. Default: "off". */
+  readonly faceSecurity?: SecurityMode;
   /** Where the face wants to read what becomes of the call before there is a reply. */
   readonly report?: CallReport;
   /** The face knows that the text is sensitive; see Call.sensitive. */
@@ -66,6 +70,8 @@ export const failing =
   (cause: unknown): GatewayError => {
     const error = toGatewayError(cause);
     onFailure(error, requestId, `/${service.typeName}/${method.name}`);
-    tellLimits(error.rateLimits, (name, value) => error.metadata.set(name, value));
+    const tell = (name: string, value: string): void => error.metadata.set(name, value);
+    tellLimits(error.rateLimits, tell);
+    tellSensitivity(error.sensitivity, tell);
     return error.withDetails(requestId);
   };

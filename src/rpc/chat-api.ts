@@ -83,6 +83,7 @@ const newCall = (
   stream,
   ...time,
   trace: context.trace,
+  faceSecurity: context.faceSecurity,
   request,
   route: null,
   report: context.report ?? build.callReport('', ''),

@@ -2,6 +2,7 @@ import type { CreateChatCompletionRequest } from '../../gen/llmgateway/v1/chat_s
 import type { CallReport } from '../../gen/llmgateway/v1/completion_pb.js';
 import * as build from '../model/build.ts';
 import { tellLimits } from '../model/limit-headers.ts';
+import { tellSensitivity } from '../model/sensitivity-header.ts';
 import { cacheControl } from './cache-control.ts';
 
 /**
@@ -26,6 +27,7 @@ export function sendContext(report: CallReport | undefined, metadata: Headers): 
   const set = (name: string, value: string): void => metadata.set(name, value);
   tellContext(report, set);
   tellLimits(report?.rateLimits, set);
+  tellSensitivity(report?.sensitivity, set);
 }
 
 /** Takes the request metadata that stand for fields of GatewayOptions; they win over these. */

@@ -25,9 +25,10 @@ export function embeddingsApi(handle: Handler, limits: CallLimits): EmbeddingsAp
           signal,
           deadline,
           trace: context.trace,
+          faceSecurity: context.faceSecurity,
           request,
           route: null,
-          report: build.callReport('', ''),
+          report: context.report ?? build.callReport('', ''),
         });
         if (reply.kind !== 'embeddings') throw new Error('an embeddings call was answered with no vectors');
         return reply.response;

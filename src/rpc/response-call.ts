@@ -19,6 +19,7 @@ export const newResponseCall = (
   principal: context.principal,
   stream,
   ...time,
+  faceSecurity: context.faceSecurity,
   request,
   inputCount,
   route: null,

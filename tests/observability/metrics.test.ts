@@ -41,6 +41,10 @@ function busy(metrics: Metrics): void {
   metrics.limited('requests', 'key');
   metrics.storeAsked('redis', 'ok', 0.001);
   metrics.spansSent(3, true);
+  metrics.screened('route', 'plain');
+  metrics.audited('written', 2);
+  metrics.auditFailed();
+  metrics.auditForwarded('sent', 2);
 }
 
 describe('a scrape', () => {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { OwnParts } from '../../src/context.ts';
 import { chunked, type ReceivedRequest, STREAM_HEAD, startUpstream } from '../http/support/upstream.ts';
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts';
 import { type RunningGateway, startGateway } from './gateway.ts';
@@ -105,19 +106,24 @@ async function startPlace(name: string): Promise<Place & { stop(): void }> {
 }
 
 /** A gateway in front of two providers, `east` and `west`. @param yaml more of the configuration file */
-export async function startRig(yaml = '', env: Record<string, string> = {}): Promise<Rig> {
+export async function startRig(
+  yaml = '',
+  env: Record<string, string> = {},
+  parts: OwnParts = {},
+): Promise<Rig> {
   const [east, west] = await Promise.all([startPlace('east'), startPlace('west')]);
   const file = path.join(tmpdir(), `llm-gateway-test-${randomUUID()}.yaml`);
   const provider = (name: string, { proxy }: Place): string =>
     `  ${name}:\n    base_url: ${proxy.origin}/v1\n    embeddings: float\n`;
   writeFileSync(file, `providers:\n${provider('east', east)}${provider('west', west)}${yaml}`);
-  const gateway = await startGateway({
+  const all = {
     LLM_GATEWAY_CONFIG: file,
     LLM_GATEWAY_RETRY_MAX_ATTEMPTS: '3',
     LLM_GATEWAY_UPSTREAM_FIRST_BYTE_TIMEOUT_SECONDS: '300ms',
     LLM_GATEWAY_UPSTREAM_IDLE_TIMEOUT_SECONDS: '300ms',
     ...env,
-  });
+  };
+  const gateway = await startGateway(all, parts);
   return {
     ...gateway,
     east,

@@ -369,6 +369,13 @@ export declare type CallReport = Message<"llmgateway.v1.CallReport"> & {
    * @generated from field: uint32 cache_age_seconds = 16;
    */
   cacheAgeSeconds: number;
+
+  /**
+   * How sensitive the texts of the call are. Not there where they are not looked at.
+   *
+   * @generated from field: llmgateway.v1.SensitivityReport sensitivity = 30;
+   */
+  sensitivity?: SensitivityReport | undefined;
 };
 
 /**
@@ -376,6 +383,56 @@ export declare type CallReport = Message<"llmgateway.v1.CallReport"> & {
  * Use `create(CallReportSchema)` to create a new message.
  */
 export declare const CallReportSchema: GenMessage<CallReport>;
+
+/**
+ * How sensitive a call's texts are, and what follows from it. Never what was found itself.
+ *
+ * @generated from message llmgateway.v1.SensitivityReport
+ */
+export declare type SensitivityReport = Message<"llmgateway.v1.SensitivityReport"> & {
+  /**
+   * 0 to 1: a fifth for each sensitive word, more for what has the form of a secret.
+   *
+   * @generated from field: double score = 1;
+   */
+  score: number;
+
+  /**
+   * The score reaches the threshold.
+   *
+   * @generated from field: bool sensitive = 2;
+   */
+  sensitive: boolean;
+
+  /**
+   * Of what kinds that is which was found, in alphabetical order: "authentication", "business_confidential", "code_security", "configured",
+   * "financial_data", "health_data", "legal_information", "personal_data".
+   *
+   * @generated from field: repeated string categories = 3;
+   */
+  categories: string[];
+
+  /**
+   * What is done with sensitive calls: "report" (nothing), "route" (they go to providers of security level high only) or "block" (they
+   * are refused).
+   *
+   * @generated from field: string mode = 4;
+   */
+  mode: string;
+
+  /**
+   * Provider that the call would have gone to, where it went to none of it for being sensitive.
+   *
+   * @generated from field: string kept_from = 5;
+   */
+  keptFrom: string;
+};
+
+/**
+ * Describes the message llmgateway.v1.SensitivityReport.
+ * Use `create(SensitivityReportSchema)` to create a new message.
+ */
+export declare const SensitivityReportSchema: GenMessage<SensitivityReport>;
 
 /**
  * How full a model's context is, and what follows from it.

@@ -353,11 +353,25 @@ export enum ErrorReason {
   PREVIOUS_RESPONSE_NOT_FOUND = 35,
 
   /**
+   * The request holds sensitive text, and such requests are refused here.
+   *
+   * @generated from enum value: ERROR_REASON_SENSITIVE_TEXT = 40;
+   */
+  SENSITIVE_TEXT = 40,
+
+  /**
+   * The request holds sensitive text, and no provider that may have it can take it.
+   *
+   * @generated from enum value: ERROR_REASON_NO_SECURE_PROVIDER = 41;
+   */
+  NO_SECURE_PROVIDER = 41,
+
+  /**
    * The gateway was to choose a provider, and none is available that may be asked.
    *
-   * @generated from enum value: ERROR_REASON_NO_PROVIDER_AVAILABLE = 40;
+   * @generated from enum value: ERROR_REASON_NO_PROVIDER_AVAILABLE = 42;
    */
-  NO_PROVIDER_AVAILABLE = 40,
+  NO_PROVIDER_AVAILABLE = 42,
 }
 
 /**

@@ -1,0 +1,101 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import readline from 'node:readline';
+import { type Link, noHash, readLink } from './chain.ts';
+import { fullFiles } from './files.ts';
+
+/** The first thing that is wrong with a trail. */
+export interface AuditFault {
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+  readonly what: string;
+}
+
+/** What became of a chain of files. */
+export interface Verified {
+  readonly files: readonly string[];
+  readonly lines: number;
+  /** Null: it is whole. */
+  readonly fault: AuditFault | null;
+  /** Number of its first line: above 1 where its oldest files are not here. */
+  readonly from: number;
+  /** The last line is not finished: somebody is writing it, or ended doing so. */
+  readonly torn: boolean;
+  readonly end: Link | null;
+}
+
+/** The trails at a path: that itself, and those of other workers. */
+export function trailsAt(file: string): string[] {
+  const { dir, name, ext } = path.parse(path.resolve(file));
+  const others = fs.existsSync(dir)
+    ? fs.readdirSync(dir).filter((other) => {
+        const rest = other.startsWith(`${name}.w`) && other.endsWith(ext);
+        return rest && /^\d+$/.test(other.slice(name.length + 2, other.length - ext.length));
+      })
+    : [];
+  return [path.resolve(file), ...others.sort().map((other) => path.join(dir, other))];
+}
+
+/** Reads a trail from its oldest file to its latest line. @throws when there is none */
+export async function verifyTrail(file: string): Promise<Verified> {
+  const files = [...fullFiles(file), ...(fs.existsSync(file) ? [path.resolve(file)] : [])];
+  if (files.length === 0) throw new Error(`there is no audit trail at ${file}`);
+  let end: Link | null = null;
+  let lines = 0;
+  let from = 1;
+  let torn = false;
+  for (const one of files) {
+    const unfinished = !endsWithNewline(one);
+    let number = 0;
+    let waiting: string | null = null;
+    const check = (line: string): string | null => {
+      const link = readLink(line);
+      if (link === null) return 'was changed';
+      if (end === null) {
+        from = link.seq;
+        if (link.seq === 1 && link.prev !== noHash) return 'is said to be the first, and follows another one';
+      } else if (link.prev !== end.hash || link.seq !== end.seq + 1) {
+        return `does not follow the line before it (number ${link.seq} after ${end.seq}): one of the two was changed, or lines between them were removed or added`;
+      }
+      end = link;
+      lines++;
+      return null;
+    };
+    const stream = fs.createReadStream(one);
+    for await (const line of readline.createInterface({
+      input: stream,
+      crlfDelay: Number.POSITIVE_INFINITY,
+    })) {
+      if (waiting !== null) {
+        number++;
+        const what = check(waiting);
+        if (what !== null) {
+          stream.destroy();
+          return { files, lines, fault: { file: one, line: number, what }, from, torn, end };
+        }
+      }
+      waiting = line;
+    }
+    if (waiting === null) continue;
+    number++;
+    // Of the latest file the last line may not be there as a whole.
+    if (unfinished && one === files.at(-1)) torn = true;
+    else {
+      const what = unfinished ? 'is not finished' : check(waiting);
+      if (what !== null) return { files, lines, fault: { file: one, line: number, what }, from, torn, end };
+    }
+  }
+  return { files, lines, fault: null, from, torn, end };
+}
+
+function endsWithNewline(file: string): boolean {
+  const fd = fs.openSync(file, 'r');
+  try {
+    const { size } = fs.fstatSync(fd);
+    const last = Buffer.alloc(1);
+    return size === 0 || (fs.readSync(fd, last, 0, 1, size - 1) === 1 && last[0] === 0x0a);
+  } finally {
+    fs.closeSync(fd);
+  }
+}

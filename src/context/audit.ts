@@ -1,0 +1,96 @@
+import { Collector } from '../audit/collector.ts';
+import type { AuditEntry } from '../audit/entry.ts';
+import { pathOfWorker } from '../audit/files.ts';
+import { AuditTrail } from '../audit/trail.ts';
+import type { Config } from '../config/load.ts';
+import { ConfigError } from '../config/problems.ts';
+import type { GatewayError } from '../errors/gateway-error.ts';
+import { createUpstreamClient } from '../http/client.ts';
+import type { Logger } from '../observability/log.ts';
+import type { Metrics } from '../observability/metrics.ts';
+
+/** What writes down calls. */
+export interface Audit {
+  readonly write: (entry: AuditEntry) => void;
+  /** Writes down what was refused before it was a call. */
+  refused(error: GatewayError, requestId: string, path: string): void;
+  /** Resolves when what was written is on its way to the disk. */
+  flush(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** How long a gateway that ends waits for the last lines, in milliseconds. */
+const closeGraceMs = 1_000;
+
+/** Paths of what would have been a call. */
+const callPaths =
+  /^(?:\/v1)?\/(?:chat\/completions|messages|responses|embeddings|query|chat|stream|(?:enhanced|workflow|contextual)-query)(?:\/|$)|^\/llmgateway\.v1\.(?:Chat|Responses|Embeddings|Query)Service\//;
+
+/**
+ * Null where no calls are written down.
+ * @param worker which one of several processes this is: each has a file of its own
+ * @throws ConfigError when the file cannot be gone on with
+ */
+export function createAudit(
+  {
+    auditPath,
+    auditMaxFileBytes,
+    auditMaxHeldBytes,
+    auditCollector,
+    auditCollectorHeld,
+    serviceName,
+  }: Config,
+  worker: number,
+  metrics: Metrics | null,
+  log: Logger,
+): Audit | null {
+  if (auditPath === '') return null;
+  const client = auditCollector === '' ? null : createUpstreamClient({ connections: 1 });
+  const collector =
+    client === null
+      ? null
+      : new Collector({
+          url: auditCollector,
+          service: serviceName,
+          client,
+          maxHeld: auditCollectorHeld,
+          log,
+          onLines: (outcome, lines) => metrics?.auditForwarded(outcome, lines),
+        });
+  const file = pathOfWorker(auditPath, worker);
+  let trail: AuditTrail;
+  try {
+    trail = new AuditTrail({
+      file,
+      maxFileBytes: auditMaxFileBytes,
+      maxHeldBytes: auditMaxHeldBytes,
+      log,
+      onLines: (outcome, lines) => metrics?.audited(outcome, lines),
+      onFailure: () => metrics?.auditFailed(),
+      ...(collector === null ? {} : { onLine: (line: string) => collector.add(line) }),
+    });
+  } catch (error) {
+    throw new ConfigError([`AUDIT_LOG_PATH or audit.path: ${file}: ${(error as Error).message}`]);
+  }
+  return {
+    write: (entry) => trail.write(entry),
+    refused(error, requestId, path) {
+      // What the gateway had no room for is too much to write down; what is its fault is in the log.
+      if (error.facts.load !== undefined || error.status >= 499 || !callPaths.test(path)) return;
+      trail.write({
+        ts: new Date().toISOString(),
+        request_id: requestId,
+        tenant: '',
+        principal: '',
+        endpoint: path.slice(0, 200),
+        status: error.reasonName,
+      });
+    },
+    flush: () => trail.flush(),
+    async close() {
+      await trail.close(closeGraceMs);
+      await collector?.close();
+      await client?.destroy();
+    },
+  };
+}

@@ -1,0 +1,106 @@
+import type { Usage } from '../../gen/llmgateway/v1/completion_pb.js';
+import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
+import type { AuditEntry } from '../audit/entry.ts';
+import { GatewayError, toGatewayError } from '../errors/gateway-error.ts';
+import { tapEvents } from '../model/events.ts';
+import type { Call, Stage } from './call.ts';
+
+/** Has a line written for each call when it is over. The first stage. @param kind of calls that only count tokens */
+export function auditStage(write: (entry: AuditEntry) => void, kind?: 'count_tokens'): Stage {
+  return (next) => (call) => {
+    const began = performance.now();
+    const { model } = call.request;
+    let isOver = false;
+    const over = (error: GatewayError | null, usage: Usage | undefined): void => {
+      if (isOver) return;
+      isOver = true;
+      write(entryOf(call, { model, kind: kind ?? call.kind, began, error, usage }));
+    };
+    return next(call).then(
+      (reply) => {
+        if (reply.kind !== 'stream') {
+          over(null, reply.kind === 'count' ? undefined : reply.response.usage);
+          return reply;
+        }
+        let usage: Usage | undefined;
+        const events = tapEvents(reply.events, {
+          events(batch) {
+            const last = batch[batch.length - 1]?.event;
+            if (last?.case === 'finished') usage = last.value.usage;
+          },
+          end: (error) => over(error === null ? null : toGatewayError(error), usage),
+          abandoned: () => over(leaving(call), usage),
+        });
+        return { kind: 'stream', events };
+      },
+      (error: unknown) => {
+        over(toGatewayError(error), undefined);
+        throw error;
+      },
+    );
+  };
+}
+
+const leaving = ({ signal }: Call): GatewayError =>
+  signal.aborted
+    ? toGatewayError(signal.reason)
+    : new GatewayError(ErrorReason.CANCELLED, 'the client has left');
+
+interface Outcome {
+  /** What was asked for. */
+  readonly model: string;
+  readonly kind: string;
+  readonly began: number;
+  readonly error: GatewayError | null;
+  readonly usage: Usage | undefined;
+}
+
+function entryOf(call: Call, { model, kind, began, error, usage }: Outcome): AuditEntry {
+  const { principal, report } = call;
+  const { sensitivity } = report;
+  const user = userOf(call);
+  const sessionId = call.kind === 'chat' ? (call.request.options?.sessionId ?? '') : '';
+  const requested = sensitivity?.keptFrom || call.plan?.deployments[0]?.provider.name;
+  return {
+    ts: new Date().toISOString(),
+    request_id: call.id,
+    tenant: principal.tenant,
+    principal: principal.id,
+    ...(user === '' ? {} : { user }),
+    ...(sessionId === '' ? {} : { session_id: sessionId }),
+    endpoint: call.face,
+    kind,
+    stream: call.stream,
+    model_requested: model,
+    ...(requested === undefined ? {} : { provider_requested: requested }),
+    ...(report.provider === '' ? {} : { provider: report.provider, model: report.upstreamModel }),
+    attempts: report.attempts,
+    ...(sensitivity === undefined
+      ? {}
+      : {
+          security_mode: sensitivity.mode,
+          sensitive: sensitivity.sensitive,
+          sensitivity_score: sensitivity.score,
+          sensitivity_categories: sensitivity.categories,
+        }),
+    cached: report.cache === 'hit' || report.cache === 'shared',
+    ...(usage === undefined
+      ? {}
+      : {
+          prompt_tokens: usage.promptTokens,
+          completion_tokens: usage.completionTokens,
+          total_tokens: usage.totalTokens,
+        }),
+    ...(report.costUsd === '' ? {} : { cost_usd: report.costUsd }),
+    latency_ms: Math.round(performance.now() - began),
+    status: error === null ? 'success' : error.reasonName,
+  };
+}
+
+/** As long as a user's id may be. */
+const maxUser = 256;
+
+function userOf(call: Call): string {
+  const user = call.kind === 'chat' ? (call.request.parameters?.user ?? '') : call.request.user;
+  return user.slice(0, maxUser).toWellFormed();
+}

@@ -1,0 +1,181 @@
+import type { SensitivityReport } from '../../gen/llmgateway/v1/completion_pb.js';
+import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
+import { GatewayError } from '../errors/gateway-error.ts';
+import * as build from '../model/build.ts';
+import type { Group, Plan } from '../resilience/plan.ts';
+import type { SecurityMode } from '../security/mode.ts';
+import { readChat, readEmbeddings, readMessage } from '../security/request-texts.ts';
+import type { Screen } from '../security/screening.ts';
+import { embeddingsTokenText } from '../tokens/decode.ts';
+import type { Call, CallSecurity, Stage } from './call.ts';
+import type { Deployment, Route, RoutePlan } from './route.ts';
+
+/** What is done about sensitive texts. */
+export interface SecurityPolicy {
+  readonly screen: Screen;
+  /** For calls of whom nothing else is said; null: as their face has it, off otherwise. */
+  readonly mode: SecurityMode | null;
+  /** By tenant. */
+  readonly tenants: ReadonlyMap<string, SecurityMode>;
+  /** What may answer sensitive calls for models without any secure deployment. */
+  standIns(call: Call): readonly Group<Deployment>[];
+}
+
+/** Told of every call that was looked at. @param outcome `plain`, `sensitive`, `kept_from`, `refused` */
+export type OnScreened = (mode: SecurityMode, outcome: string) => void;
+
+export interface SecurityStageOptions {
+  /** Read anew for each call, since a reload replaces it. */
+  readonly policy: () => SecurityPolicy;
+  readonly onScreened?: OnScreened;
+}
+
+/**
+ * Looks at all texts of a call, its session's history included, and does with sensitive ones what the configuration says. Comes before everything that
+ * sends texts away or keeps them.
+ */
+export function securityStage(options: SecurityStageOptions): Stage {
+  const { policy } = options;
+  return (next) => (call) => {
+    const { tenants, mode: general, screen } = policy();
+    const mode = tenants.get(call.principal.tenant) ?? general ?? call.faceSecurity ?? 'off';
+    if (mode === 'off') return next(call);
+    const screening = screen.begin();
+    if (call.kind === 'chat') readChat(call.request, screening);
+    else readEmbeddings(call.request, screening, embeddingsTokenText);
+    const report = build.sensitivityReport(mode);
+    call.report.sensitivity = report;
+    // What tools bring is looked at when it is there.
+    const seen = call.kind === 'chat' && call.tools !== undefined ? new Set(call.request.messages) : null;
+    const security: CallSecurity = { mode, screening, report, seen };
+    call.security = security;
+    try {
+      decide(call, security, options);
+    } catch (error) {
+      return Promise.reject(told(error, report));
+    }
+    return next(call).catch((error: unknown) => {
+      throw told(error, report);
+    });
+  };
+}
+
+/** The same for what comes into a call on its way: results of the gateway's tools, and those that clients do not see. */
+export function securityRoundsStage(options: SecurityStageOptions): Stage {
+  return (next) => (call) => {
+    const { security } = call;
+    if (security === undefined || security.seen === null || call.kind !== 'chat') return next(call);
+    const { seen, screening, report } = security;
+    const { findings } = screening;
+    const { sensitive: wasSensitive } = report;
+    for (const message of call.request.messages) {
+      if (seen.has(message)) continue;
+      seen.add(message);
+      readMessage(message, screening);
+    }
+    // Each round is a copy of the call as it was before the first one.
+    if (call.sensitive !== true && (screening.sensitive || screening.findings > findings)) {
+      const isNews = screening.sensitive && !wasSensitive;
+      try {
+        decide(call, security, isNews ? options : { policy: options.policy });
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    }
+    return next(call);
+  };
+}
+
+/**
+ * The last stage: whatever went wrong before, what is to be kept to secure providers goes to no other.
+ */
+export const securityGuard: Stage = (next) => (call) => {
+  if (call.confined === true && (call.route as Route).secure !== true) {
+    throw new GatewayError(
+      ErrorReason.INTERNAL,
+      'a sensitive call was about to go to a provider that may not have it',
+    );
+  }
+  return next(call);
+};
+
+function decide(call: Call, { mode, screening, report }: CallSecurity, options: SecurityStageOptions): void {
+  const { onScreened = () => {} } = options;
+  report.score = screening.score;
+  report.categories = screening.categories;
+  report.sensitive = screening.sensitive;
+  if (!screening.sensitive) {
+    onScreened(mode, 'plain');
+    return;
+  }
+  call.sensitive = true;
+  if (mode === 'block') {
+    onScreened(mode, 'refused');
+    throw new GatewayError(
+      ErrorReason.SENSITIVE_TEXT,
+      `the request holds sensitive text (${report.categories.join(', ')}), which this gateway does not pass on`,
+    );
+  }
+  if (mode !== 'route') {
+    onScreened(mode, 'sensitive');
+    return;
+  }
+  const plan = call.plan ?? planOf(call);
+  const confined = confine(plan, () => options.policy().standIns(call));
+  if (confined === null) {
+    onScreened(mode, 'refused');
+    throw new GatewayError(
+      ErrorReason.NO_SECURE_PROVIDER,
+      `the request holds sensitive text (${report.categories.join(', ')}), and no provider of security level high has model ${JSON.stringify(call.request.model.slice(0, 200))}`,
+      { field: 'model' },
+    );
+  }
+  const from = (call.route as Route).provider.name;
+  const first = confined.deployments[0] as Deployment;
+  const isElsewhere = (call.route as Route).secure !== true;
+  if (isElsewhere && report.keptFrom === '') report.keptFrom = from;
+  call.plan = confined;
+  call.route = first;
+  call.confined = true;
+  if (call.kind === 'chat' && confined.model !== plan.model) {
+    call.request = { ...call.request, model: confined.model };
+  }
+  onScreened(mode, isElsewhere ? 'kept_from' : 'sensitive');
+}
+
+/**
+ * What of a plan may have sensitive text. Where the model has no secure deployment, the first of its stand-ins that has one takes its place.
+ * @param others stand-ins of last resort
+ * @returns null when there is none
+ */
+export function confine<C extends { readonly secure?: boolean }>(
+  plan: Plan<C>,
+  others: () => readonly Group<C>[],
+): Plan<C> | null {
+  const secure = (group: Group<C>): Group<C>[] => {
+    const deployments = group.deployments.filter((one) => one.secure === true);
+    return deployments.length === 0 ? [] : [{ ...group, deployments }];
+  };
+  const { fallbacks, contextFallbacks, ...own } = plan;
+  let groups = [own, ...fallbacks].flatMap(secure);
+  if (groups.length === 0) groups = others().flatMap(secure);
+  const [first, ...rest] = groups;
+  if (first === undefined) return null;
+  return { ...first, fallbacks: rest, contextFallbacks: contextFallbacks.flatMap(secure) };
+}
+
+/** A call that was routed by somebody else. */
+const planOf = (call: Call): RoutePlan => ({
+  model: call.request.model,
+  deployments: [{ ...(call.route as Route), weight: 1, price: 0 }],
+  routing: 'order',
+  sticky: false,
+  fallbacks: [],
+  contextFallbacks: [],
+});
+
+/** An error tells of it as an answer would. */
+function told(error: unknown, report: SensitivityReport): unknown {
+  if (error instanceof GatewayError) error.sensitivity ??= report;
+  return error;
+}
