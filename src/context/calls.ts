@@ -160,14 +160,14 @@ export function createCalls(parts: CallParts): {
     handle: pipeline(
       [
         ...first,
-        ...(limits === null ? [] : [spanned('limits', limitsStage(limits))]),
+        ...(limits === null ? [] : [limitsStage(limits)]),
         ...outer,
         spanned(
           'context',
           contextStage(() => settled().context),
         ),
         ...(cache === null ? [] : [spanned('cache', cacheStage({ cache, readOpaque: unknownMembers }))]),
-        ...(limits === null ? [] : [letInStage]),
+        ...(limits === null ? [] : [spanned('limits', letInStage)]),
         toolsStage(toolOptions),
         resilienceStage({ targets, origins: new Origins() }),
         ...routed,

@@ -156,6 +156,15 @@ function rig(next: Handler, terms: Partial<CacheTerms> = {}, store?: CacheStore)
 /** Lets everything happen that waits for nothing else. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
+test('what fails at once is a failure for equal calls, too, and nothing is left of it', async () => {
+  const refused = new GatewayError(ErrorReason.INVALID_REQUEST, 'no messages');
+  const { cache, handle } = rig(() => {
+    throw refused;
+  });
+  for (let i = 0; i < 2; i++) await expect(handle(callOf())).rejects.toBe(refused);
+  expect(cache.flights.size).toBe(0);
+});
+
 describe('an equal call', () => {
   test('gets the same answer, whichever way it is asked', async () => {
     const it = rig(async (call) => unary(call));

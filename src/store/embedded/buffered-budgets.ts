@@ -73,7 +73,8 @@ export class BufferedBudgets implements BudgetStore {
   async settle({ hold, claims, amount }: Settlement): Promise<{ before: number; after: number }[] | null> {
     const held = this.#holds.get(hold);
     if (held === undefined && amount === 0) return null;
-    const accounts = held?.accounts ?? claims.map((claim) => this.#of(claim));
+    // Not those of the hold: what it had set aside nothing of may have been forgotten, and be known anew.
+    const accounts = claims.map((claim) => this.#of(claim));
     if (held !== undefined) this.#free(hold, held);
     return accounts.map((account) => {
       const before = account.stored + account.unsaved;
