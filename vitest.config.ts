@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -6,6 +7,8 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 30_000,
     pool: 'forks',
-    reporters: process.env['CI'] ? ['default'] : ['default'],
+    // Many tests wait rather than work, so that a core may be shared by two.
+    maxWorkers: availableParallelism(),
+    reporters: ['default'],
   },
 });

@@ -76,7 +76,8 @@ export async function startAll(env: Record<string, string>): Promise<Running> {
     pid: gateway.pid as number,
     complaints,
     used() {
-      return new Promise((resolve) => {
+      return new Promise((resolve, reject) => {
+        gateway.once('exit', () => reject(new Error('the gateway has ended')));
         gateway.once('message', (message) => {
           const { heapUsed, external } = message as { heapUsed: number; external: number };
           resolve(heapUsed + external);
@@ -85,8 +86,9 @@ export async function startAll(env: Record<string, string>): Promise<Running> {
       });
     },
     async stop() {
-      const ended = children.map((child) => new Promise((resolve) => child.once('exit', resolve)));
-      for (const child of children) child.kill('SIGKILL');
+      const alive = children.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null);
+      const ended = alive.map((child) => new Promise((resolve) => child.once('exit', resolve)));
+      for (const child of alive) child.kill('SIGKILL');
       await Promise.all(ended);
       rmSync(dataDir, { recursive: true, force: true });
     },

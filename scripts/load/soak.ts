@@ -141,19 +141,18 @@ async function sample(begun: number): Promise<Sample> {
   return { ...measure(running.pid), minutes: (performance.now() - begun) / 60_000, usedKib: used / 1_024 };
 }
 
-/** Waits until nothing is under way and connections are closed. @returns the handles that are left then */
+/** Waits until nothing is under way and connections are closed. @returns the handles that are left then; Infinity when that does not come */
 async function restedHandles(): Promise<number> {
-  let handles = Number.POSITIVE_INFINITY;
   for (let tries = 0; tries < 60; tries++) {
     const { backpressure } = (await (await fetch(`${url}/health/detailed`)).json()) as {
       backpressure: { active_requests: number; waiting_requests: number; body_bytes_in_flight: number };
     };
     const { active_requests: active, waiting_requests: waiting, body_bytes_in_flight: bytes } = backpressure;
-    handles = measure(running.pid).handles;
+    const { handles } = measure(running.pid);
     if (active + waiting + bytes === 0 && handles <= idle + maxMoreHandles) return handles;
     await delay(500);
   }
-  return handles;
+  return Number.POSITIVE_INFINITY;
 }
 
 try {

@@ -1,6 +1,6 @@
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { GatewayError } from '../errors/gateway-error.ts';
-import { administrator } from './admin.ts';
+import { administrator, requireAdmin } from './admin.ts';
 import { type ApiKey, principalOfKey, refusalOfKey } from './api-key.ts';
 import { credentialOf } from './credential.ts';
 import type { KnownKey, KnownKeys } from './known-keys.ts';
@@ -61,7 +61,7 @@ export function authenticator({
     const hash = hashOf(secret);
     if (adminHash !== null && sameHash(hash, adminHash)) return administrator;
     const configured = keys.get(hash);
-    if (configured !== undefined && sameHash(configured.key.hash, hash)) return accepted(configured);
+    if (configured !== undefined) return accepted(configured);
     if (isTokenForm(secret)) {
       if (tokens.isEmpty) throw unauthenticated(unknown);
       return tokens.find(secret, hash);
@@ -113,8 +113,8 @@ const unauthenticated = (message: string): GatewayError =>
   new GatewayError(ErrorReason.UNAUTHENTICATED, message);
 
 function checkAdmin(principal: Principal): Principal {
-  if (principal.admin) return principal;
-  throw new GatewayError(ErrorReason.PERMISSION_DENIED, 'this is for administrators only');
+  requireAdmin(principal);
+  return principal;
 }
 
 /** Configured keys by their hashes. */

@@ -45,6 +45,8 @@ export class KnownKeys {
   /** Apart, so that invented keys push no real ones out. */
   readonly #unknown = new LRUCache<string, number>({ max: maxKept });
   readonly #asking = new Map<string, Promise<KnownKey | null>>();
+  /** How often something was forgotten. */
+  #forgets = 0;
 
   constructor(options: KnownKeysOptions) {
     this.#options = options;
@@ -71,6 +73,7 @@ export class KnownKeys {
 
   /** What is known of a key does not hold any more. */
   forget(hash: string): void {
+    this.#forgets++;
     this.#known.delete(hash);
     this.#unknown.delete(hash);
     this.#asking.delete(hash);
@@ -107,7 +110,13 @@ export class KnownKeys {
   async #read(hash: string): Promise<KnownKey | null> {
     const readAt = this.#now();
     const before = this.#known.peek(hash);
+    const forgets = this.#forgets;
     const key = await this.#options.store.find(hash);
+    if (forgets !== this.#forgets) {
+      // It may have been read before it changed.
+      const found = key !== null && sameHash(key.hash, hash);
+      return found ? { key, principal: principalOfKey(key) } : null;
+    }
     if (key === null || !sameHash(key.hash, hash)) {
       this.#known.delete(hash);
       this.#unknown.set(hash, readAt);

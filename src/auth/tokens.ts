@@ -103,6 +103,8 @@ export class Tokens {
       if (issuer === undefined) throw refused('is of an issuer that is not trusted here');
       const { config, keys } = issuer;
       keys.refresh();
+      // Of the keys that check it, whatever they are afterwards.
+      const { generation } = keys;
       const { payload } = await jwtVerify(token, keys.find, {
         issuer: config.issuer,
         audience: [...config.audiences],
@@ -114,7 +116,7 @@ export class Tokens {
       const principal = principalOfToken(payload, config);
       if (typeof principal === 'string') throw refused(principal);
       const expiresMs = (payload as { exp: number }).exp * 1_000 + config.clockToleranceMs;
-      this.#good.set(hash, { principal, issuer, expiresMs, generation: keys.generation });
+      this.#good.set(hash, { principal, issuer, expiresMs, generation });
       return principal;
     } catch (cause) {
       const error = cause instanceof GatewayError ? cause : refused(whatIsWrong(cause));

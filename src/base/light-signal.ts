@@ -47,15 +47,23 @@ export class LightSignal implements AbortSignal {
     else if (this.#more !== null) this.#more = this.#more.filter((one) => one !== listener);
   }
 
+  /** One that is taken back by another one's doing is not told. What one throws keeps nobody from being told, and is thrown at the end. */
   dispatchEvent(event: Event): boolean {
-    const listeners = [this.#listener, ...(this.#more ?? [])];
+    const failures: unknown[] = [];
+    const tell = (listener: Listener): void => {
+      try {
+        if (typeof listener === 'function') listener.call(this, event);
+        else listener.handleEvent(event);
+      } catch (error) {
+        failures.push(error);
+      }
+    };
+    if (this.onabort !== null) tell(this.onabort as Listener);
+    if (this.#listener !== null) tell(this.#listener);
+    for (const listener of this.#more ?? []) if (this.#more?.includes(listener)) tell(listener);
     this.#listener = null;
     this.#more = null;
-    this.onabort?.(event);
-    for (const listener of listeners) {
-      if (typeof listener === 'function') listener.call(this, event);
-      else listener?.handleEvent(event);
-    }
+    if (failures.length > 0) throw failures[0];
     return true;
   }
 }

@@ -38,6 +38,10 @@ export class Slots<T extends Slotted> {
     return [...this.#entries];
   }
 
+  filter(isWanted: (entry: T) => boolean): T[] {
+    return this.#entries.filter(isWanted);
+  }
+
   /** The least of something over all; Infinity without entries. */
   least(of: (entry: T) => number): number {
     let least = Infinity;

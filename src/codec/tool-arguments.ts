@@ -80,7 +80,8 @@ export function unwrapArguments(json: Readonly<Record<string, unknown>>): string
   return isObjectText(text) || text.trim() === '' ? null : text;
 }
 
-function isObjectText(text: string): boolean {
+/** Whether a text is a JSON object. */
+export function isObjectText(text: string): boolean {
   try {
     return isObject(JSON.parse(text));
   } catch {

@@ -1,5 +1,7 @@
+import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { AnswerCache, type CacheStatus, type Clearing } from '../cache/answer-cache.ts';
 import type { Config } from '../config/load.ts';
+import { GatewayError } from '../errors/gateway-error.ts';
 import type { Logger } from '../observability/log.ts';
 import type { WholeCache } from '../rpc/cache-api.ts';
 import type { Stores } from '../store/open.ts';
@@ -29,6 +31,11 @@ export function wholeCache(cache: AnswerCache, crew: Crew, isShared: boolean): W
     async clear(which) {
       if (isShared) return cache.clear(which);
       const cleared = (await crew.askAll('cache.clear', which)) as number[];
+      const missing = crew.size - cleared.length;
+      if (missing > 0) {
+        const why = `${missing} of ${crew.size} workers did not clear their part of the cache in time`;
+        throw new GatewayError(ErrorReason.DEPENDENCY_UNAVAILABLE, why);
+      }
       return cleared.reduce((sum, count) => sum + count, 0);
     },
     async status() {

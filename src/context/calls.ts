@@ -181,7 +181,7 @@ export function createCalls(parts: CallParts): {
       [
         ...audited(),
         ...first,
-        ...(limits === null ? [] : [spanned('limits', limitsStage(limits))]),
+        ...(limits === null ? [] : [limitsStage(limits)]),
         ...outer,
         screened,
         spanned(
@@ -189,7 +189,7 @@ export function createCalls(parts: CallParts): {
           contextStage(() => settled().context),
         ),
         ...(cache === null ? [] : [spanned('cache', cacheStage({ cache, readOpaque: unknownMembers }))]),
-        ...(limits === null ? [] : [letInStage]),
+        ...(limits === null ? [] : [spanned('limits', letInStage)]),
         toolsStage(toolOptions),
         screenedRounds,
         resilienceStage({ targets, origins: new Origins() }),

@@ -1,4 +1,5 @@
 import { SpanStatusCode } from '@opentelemetry/api';
+import { isMetricsPath, isOpenPath } from '../auth/paths.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import { readTrace } from '../observability/trace.ts';
 import { type Attributes, failed, type Span, type Tracing, traceOf } from '../observability/tracing.ts';
@@ -7,8 +8,7 @@ import { type RouteNames, routeNames } from '../server/route-names.ts';
 import type { Request, Response } from '../server/types.ts';
 
 /** Paths whose requests have no span: they come all the time and tell nothing. */
-const silent = new Set(['/', '/health', '/health/live', '/health/ready', '/metrics']);
-const silentService = '/grpc.health.v1.Health/';
+const isSilent = (path: string): boolean => isOpenPath(path) || isMetricsPath(path);
 /** What a client that has left before the head of its response would have got. */
 const clientLeft = 499;
 
@@ -46,7 +46,10 @@ export function requestObserver(
           );
       }
       const span = spans.get(req);
-      if (span !== undefined && tracing !== null) endSpan(tracing, span, res, status);
+      if (span === undefined || tracing === null) return;
+      // Now the gateway's own, where the client gave none or an odd one.
+      span.setAttribute('llm_gateway.request_id', String(req.headers['x-request-id'] ?? ''));
+      endSpan(tracing, span, res, status);
     },
   };
 }
@@ -59,8 +62,7 @@ function pathOf({ url = '/' }: Request): string {
 /** What comes after it finds the span as the request's own trace. */
 function beginSpan(tracing: Tracing, names: RouteNames, req: Request): Span | null {
   const path = pathOf(req);
-  const trimmed = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
-  if (silent.has(trimmed) || path.startsWith(silentService)) return null;
+  if (isSilent(path)) return null;
   const { headers } = req;
   const given = headers['traceparent'];
   const state = headers['tracestate'];
@@ -80,8 +82,6 @@ function beginSpan(tracing: Tracing, names: RouteNames, req: Request): Span | nu
     'network.protocol.version': req.httpVersion === '2.0' ? '2' : req.httpVersion,
     'user_agent.original': headers['user-agent'],
     'client.address': req.socket.remoteAddress,
-    'llm_gateway.request_id':
-      typeof headers['x-request-id'] === 'string' ? headers['x-request-id'] : undefined,
     ...(isRpc ? rpcAttributes(route, headers['content-type']) : {}),
   });
   const { traceparent, tracestate } = traceOf(span);

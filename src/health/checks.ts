@@ -39,6 +39,8 @@ export class Checks {
   #running: Promise<readonly CheckResult[]> | null = null;
   /** What the log has said of each. */
   #told = new Map<string, boolean>();
+  /** Why each failed that failed last; clients are not told of it, since it has addresses in it. */
+  readonly #causes = new Map<string, unknown>();
 
   constructor(options: ChecksOptions) {
     this.#options = options;
@@ -74,8 +76,9 @@ export class Checks {
     let healthy = true;
     try {
       await Promise.race([check.run(stop.signal), late.promise]);
-    } catch {
+    } catch (cause) {
       healthy = false;
+      this.#causes.set(name, cause);
     } finally {
       clearTimeout(timer);
     }
@@ -89,7 +92,7 @@ export class Checks {
       if ((before.get(name) ?? true) === healthy) continue;
       const fields = { check: name, critical };
       if (healthy) this.#options.log.info('health check succeeds again', fields);
-      else this.#options.log.warn('health check fails', fields);
+      else this.#options.log.warn('health check fails', { ...fields, error: this.#causes.get(name) });
     }
   }
 }

@@ -71,7 +71,7 @@ export class Deadlines {
       return;
     }
     this.#overslept = false;
-    const due = this.#entries.entries().filter((entry) => entry.deadline <= now);
+    const due = this.#entries.filter((entry) => entry.deadline <= now);
     for (const entry of due) {
       // One that expires may take others with it.
       if (entry.slot === -1) continue;

@@ -135,13 +135,11 @@ export class MemoryLimits implements LimitStore {
 
   names(): string[] {
     const now = this.#time();
-    const found: string[] = [];
-    for (const [name, { lastMs, coolUntil }] of this.#accounts) {
-      if (lastMs <= now - longestMs && coolUntil <= now) continue;
-      found.push(name);
-      if (found.length === maxNames) break;
-    }
-    return found;
+    return [...this.#accounts]
+      .filter(([, { lastMs, coolUntil }]) => lastMs > now - longestMs || coolUntil > now)
+      .sort(([, one], [, other]) => other.lastMs - one.lastMs)
+      .slice(0, maxNames)
+      .map(([name]) => name);
   }
 
   reset(names: readonly string[] | null): void {

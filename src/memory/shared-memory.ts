@@ -21,12 +21,13 @@ const maxKeys = 512;
  */
 export class SharedMemory {
   readonly #options: SharedMemoryOptions;
-  readonly #absent = new LRUCache<string, true>({ max: maxAbsent });
+  readonly #absent: LRUCache<string, true>;
   /** Memos of this turn of the event loop, which are written together. */
   #batch: { readonly memos: Memo[]; readonly written: Promise<void> } | null = null;
 
   constructor(options: SharedMemoryOptions) {
     this.#options = options;
+    this.#absent = new LRUCache({ max: maxAbsent, ttl: options.ttlMs });
   }
 
   /** Resolves when the others can find it, or will not be able to. Never rejects. */
@@ -60,9 +61,10 @@ export class SharedMemory {
     const { store, ttlMs } = this.#options;
     const found = new Map<string, Uint8Array>();
     try {
-      const byKey = await store.read(names.map(this.#keyOf), ttlMs);
-      for (const name of names) {
-        const body = byKey.get(this.#keyOf(name));
+      const keys = names.map(this.#keyOf);
+      const byKey = await store.read(keys, ttlMs);
+      for (const [i, name] of names.entries()) {
+        const body = byKey.get(keys[i] as string);
         // An answer's memos are written before its end is told: what is not there will not come.
         if (body === undefined) this.#absent.set(name, true);
         else found.set(name, body);

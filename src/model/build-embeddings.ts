@@ -5,10 +5,7 @@ import type {
   Embedding,
   EmbeddingInput,
 } from '../../gen/llmgateway/v1/embeddings_service_pb.js';
-
-type Init<T> = Partial<Omit<T, '$typeName' | '$unknown'>>;
-
-const name = <N extends string>(type: N): `llmgateway.v1.${N}` => `llmgateway.v1.${type}`;
+import { type Init, name } from './build-form.ts';
 
 export const embeddingsRequest = (
   model: string,

@@ -8,14 +8,9 @@ import type {
 import type {
   CallReport,
   Choice,
-  ChoiceFinished,
   ContextReport,
   FinishReason,
-  PartDelta,
-  PartStarted,
   SensitivityReport,
-  StreamFinished,
-  StreamStarted,
   Usage,
   Warning,
 } from '../../gen/llmgateway/v1/completion_pb.js';
@@ -48,12 +43,7 @@ import type {
   ToolResult,
   UrlCitation,
 } from '../../gen/llmgateway/v1/message_pb.js';
-import type { StreamEvent } from './events.ts';
-
-/** Members of a message that a builder takes: all but the type's name, with defaults for what is left out. */
-type Init<T> = Partial<Omit<T, '$typeName' | '$unknown'>>;
-
-const name = <N extends string>(type: N): `llmgateway.v1.${N}` => `llmgateway.v1.${type}`;
+import { type Init, name } from './build-form.ts';
 
 export const message = (role: Role, parts: Part[], rest?: Init<Message>): Message => ({
   $typeName: name('Message'),
@@ -363,99 +353,3 @@ export const warning = (code: string, explanation: string, field = ''): Warning 
   message: explanation,
   field,
 });
-
-const event = (value: StreamEvent['event']): StreamEvent => ({
-  $typeName: name('StreamChatCompletionResponse'),
-  event: value,
-});
-
-export const started = (
-  id: string,
-  model: string,
-  createdAt: number,
-  rest?: Init<StreamStarted>,
-): StreamEvent =>
-  event({
-    case: 'started',
-    value: {
-      $typeName: name('StreamStarted'),
-      id,
-      model,
-      createdAt,
-      serviceTier: '',
-      systemFingerprint: '',
-      ...rest,
-    },
-  });
-
-export const partStarted = (choiceIndex: number, partIndex: number, content: Part): StreamEvent => {
-  const value: PartStarted = {
-    $typeName: name('PartStarted'),
-    choice: choiceIndex,
-    part: partIndex,
-    content,
-  };
-  return event({ case: 'partStarted', value });
-};
-
-export const delta = (
-  choiceIndex: number,
-  partIndex: number,
-  added: string,
-  rest?: Init<PartDelta>,
-): StreamEvent => {
-  const value: PartDelta = {
-    $typeName: name('PartDelta'),
-    choice: choiceIndex,
-    part: partIndex,
-    text: added,
-    transcript: '',
-    annotations: [],
-  };
-  return event({ case: 'delta', value: rest === undefined ? value : { ...value, ...rest } });
-};
-
-/** `final`: see PartEnded.final. */
-export const partEnded = (choiceIndex: number, partIndex: number, final?: Part): StreamEvent =>
-  event({
-    case: 'partEnded',
-    value: {
-      $typeName: name('PartEnded'),
-      choice: choiceIndex,
-      part: partIndex,
-      ...(final === undefined ? {} : { final }),
-    },
-  });
-
-export const choiceFinished = (
-  choiceIndex: number,
-  finishReason: FinishReason,
-  nativeFinishReason = '',
-): StreamEvent => {
-  const value: ChoiceFinished = {
-    $typeName: name('ChoiceFinished'),
-    choice: choiceIndex,
-    finishReason,
-    nativeFinishReason,
-  };
-  return event({ case: 'choiceFinished', value });
-};
-
-export const finished = (used?: Usage, report?: CallReport): StreamEvent => {
-  const value: StreamFinished = { $typeName: name('StreamFinished') };
-  if (used !== undefined) value.usage = used;
-  if (report !== undefined) value.callReport = report;
-  return event({ case: 'finished', value });
-};
-
-export const opaqueEvent = (dialect: string, json: string): StreamEvent =>
-  event({ case: 'opaque', value: { $typeName: name('OpaqueEvent'), dialect, json } });
-
-export const toolStarted = (round: number, call: ToolCall): StreamEvent =>
-  event({ case: 'toolExecutionStarted', value: { $typeName: name('ToolExecutionStarted'), round, call } });
-
-export const toolFinished = (round: number, result: ToolResult, durationMs: number): StreamEvent =>
-  event({
-    case: 'toolExecutionFinished',
-    value: { $typeName: name('ToolExecutionFinished'), round, result, durationMs },
-  });

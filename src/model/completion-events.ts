@@ -2,6 +2,7 @@ import type { CreateChatCompletionResponse } from '../../gen/llmgateway/v1/chat_
 import type { Choice } from '../../gen/llmgateway/v1/completion_pb.js';
 import type { Part } from '../../gen/llmgateway/v1/message_pb.js';
 import * as build from './build.ts';
+import * as buildEvent from './build-events.ts';
 import { type EventStream, eventsOf, type StreamEvent } from './events.ts';
 
 /**
@@ -13,16 +14,18 @@ export function completionEvents(
   unknownOf?: (choice: Choice) => StreamEvent | undefined,
 ): EventStream {
   const { id, model, createdAt, serviceTier, systemFingerprint } = response;
-  const events: StreamEvent[] = [build.started(id, model, createdAt, { serviceTier, systemFingerprint })];
+  const events: StreamEvent[] = [
+    buildEvent.started(id, model, createdAt, { serviceTier, systemFingerprint }),
+  ];
   for (const choice of response.choices) {
     pushChoice(choice, events);
     const unknown = unknownOf?.(choice);
     if (unknown !== undefined) events.push(unknown);
   }
   if (response.extras !== undefined) {
-    events.push(build.opaqueEvent(response.extras.dialect, response.extras.json));
+    events.push(buildEvent.opaqueEvent(response.extras.dialect, response.extras.json));
   }
-  events.push(build.finished(response.usage));
+  events.push(buildEvent.finished(response.usage));
   return eventsOf([events]);
 }
 
@@ -31,25 +34,25 @@ function pushChoice(choice: Choice, events: StreamEvent[]): void {
   message?.parts.forEach((part, number) => {
     pushPart(index, number, part, events);
     if (logprobs !== undefined && part.content.case === 'text') {
-      events.splice(-1, 0, build.delta(index, number, '', { logprobs }));
+      events.splice(-1, 0, buildEvent.delta(index, number, '', { logprobs }));
     }
   });
-  events.push(build.choiceFinished(index, choice.finishReason, choice.nativeFinishReason));
+  events.push(buildEvent.choiceFinished(index, choice.finishReason, choice.nativeFinishReason));
 }
 
 function pushPart(choice: number, number: number, part: Part, events: StreamEvent[]): void {
   const { content } = part;
-  const start = (empty: Part) => events.push(build.partStarted(choice, number, empty));
-  const end = (final?: Part) => events.push(build.partEnded(choice, number, final));
+  const start = (empty: Part) => events.push(buildEvent.partStarted(choice, number, empty));
+  const end = (final?: Part) => events.push(buildEvent.partEnded(choice, number, final));
   const grow = (text: string) => {
-    if (text !== '') events.push(build.delta(choice, number, text));
+    if (text !== '') events.push(buildEvent.delta(choice, number, text));
   };
   switch (content.case) {
     case 'text':
       start({ ...part, content: { case: 'text', value: build.text('') } });
       if (content.value.annotations.length > 0) {
         const { annotations } = content.value;
-        events.push(build.delta(choice, number, content.value.text, { annotations }));
+        events.push(buildEvent.delta(choice, number, content.value.text, { annotations }));
       } else grow(content.value.text);
       return void end();
     case 'refusal':

@@ -299,7 +299,7 @@ export class Metrics {
 
   // --- reading ----------------------------------------------------------------------------------------------
 
-  /** The text of a scrape. */
+  /** Everything so far; see expose(). */
   counted(): Promise<Counted> {
     return countedBy(this.families, this.#options.process === true ? [processMetrics()] : []);
   }
@@ -325,7 +325,7 @@ export class Metrics {
     if (kept !== undefined) return kept;
     const name = this.#modelName(provider, model);
     // Names of clients' making share their series; so they do share what is kept of it.
-    const shared = name === model ? key : `${operation}\n${provider}\n`;
+    const shared = `${operation}\n${provider}\n${name}`;
     let series = this.#models.get(shared);
     if (series === undefined) {
       series = this.#newSeries({ provider, model: name, operation });

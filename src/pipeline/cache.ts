@@ -137,7 +137,9 @@ export function cacheStage({ cache, readOpaque }: CacheStageOptions): Stage {
     flight.note = all;
     const rider = flight.board(call, ownEvents(null));
     let whole: Reply | null = null;
-    next(flown(call, flight)).then(
+    // What a stage throws at once ends the flight as well.
+    const asked = async (): Promise<Reply> => next(flown(call, flight));
+    asked().then(
       (reply) => {
         if (reply.kind === 'stream') {
           flight.streams(reply.events, (batches) => {

@@ -17,6 +17,7 @@ import {
   traceOf,
 } from '../observability/tracing.ts';
 import type { Call, Reply, Stage } from './call.ts';
+import { leaving } from './leaving.ts';
 import type { Route } from './route.ts';
 
 /** Operation names of the semantic conventions. */
@@ -54,9 +55,6 @@ export function requestTraceStage(tracing: Tracing): Stage {
     );
   };
 }
-
-const leaving = ({ signal }: Call): GatewayError | null =>
-  signal.aborted ? toGatewayError(signal.reason) : null;
 
 function describe(span: Span, call: Call, error: GatewayError | null, usage: Usage | undefined): void {
   const { report, request } = call;
@@ -213,7 +211,7 @@ class Answer {
         },
         end: (error) => (error === null ? this.#end() : this.failed(toGatewayError(error))),
         abandoned: () => {
-          this.#span.setAttribute('error.type', leaving(call)?.reasonName ?? 'cancelled');
+          this.#span.setAttribute('error.type', leaving(call).reasonName);
           this.#end();
         },
       });

@@ -35,10 +35,12 @@ function truncate(call: ChatCall, window: number, counter: TokenCounter): void {
   let tokens = counter(request, model).tokens;
   if (tokens <= budget) return;
   const { messages } = request;
+  // What is counted however few messages there are.
+  const frame = counter({ ...request, tools: [], messages: [] }, model).tokens;
   const left = new Set(messages);
   for (const group of groupsOf(messages)) {
     if (tokens <= budget) break;
-    tokens -= counter({ ...request, tools: [], messages: group }, model).tokens;
+    tokens -= counter({ ...request, tools: [], messages: group }, model).tokens - frame;
     for (const message of group) left.delete(message);
   }
   const dropped = messages.length - left.size;

@@ -218,7 +218,8 @@ export class KeyTries {
     else if (status === 402 || status === 403 || poor) this.#suspects.push({ key, status });
     else if (status === 429) this.#pool.tire(key, retryAfterMs ?? 1_000);
     else {
-      this.accepted();
+      // A provider in trouble has not said what it thinks of the key.
+      if (status < 500) this.accepted();
       return false;
     }
     if (this.#choice?.pinned && this.#choice.preferred === key.index) {

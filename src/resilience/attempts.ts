@@ -300,7 +300,8 @@ export class Attempts<C extends Candidate, T> {
     // A refusal of the gateway's own is no try; of those that were given up is told already.
     if (!isRefusal) {
       this.#note(one, cause.reasonName, performance.now() - began);
-      this.#targetOf(one).failedAt = performance.now();
+      // With a request that is at fault itself it says nothing of who was asked.
+      if (way !== 'final' && way !== 'context') this.#targetOf(one).failedAt = performance.now();
     }
     this.#job.undo();
     return new Failed(way, cause);

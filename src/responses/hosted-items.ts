@@ -22,6 +22,7 @@ export function withPlainOutputs(messages: readonly Message[]): PlainOutputs {
   const simplified: string[] = [];
   const dropped: string[] = [];
   const answered = new Set<Part>();
+  const calls = callsIn(messages);
   const out: Message[] = [];
   let waiting: Message[] = [];
   for (const message of messages) {
@@ -35,7 +36,7 @@ export function withPlainOutputs(messages: readonly Message[]): PlainOutputs {
       continue;
     }
     const json = jsonOf(output);
-    const call = messages.flatMap(({ parts }) => parts).find((part) => isCallOf(part, json));
+    const call = calls.get(answeredBy(json));
     if (call !== undefined) answered.add(call);
     const said = textOf(json);
     const name = output.type.replace(/_call_output$/, '');
@@ -64,17 +65,29 @@ function outputIn({ role, parts: [only, ...others] }: Message): OpaquePart | nul
   return isOutput && value.dialect === dialectName ? value : null;
 }
 
-function isCallOf({ content }: Part, output: Json): boolean {
-  if (content.case !== 'opaque' || content.value.dialect !== dialectName) return false;
-  const { type } = content.value;
-  if (output['type'] === 'mcp_approval_response') {
-    return type === 'mcp_approval_request' && jsonOf(content.value)['id'] === output['approval_request_id'];
+/** The calls of such tools, by what answers them; of several the first. */
+function callsIn(messages: readonly Message[]): ReadonlyMap<string, Part> {
+  const calls = new Map<string, Part>();
+  for (const { parts } of messages) {
+    for (const part of parts) {
+      const { content } = part;
+      if (content.case !== 'opaque' || content.value.dialect !== dialectName) continue;
+      const { type } = content.value;
+      const isRequest = type === 'mcp_approval_request';
+      if (!isRequest && !type.endsWith('_call')) continue;
+      const { call_id: callId, id } = jsonOf(content.value);
+      const answer = isRequest ? 'mcp_approval_response' : `${type}_output`;
+      for (const key of isRequest ? [id] : [callId, id]) {
+        if (key !== undefined && !calls.has(`${answer} ${key}`)) calls.set(`${answer} ${key}`, part);
+      }
+    }
   }
-  if (`${type}_output` !== output['type']) return false;
-  const { call_id: callId, id } = jsonOf(content.value);
-  const answers = output['call_id'] ?? output['id'];
-  return answers !== undefined && (callId === answers || id === answers);
+  return calls;
 }
+
+/** What an output answers, as `callsIn` has it. */
+const answeredBy = ({ type, approval_request_id: request, call_id: callId, id }: Json): string =>
+  `${type} ${type === 'mcp_approval_response' ? request : (callId ?? id)}`;
 
 const jsonOf = ({ json }: OpaquePart): Json => JSON.parse(json) as Json;
 

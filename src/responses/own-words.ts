@@ -2,7 +2,7 @@ import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { FieldNames } from './history.ts';
 
-/** What the chat API calls otherwise than the Responses API does. */
+/** What the chat API calls otherwise than the Responses API does, on REST; on RPC both have the same messages for it. */
 const names: ReadonlyMap<string, string> = new Map([
   ['response_format', 'text.format'],
   ['verbosity', 'text.verbosity'],
@@ -20,7 +20,9 @@ export function inOwnWords(error: unknown, { input }: Pick<FieldNames, 'input'>)
   const { reason, rawMessage, facts } = error;
   if (reason !== ErrorReason.INVALID_REQUEST && reason !== ErrorReason.UNSUPPORTED_PARAMETER) return error;
   const { field = '' } = facts;
-  const own = /^messages\b/.test(field) ? input : names.get(field);
+  const own = /^messages\b/.test(field) ? input : onRest(input) ? names.get(field) : undefined;
   if (own === undefined) return error;
   return new GatewayError(reason, rawMessage.replaceAll(`'${field}'`, `'${own}'`), { ...facts, field: own });
 }
+
+const onRest = (input: string): boolean => input === 'input';

@@ -1,6 +1,7 @@
 import type { CreateChatCompletionResponse } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import { type Message, Role } from '../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../model/build.ts';
+import * as buildEvent from '../model/build-events.ts';
 import { completionEvents } from '../model/completion-events.ts';
 import type { StreamEvent } from '../model/events.ts';
 
@@ -46,7 +47,10 @@ function roundEvents(messages: readonly Message[]): StreamEvent[] {
       if (content.case === 'toolCall') {
         const result = results.get(content.value.id)?.content;
         if (result?.case !== 'toolResult') continue;
-        events.push(build.toolStarted(round, content.value), build.toolFinished(round, result.value, 0));
+        events.push(
+          buildEvent.toolStarted(round, content.value),
+          buildEvent.toolFinished(round, result.value, 0),
+        );
         continue;
       }
       events.push(...wholePart(number++, part));
@@ -63,20 +67,20 @@ function wholePart(number: number, part: Message['parts'][number]): StreamEvent[
   switch (content.case) {
     case 'text':
       return [
-        build.partStarted(0, number, { ...part, content: { case: 'text', value: build.text('') } }),
-        build.delta(0, number, content.value.text, { annotations: content.value.annotations }),
-        build.partEnded(0, number),
+        buildEvent.partStarted(0, number, { ...part, content: { case: 'text', value: build.text('') } }),
+        buildEvent.delta(0, number, content.value.text, { annotations: content.value.annotations }),
+        buildEvent.partEnded(0, number),
       ];
     case 'reasoning':
       return [
-        build.partStarted(0, number, {
+        buildEvent.partStarted(0, number, {
           ...part,
           content: { case: 'reasoning', value: { ...content.value, text: '', encrypted: '', signature: '' } },
         }),
-        build.delta(0, number, content.value.text),
-        build.partEnded(0, number, part),
+        buildEvent.delta(0, number, content.value.text),
+        buildEvent.partEnded(0, number, part),
       ];
     default:
-      return [build.partStarted(0, number, part), build.partEnded(0, number)];
+      return [buildEvent.partStarted(0, number, part), buildEvent.partEnded(0, number)];
   }
 }

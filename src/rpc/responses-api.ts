@@ -226,6 +226,8 @@ export function responsesApi(parts: ResponsesApiParts): ResponsesApi {
         if (reply.kind === 'compaction') return reply.response;
         if (reply.kind !== 'unary') throw new Error('a call for a compaction was not answered with one');
         return compactionOf(items, reply.response);
+      } catch (error) {
+        throw inOwnWords(error, context.fields);
       } finally {
         release();
       }

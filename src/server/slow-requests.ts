@@ -13,9 +13,7 @@ import { isHttp2 } from './types.ts';
 export function endSlowRequests(exchanges: Exchanges, timeoutMs: number): void {
   const oldest = performance.now() - timeoutMs;
   for (const exchange of exchanges.open.entries()) {
-    // In order of arrival.
-    if (exchange.startedAt > oldest) return;
-    endIfSlow(exchange);
+    if (exchange.startedAt <= oldest) endIfSlow(exchange);
   }
 }
 

@@ -120,7 +120,6 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
   const swept = [sessions, responses, usage, budgets, memos, ...(fileLimits === null ? [] : [fileLimits])];
   const cache = new EmbeddedCache(bounds);
   const sweep = (): void => {
-    cache.sweep();
     if (!sweeps || !database.opened) return;
     try {
       const more = swept.filter((store) => store.sweep());
@@ -130,7 +129,10 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
       log.warn('expired data could not be cleared away', { error });
     }
   };
-  const timer = setInterval(sweep, sweepMs).unref();
+  const timer = setInterval(() => {
+    cache.sweep();
+    sweep();
+  }, sweepMs).unref();
   return {
     sessions,
     tools: new EmbeddedTools(database),

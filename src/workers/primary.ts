@@ -141,13 +141,21 @@ class Primary {
     if (worker.process.stdout !== null)
       forwardLines(worker.process.stdout, (text) => this.#output.write(text));
     worker.process.stderr?.on('data', (data: Buffer) => void process.stderr.write(data));
-    channel.answer(toPrimary.up, () => up.resolve());
+    const late = setTimeout(() => {
+      up.reject(new Error(`it did not load within ${startMs} ms`));
+      worker.process.kill('SIGKILL');
+    }, startMs).unref();
+    channel.answer(toPrimary.up, () => {
+      clearTimeout(late);
+      up.resolve();
+    });
     channel.answer(primaryDoes.askAll, (forwarded) => {
       const asked = forwarded as Forwarded;
       return asked.name === counts ? this.#askCounts(asked) : this.#askAll(asked);
     });
     channel.answer(primaryDoes.tellOthers, (forwarded) => this.#tellOthers(worker, forwarded as Forwarded));
     worker.once('exit', (code, signal) => {
+      clearTimeout(late);
       channel.close();
       up.reject(new Error(`it ended before it served (${signal ?? `exit code ${code}`})`));
       if (this.#spare === recruit) this.#spare = null;
@@ -171,18 +179,30 @@ class Primary {
     const recruit = this.#spare ?? this.#recruit();
     this.#spare = null;
     const { worker, channel, up } = recruit;
-    const { version } = this.#snapshot;
-    const member: Member = { number, worker, channel, started: false, serves: false, version };
+    const member: Member = { number, worker, channel, started: false, serves: false, version: 0 };
     recruit.member = member;
     this.#members.set(number, member);
+    try {
+      return await this.#serve(member, up);
+    } catch (error) {
+      // Its end, if it is still there, starts the next one.
+      worker.process.kill('SIGKILL');
+      throw error;
+    }
+  }
+
+  async #serve(member: Member, up: Promise<void>): Promise<Served> {
+    const { number, channel } = member;
     await up;
     if (this.#stopping) throw new Error('the gateway ends');
     member.started = true;
+    member.version = this.#snapshot.version;
     const start: Start = { number, size: this.#size, snapshot: this.#snapshot };
     const listening = (await channel.ask(fromPrimary.start, start, startMs)) as Listening;
     if ('mistakes' in listening) throw new ConfigError(listening.mistakes);
     member.serves = true;
-    if (member.version !== this.#snapshot.version) void this.#bringUpToDate(member);
+    // After a change under way, which does not know of it.
+    this.#reloading = this.#reloading.then(() => this.#bringUpToDate(member));
     return listening;
   }
 
@@ -225,8 +245,6 @@ class Primary {
     } catch (error) {
       const mistakes = error instanceof ConfigError ? error.lines : [String(error)];
       if (!this.#stopping) this.#log.error('a worker could not be started', { worker: number, mistakes });
-      // Its end, if it is still there, starts the next one.
-      this.#members.get(number)?.worker.process.kill('SIGKILL');
     }
   }
 
@@ -284,9 +302,9 @@ class Primary {
       for (const warning of config.warnings) this.#log.warn(warning);
       this.#log.info('configuration reloaded');
     } catch (error) {
-      this.#log.error('the new configuration is wrong; the old one stays', {
-        mistakes: error instanceof ConfigError ? error.lines : [String(error)],
-      });
+      const isWrong = error instanceof ConfigError;
+      const what = isWrong ? 'the new configuration is wrong' : 'the new configuration could not be taken';
+      this.#log.error(`${what}; the old one stays`, { mistakes: isWrong ? error.lines : [String(error)] });
     }
   }
 
@@ -317,6 +335,7 @@ class Primary {
 
   /** One that was started while the configuration changed. */
   async #bringUpToDate(member: Member): Promise<void> {
+    if (this.#stopping || member.version === this.#snapshot.version) return;
     const mistakes = await this.#prepare([member], this.#snapshot);
     if (mistakes.length > 0) member.worker.process.kill('SIGKILL');
     else await this.#take(member);

@@ -11,6 +11,7 @@ import { decodeChatResponse } from '../../src/codec/openai-chat/decode-response.
 import { unknownDeltas } from '../../src/codec/openai-chat/unknown-deltas.ts';
 import { Assembler } from '../../src/model/assemble.ts';
 import * as build from '../../src/model/build.ts';
+import * as buildEvent from '../../src/model/build-events.ts';
 import { completionEvents } from '../../src/model/completion-events.ts';
 import { mergeMembers } from '../../src/model/merge-members.ts';
 import { recordedChats } from '../support/chat-recordings.ts';
@@ -85,10 +86,10 @@ describe('an assembled stream', () => {
   });
 
   test('leaves the events as they are, and does not change with later ones of others', () => {
-    const start = build.partStarted(0, 0, build.textPart('a'));
+    const start = buildEvent.partStarted(0, 0, build.textPart('a'));
     const frozen = JSON.stringify(start);
     const assembler = new Assembler();
-    assembler.add([start, build.delta(0, 0, 'b')]);
+    assembler.add([start, buildEvent.delta(0, 0, 'b')]);
     expect(JSON.stringify(start)).toBe(frozen);
     expect(assembler.message(0)?.parts[0]?.content.value).toMatchObject({ text: 'ab' });
     expect(assembler.finished).toBe(false);
@@ -100,10 +101,10 @@ describe('an assembled stream', () => {
     const audio = build.audio({ case: 'base64', value: '' });
     const final = build.audio({ case: 'base64', value: '' }, { answerId: 'a1', expiresAt: 9 });
     assembler.add([
-      build.partStarted(0, 0, build.part({ case: 'audio', value: audio })),
-      build.delta(0, 0, 'AA', { transcript: 'He' }),
-      build.delta(0, 0, 'BB', { transcript: 'llo' }),
-      build.partEnded(
+      buildEvent.partStarted(0, 0, build.part({ case: 'audio', value: audio })),
+      buildEvent.delta(0, 0, 'AA', { transcript: 'He' }),
+      buildEvent.delta(0, 0, 'BB', { transcript: 'llo' }),
+      buildEvent.partEnded(
         0,
         0,
         build.part({ case: 'audio', value: final }, { extras: build.extras('d', '{"z":1}') }),
@@ -131,9 +132,9 @@ describe('an assembled stream', () => {
       refusal: [],
     });
     assembler.add([
-      build.partStarted(0, 0, build.textPart('')),
-      build.delta(0, 0, 'a', { logprobs: logprobs('a') }),
-      build.delta(0, 0, 'b', { logprobs: logprobs('b') }),
+      buildEvent.partStarted(0, 0, build.textPart('')),
+      buildEvent.delta(0, 0, 'a', { logprobs: logprobs('a') }),
+      buildEvent.delta(0, 0, 'b', { logprobs: logprobs('b') }),
     ]);
     const [choice] = assembler.response().choices;
     expect(choice?.logprobs?.content.map(({ token }) => token)).toEqual(['a', 'b']);
@@ -142,19 +143,19 @@ describe('an assembled stream', () => {
   test('passes over deltas and ends of parts that never began', () => {
     const assembler = new Assembler();
     assembler.add([
-      build.delta(3, 9, 'x'),
-      build.partEnded(0, 1, build.textPart('')),
-      build.partStarted(0, 2, build.textPart('')),
-      build.delta(0, 2, 'only'),
+      buildEvent.delta(3, 9, 'x'),
+      buildEvent.partEnded(0, 1, build.textPart('')),
+      buildEvent.partStarted(0, 2, build.textPart('')),
+      buildEvent.delta(0, 2, 'only'),
     ]);
     expect(assembler.message(0)?.parts).toEqual([build.textPart('only')]);
   });
 
   test('has the unknown members of its dialect, merged', () => {
     const assembler = new Assembler(unknownDeltas);
-    const told = (dialect: string, json: unknown) => build.opaqueEvent(dialect, JSON.stringify(json));
+    const told = (dialect: string, json: unknown) => buildEvent.opaqueEvent(dialect, JSON.stringify(json));
     assembler.add([
-      build.partStarted(0, 0, build.textPart('')),
+      buildEvent.partStarted(0, 0, build.textPart('')),
       told('openai.chat', {
         choices: [{ index: 0, delta: { function_call: { name: 'f', arguments: '{' } } }],
         x: 1,

@@ -7,6 +7,7 @@ import type { CacheStore } from '../../src/cache/store.ts';
 import { unknownMembers } from '../../src/codec/unknown-members.ts';
 import { GatewayError } from '../../src/errors/gateway-error.ts';
 import * as build from '../../src/model/build.ts';
+import * as buildEvent from '../../src/model/build-events.ts';
 import type { EventStream, StreamEvent } from '../../src/model/events.ts';
 import { createLogger } from '../../src/observability/log.ts';
 import { cacheStage } from '../../src/pipeline/cache.ts';
@@ -93,14 +94,14 @@ class Source implements EventStream {
 }
 
 const begin = (call: Call) => [
-  build.started('c', 'm', 1, { callReport: call.report }),
-  build.partStarted(0, 0, build.textPart('')),
+  buildEvent.started('c', 'm', 1, { callReport: call.report }),
+  buildEvent.partStarted(0, 0, build.textPart('')),
 ];
-const piece = (text: string) => [build.delta(0, 0, text)];
+const piece = (text: string) => [buildEvent.delta(0, 0, text)];
 const end = (call: Call, finish = 1) => [
-  build.partEnded(0, 0),
-  build.choiceFinished(0, finish, ''),
-  build.finished(undefined, call.report),
+  buildEvent.partEnded(0, 0),
+  buildEvent.choiceFinished(0, finish, ''),
+  buildEvent.finished(undefined, call.report),
 ];
 
 function streaming(call: Call, source: Source): Reply {
@@ -154,6 +155,15 @@ function rig(next: Handler, terms: Partial<CacheTerms> = {}, store?: CacheStore)
 
 /** Lets everything happen that waits for nothing else. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+test('what fails at once is a failure for equal calls, too, and nothing is left of it', async () => {
+  const refused = new GatewayError(ErrorReason.INVALID_REQUEST, 'no messages');
+  const { cache, handle } = rig(() => {
+    throw refused;
+  });
+  for (let i = 0; i < 2; i++) await expect(handle(callOf())).rejects.toBe(refused);
+  expect(cache.flights.size).toBe(0);
+});
 
 describe('an equal call', () => {
   test('gets the same answer, whichever way it is asked', async () => {

@@ -7,6 +7,7 @@ import type { ResponseEvent } from '../../gen/llmgateway/v1/responses_service_pb
 import { encodeEvent } from '../../src/codec/openai-responses/encode-event.ts';
 import { GatewayError } from '../../src/errors/gateway-error.ts';
 import * as build from '../../src/model/build.ts';
+import * as buildEvent from '../../src/model/build-events.ts';
 import { responseParameters } from '../../src/model/build-responses.ts';
 import type { StreamEvent } from '../../src/model/events.ts';
 import { LifeCycle } from '../../src/responses/life-cycle.ts';
@@ -62,14 +63,14 @@ const statuses: Readonly<Record<Ending, string>> = {
 
 /** The events of a part, in their order. */
 function stepsOf({ kind, texts, cited = 0, cut = false, item = '' }: Piece, at: number): StreamEvent[] {
-  const steps = [build.partStarted(0, at, starts[kind](String(at), item))];
-  for (const text of texts) steps.push(build.delta(0, at, text));
+  const steps = [buildEvent.partStarted(0, at, starts[kind](String(at), item))];
+  for (const text of texts) steps.push(buildEvent.delta(0, at, text));
   for (let i = 0; i < cited; i++) {
     const value = build.urlCitation({ url: `https://example.com/${i}` });
     const annotations = [build.annotation({ case: 'urlCitation', value })];
-    steps.push(build.delta(0, at, '', { annotations }));
+    steps.push(buildEvent.delta(0, at, '', { annotations }));
   }
-  if (!cut) steps.push(build.partEnded(0, at));
+  if (!cut) steps.push(buildEvent.partEnded(0, at));
   return steps;
 }
 
@@ -110,18 +111,21 @@ function tell(answer: readonly StreamEvent[], ending: Ending, background = false
   say((out) => lifeCycle.announce(out));
   if (background) say((out) => lifeCycle.announce(out));
   say((out) => lifeCycle.begin(out));
-  for (const event of [build.started('c', 'm', 1), ...answer]) say((out) => lifeCycle.add([event], out));
+  for (const event of [buildEvent.started('c', 'm', 1), ...answer]) say((out) => lifeCycle.add([event], out));
   if (ending === 'fail') {
     const error = new GatewayError(ErrorReason.UPSTREAM_UNREACHABLE, 'it broke');
     say((out) => lifeCycle.fail(error.detail('req'), error.rawMessage, out));
   } else if (ending === 'cancel') say((out) => lifeCycle.cancel(out));
   else {
     say((out) =>
-      lifeCycle.add([build.choiceFinished(0, finishes[ending]), build.finished(build.usage(3, 4))], out),
+      lifeCycle.add(
+        [buildEvent.choiceFinished(0, finishes[ending]), buildEvent.finished(build.usage(3, 4))],
+        out,
+      ),
     );
   }
   // Whatever comes late changes nothing.
-  say((out) => lifeCycle.add([build.delta(0, 0, 'late'), ...answer, build.finished()], out));
+  say((out) => lifeCycle.add([buildEvent.delta(0, 0, 'late'), ...answer, buildEvent.finished()], out));
   return { events, response: events.at(-1)?.['response'] as Json };
 }
 
@@ -234,13 +238,13 @@ describe('an answer of', () => {
   });
 
   test('calls of which the first ends last, and fails: the items stay in their order', () => {
-    const start = (at: number) => build.partStarted(0, at, starts.call(String(at), ''));
+    const start = (at: number) => buildEvent.partStarted(0, at, starts.call(String(at), ''));
     const answer = [
       start(0),
       start(1),
-      build.delta(0, 1, '{}'),
-      build.partEnded(0, 1),
-      build.delta(0, 0, '{'),
+      buildEvent.delta(0, 1, '{}'),
+      buildEvent.partEnded(0, 1),
+      buildEvent.delta(0, 0, '{'),
     ];
     const told = tell(answer, 'fail');
     checkEvents(told.events);
@@ -250,8 +254,11 @@ describe('an answer of', () => {
   });
 
   test('texts of one message that end in another order keeps them in their places', () => {
-    const start = (at: number) => build.partStarted(0, at, starts.text('', ''));
-    const [first, second] = [0, 1].map((at) => [build.delta(0, at, `t${at}`), build.partEnded(0, at)]);
+    const start = (at: number) => buildEvent.partStarted(0, at, starts.text('', ''));
+    const [first, second] = [0, 1].map((at) => [
+      buildEvent.delta(0, at, `t${at}`),
+      buildEvent.partEnded(0, at),
+    ]);
     const told = tell([start(0), start(1), ...(second ?? []), ...(first ?? [])], 'stop');
     checkEvents(told.events);
     expect(gist(told)).toEqual(['message t0|t1']);
@@ -259,10 +266,10 @@ describe('an answer of', () => {
 
   test('sound tells data and transcript apart', () => {
     const sound = [
-      build.partStarted(0, 0, starts.audio()),
-      build.delta(0, 0, 'AAAA'),
-      build.delta(0, 0, '', { transcript: 'hi' }),
-      build.partEnded(0, 0),
+      buildEvent.partStarted(0, 0, starts.audio()),
+      buildEvent.delta(0, 0, 'AAAA'),
+      buildEvent.delta(0, 0, '', { transcript: 'hi' }),
+      buildEvent.partEnded(0, 0),
     ];
     const told = tell(sound, 'stop');
     checkEvents(told.events);
@@ -292,10 +299,10 @@ describe('an answer of', () => {
 
   test('several choices is that of the first', () => {
     const second = [
-      build.partStarted(1, 0, starts.text('', '')),
-      build.delta(1, 0, 'no'),
-      build.partEnded(1, 0),
-      build.choiceFinished(1, FinishReason.LENGTH),
+      buildEvent.partStarted(1, 0, starts.text('', '')),
+      buildEvent.delta(1, 0, 'no'),
+      buildEvent.partEnded(1, 0),
+      buildEvent.choiceFinished(1, FinishReason.LENGTH),
     ];
     const told = tell([...second, ...mixed([t('text', 'yes')], [])], 'stop');
     checkEvents(told.events);
@@ -402,10 +409,10 @@ test('any sequence of events, also one that no codec makes, is answered with eve
         fc.constantFrom('', 'x', 'y'),
       )
       .map(([at, kind, item]) =>
-        build.partStarted(0, at, starts[kind](String(at), kind === 'call' ? '' : item)),
+        buildEvent.partStarted(0, at, starts[kind](String(at), kind === 'call' ? '' : item)),
       ),
-    fc.tuple(number, fc.string({ maxLength: 3 })).map(([at, text]) => build.delta(0, at, text)),
-    number.map((at) => build.partEnded(0, at)),
+    fc.tuple(number, fc.string({ maxLength: 3 })).map(([at, text]) => buildEvent.delta(0, at, text)),
+    number.map((at) => buildEvent.partEnded(0, at)),
   );
   fc.assert(
     fc.property(fc.array(anything, { maxLength: 12 }), endings, (answer, ending) => {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { FinishReason } from '../../gen/llmgateway/v1/completion_pb.js';
 import * as build from '../../src/model/build.ts';
+import * as buildEvent from '../../src/model/build-events.ts';
 import { responseParameters } from '../../src/model/build-responses.ts';
 import type { EventStream, StreamEvent } from '../../src/model/events.ts';
 import { LifeCycle } from '../../src/responses/life-cycle.ts';
@@ -9,8 +10,16 @@ import { ResponseRun } from '../../src/responses/run.ts';
 
 test('the answer is read to its very end, on which places and locks hang', async () => {
   const batches: StreamEvent[][] = [
-    [build.started('c', 'm', 1), build.partStarted(0, 0, build.textPart('')), build.delta(0, 0, 'a')],
-    [build.partEnded(0, 0), build.choiceFinished(0, FinishReason.STOP, 'stop'), build.finished()],
+    [
+      buildEvent.started('c', 'm', 1),
+      buildEvent.partStarted(0, 0, build.textPart('')),
+      buildEvent.delta(0, 0, 'a'),
+    ],
+    [
+      buildEvent.partEnded(0, 0),
+      buildEvent.choiceFinished(0, FinishReason.STOP, 'stop'),
+      buildEvent.finished(),
+    ],
   ];
   let ended = false;
   const answer: EventStream = {

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import * as build from '../../src/model/build.ts';
+import * as buildEvent from '../../src/model/build-events.ts';
 import { WellFormedStream } from '../../src/rpc/well-formed.ts';
 
 const texts = (pieces: readonly string[]): string[] => {
   const stream = new WellFormedStream();
   return pieces.map((piece) => {
-    const event = build.delta(0, 0, piece);
+    const event = buildEvent.delta(0, 0, piece);
     stream.mend(event);
     return event.event.case === 'delta' ? event.event.value.text : '';
   });
@@ -21,7 +21,7 @@ test('a half alone becomes the replacement character', () => {
 
 test('halves of different parts stay apart', () => {
   const stream = new WellFormedStream();
-  const [one, two] = [build.delta(0, 0, '\ud83d'), build.delta(0, 1, '\ude00')];
+  const [one, two] = [buildEvent.delta(0, 0, '\ud83d'), buildEvent.delta(0, 1, '\ude00')];
   stream.mend(one);
   stream.mend(two);
   expect(two.event.case === 'delta' && two.event.value.text).toBe('�');

@@ -89,6 +89,22 @@ describe('in the embedded store', () => {
     expect(await first.reserve('of two 4', [claim], 1, 1_000)).toMatchObject({ spent: 120 });
   });
 
+  test('what a call costs whose account was forgotten meanwhile is counted', async () => {
+    const file = new EmbeddedBudgets(one);
+    const store = new BufferedBudgets(file, log);
+    const claimOf = (account: string) => ({ account, limit: 100, expiresMs: null });
+    await store.reserve('long', [claimOf('rare')], 0, 60_000);
+    const others = Array.from({ length: 10_001 }, (_, i) => claimOf(`other ${i}`));
+    await store.reserve('many', others, 0, 60_000);
+    await store.settle({ hold: 'many', claims: others, amount: 1 });
+    store.save();
+    await store.settle({ hold: 'long', claims: [claimOf('rare')], amount: 3 });
+    await store.reserve('again', [claimOf('rare')], 0, 60_000);
+    await store.settle({ hold: 'again', claims: [claimOf('rare')], amount: 4 });
+    store.save();
+    expect(file.spent('rare')).toBe(7);
+  });
+
   test('as long as the file cannot be written nothing is set aside', async () => {
     let broken = false;
     const file = new (class extends EmbeddedBudgets {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { FinishReason } from '../../gen/llmgateway/v1/completion_pb.js';
 import * as build from '../../src/model/build.ts';
+import * as buildEvent from '../../src/model/build-events.ts';
 import type { StreamEvent } from '../../src/model/events.ts';
 import { RoundEvents } from '../../src/tools/loop-events.ts';
 
@@ -16,22 +17,22 @@ const shown = (events: readonly StreamEvent[]) =>
   });
 
 const batch = [
-  build.started('c', 'm', 1),
-  build.partStarted(0, 0, text),
-  build.delta(0, 0, 'Hm'),
-  build.opaqueEvent('d', '{"before":1}'),
-  build.partStarted(0, 1, call('own')),
-  build.partStarted(0, 2, call('theirs')),
-  build.delta(0, 1, '{"o":'),
-  build.delta(0, 2, '{"t":'),
-  build.delta(0, 1, '1}'),
-  build.delta(0, 2, '2}'),
-  build.partEnded(0, 0),
-  build.partEnded(0, 1),
-  build.partEnded(0, 2),
-  build.opaqueEvent('d', '{"end":1}'),
-  build.choiceFinished(0, FinishReason.TOOL_CALLS),
-  build.finished(),
+  buildEvent.started('c', 'm', 1),
+  buildEvent.partStarted(0, 0, text),
+  buildEvent.delta(0, 0, 'Hm'),
+  buildEvent.opaqueEvent('d', '{"before":1}'),
+  buildEvent.partStarted(0, 1, call('own')),
+  buildEvent.partStarted(0, 2, call('theirs')),
+  buildEvent.delta(0, 1, '{"o":'),
+  buildEvent.delta(0, 2, '{"t":'),
+  buildEvent.delta(0, 1, '1}'),
+  buildEvent.delta(0, 2, '2}'),
+  buildEvent.partEnded(0, 0),
+  buildEvent.partEnded(0, 1),
+  buildEvent.partEnded(0, 2),
+  buildEvent.opaqueEvent('d', '{"end":1}'),
+  buildEvent.choiceFinished(0, FinishReason.TOOL_CALLS),
+  buildEvent.finished(),
 ];
 
 test('own calls are left out, the others numbered on; the end waits', () => {
@@ -59,7 +60,7 @@ test('own calls are left out, the others numbered on; the end waits', () => {
 
 test('a later round has no beginning, and its parts follow on', () => {
   const events = round(false, 5);
-  const opening = [build.started('d', 'm', 1), build.opaqueEvent('d', '{"start":1}')];
+  const opening = [buildEvent.started('d', 'm', 1), buildEvent.opaqueEvent('d', '{"start":1}')];
   expect(shown(events.take([...opening, ...batch.slice(1, 3)]))).toEqual(['partStarted 5', 'delta 5 Hm']);
 });
 
@@ -75,5 +76,5 @@ test('without own calls everything passes at once, as the same events', () => {
   const events = round(true, 0);
   const out = events.take(plain.slice(0, 4));
   expect(out.every((event, i) => event === plain[i])).toBe(true);
-  expect(shown(events.take([build.choiceFinished(0, FinishReason.STOP)]))).toEqual(['choiceFinished']);
+  expect(shown(events.take([buildEvent.choiceFinished(0, FinishReason.STOP)]))).toEqual(['choiceFinished']);
 });

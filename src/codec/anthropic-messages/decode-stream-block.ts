@@ -1,5 +1,6 @@
 import type { Part } from '../../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../model/build.ts';
+import * as buildEvent from '../../model/build-events.ts';
 import type { StreamEvent } from '../../model/events.ts';
 import { addMember, isObject, type Json } from '../json.ts';
 import { decodeCitations } from './citations.ts';
@@ -61,7 +62,7 @@ function begin(json: Json, parts: AnswerParts, out: StreamEvent[]): number {
   const content = decodeBlock(json, () => parts.idOf(part));
   // Arguments come as deltas.
   if (content.content.case === 'toolCall') content.content.value.arguments = '';
-  out.push(build.partStarted(0, part, content));
+  out.push(buildEvent.partStarted(0, part, content));
   return part;
 }
 
@@ -82,14 +83,14 @@ class TextBlock implements OpenBlock {
     this.#part = part;
     this.#length = text.length;
     const annotations = Array.isArray(citations) ? decodeCitations(citations, text.length) : [];
-    if (text !== '' || annotations.length > 0) out.push(build.delta(0, part, text, { annotations }));
+    if (text !== '' || annotations.length > 0) out.push(buildEvent.delta(0, part, text, { annotations }));
   }
 
   push(delta: Json, out: StreamEvent[]): Json | null {
     const { type, text, citation } = delta;
     if (type === 'text_delta' && typeof text === 'string') {
       this.#length += text.length;
-      if (text !== '') out.push(build.delta(0, this.#part, text));
+      if (text !== '') out.push(buildEvent.delta(0, this.#part, text));
       return others(delta, 'text', '');
     }
     if (type === 'citations_delta' && isObject(citation)) {
@@ -102,10 +103,10 @@ class TextBlock implements OpenBlock {
   end(out: StreamEvent[]): void {
     if (this.#citations.length > 0) {
       out.push(
-        build.delta(0, this.#part, '', { annotations: decodeCitations(this.#citations, this.#length) }),
+        buildEvent.delta(0, this.#part, '', { annotations: decodeCitations(this.#citations, this.#length) }),
       );
     }
-    out.push(build.partEnded(0, this.#part));
+    out.push(buildEvent.partEnded(0, this.#part));
   }
 }
 
@@ -116,13 +117,13 @@ class ThinkingBlock implements OpenBlock {
   constructor(part: number, text: string, signature: unknown, out: StreamEvent[]) {
     this.#part = part;
     this.#signature = signature;
-    if (text !== '') out.push(build.delta(0, part, text));
+    if (text !== '') out.push(buildEvent.delta(0, part, text));
   }
 
   push(delta: Json, out: StreamEvent[]): Json | null {
     const { type, thinking, signature } = delta;
     if (type === 'thinking_delta' && typeof thinking === 'string') {
-      if (thinking !== '') out.push(build.delta(0, this.#part, thinking));
+      if (thinking !== '') out.push(buildEvent.delta(0, this.#part, thinking));
       return others(delta, 'thinking', '');
     }
     if (type === 'signature_delta' && typeof signature === 'string') {
@@ -135,7 +136,7 @@ class ThinkingBlock implements OpenBlock {
   end(out: StreamEvent[]): void {
     const value = thought('', this.#signature);
     const final = value.signature === '' ? undefined : build.part({ case: 'reasoning', value });
-    out.push(build.partEnded(0, this.#part, final));
+    out.push(buildEvent.partEnded(0, this.#part, final));
   }
 }
 
@@ -153,7 +154,7 @@ class RedactedBlock implements OpenBlock {
   }
 
   end(out: StreamEvent[]): void {
-    out.push(build.partEnded(0, this.#part, this.#final));
+    out.push(buildEvent.partEnded(0, this.#part, this.#final));
   }
 }
 
@@ -173,14 +174,14 @@ class ToolBlock implements OpenBlock {
     if (type !== 'input_json_delta' || typeof piece !== 'string') return delta;
     if (piece !== '') {
       this.#grown = true;
-      out.push(build.delta(0, this.#part, piece));
+      out.push(buildEvent.delta(0, this.#part, piece));
     }
     return others(delta, 'partial_json', '');
   }
 
   end(out: StreamEvent[]): void {
-    if (!this.#grown) out.push(build.delta(0, this.#part, inputOf(this.#input)));
-    out.push(build.partEnded(0, this.#part));
+    if (!this.#grown) out.push(buildEvent.delta(0, this.#part, inputOf(this.#input)));
+    out.push(buildEvent.partEnded(0, this.#part));
   }
 }
 
@@ -222,7 +223,7 @@ class WholeBlock implements OpenBlock {
   end(out: StreamEvent[]): void {
     if (this.#input !== '') this.#json['input'] = parsed(this.#input);
     const part = this.#parts.next++;
-    out.push(build.partStarted(0, part, wholeBlock(this.#json)), build.partEnded(0, part));
+    out.push(buildEvent.partStarted(0, part, wholeBlock(this.#json)), buildEvent.partEnded(0, part));
   }
 
   #append(key: string, text: string): void {

@@ -1,4 +1,4 @@
-import * as build from '../../model/build.ts';
+import * as buildEvent from '../../model/build-events.ts';
 import type { StreamEvent } from '../../model/events.ts';
 import { callId, completionId } from '../ids.ts';
 import { addMember, addText, isObject, type Json } from '../json.ts';
@@ -97,7 +97,7 @@ export class MessagesStreamDecoder {
       default:
         if (typeof type !== 'string') return;
         this.#start(out);
-        out.push(build.opaqueEvent(dialectName, JSON.stringify(json)));
+        out.push(buildEvent.opaqueEvent(dialectName, JSON.stringify(json)));
     }
   }
 
@@ -128,7 +128,7 @@ export class MessagesStreamDecoder {
     const { model, usage } = message;
     const tier = isObject(usage) ? usage['service_tier'] : undefined;
     out.push(
-      build.started(
+      buildEvent.started(
         this.#id,
         typeof model === 'string' ? model : '',
         0,
@@ -140,7 +140,7 @@ export class MessagesStreamDecoder {
       if (!firstKeys.has(key) && message[key] !== null) members = addMember(members, key, message[key]);
     }
     if (members !== '') {
-      out.push(build.opaqueEvent(dialectName, `{"type":"message_start","message":{${members}}}`));
+      out.push(buildEvent.opaqueEvent(dialectName, `{"type":"message_start","message":{${members}}}`));
     }
   }
 
@@ -159,7 +159,7 @@ export class MessagesStreamDecoder {
     if (!this.#open.has(index) && seed !== undefined) this.#openBlock(index, seed, out);
     const block = this.#open.get(index);
     const left = block === undefined ? json : block.push(json, out);
-    if (left !== null) out.push(build.opaqueEvent(dialectName, leftover(index, left)));
+    if (left !== null) out.push(buildEvent.opaqueEvent(dialectName, leftover(index, left)));
   }
 
   #close(index: number, out: StreamEvent[]): void {
@@ -201,10 +201,10 @@ export class MessagesStreamDecoder {
     if (Object.keys(this.#endDelta).length > 0) members = addMember(members, 'delta', this.#endDelta);
     for (const key in this.#endMembers) members = addMember(members, key, this.#endMembers[key]);
     if (members !== '') {
-      out.push(build.opaqueEvent(dialectName, `{${addText('', 'type', '"message_delta"')},${members}}`));
+      out.push(buildEvent.opaqueEvent(dialectName, `{${addText('', 'type', '"message_delta"')},${members}}`));
     }
-    out.push(build.choiceFinished(0, decodeStopReason(word, this.#parts.called), word));
-    out.push(build.finished(decodeUsage(this.#usage)));
+    out.push(buildEvent.choiceFinished(0, decodeStopReason(word, this.#parts.called), word));
+    out.push(buildEvent.finished(decodeUsage(this.#usage)));
   }
 }
 

@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type { Part } from '../../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../model/build.ts';
+import * as buildEvent from '../../model/build-events.ts';
 import type { StreamEvent } from '../../model/events.ts';
 import { callId } from '../ids.ts';
 import { addMember, isObject, type Json } from '../json.ts';
@@ -92,7 +93,7 @@ export class StreamBlocks {
       } else if (name === 'citation' && isObject(value)) {
         const block = this.#block(index, 'text', out);
         const annotations = [decodeCitation(value, block.length)];
-        out.push(build.delta(0, block.part, '', { annotations }));
+        out.push(buildEvent.delta(0, block.part, '', { annotations }));
       } else if (value !== null) unknown = addMember(unknown, name, value);
     }
     return unknown;
@@ -105,12 +106,14 @@ export class StreamBlocks {
     this.#open.delete(index);
     if (block.kind === 'held') {
       const part = this.#heldPart(block);
-      out.push(build.partStarted(0, this.#next, part), build.partEnded(0, this.#next++));
+      out.push(buildEvent.partStarted(0, this.#next, part), buildEvent.partEnded(0, this.#next++));
       return;
     }
     // A call without arguments has an empty object of them.
-    if (block.kind === 'toolCall' && block.length === 0) out.push(build.delta(0, block.part, '{}'));
-    out.push(build.partEnded(0, block.part, block.kind === 'reasoning' ? this.#state(block) : undefined));
+    if (block.kind === 'toolCall' && block.length === 0) out.push(buildEvent.delta(0, block.part, '{}'));
+    out.push(
+      buildEvent.partEnded(0, block.part, block.kind === 'reasoning' ? this.#state(block) : undefined),
+    );
   }
 
   /** The answer is complete: so are its blocks. */
@@ -138,7 +141,7 @@ export class StreamBlocks {
     const text = typeof input === 'string' ? input : isObject(input) ? argumentsOf(input) : '';
     if (text === '') return true;
     block.length += text.length;
-    out.push(build.delta(0, block.part, text));
+    out.push(buildEvent.delta(0, block.part, text));
     return true;
   }
 
@@ -164,7 +167,7 @@ export class StreamBlocks {
   #grow(index: number, kind: 'text' | 'reasoning', text: string, out: StreamEvent[]): void {
     const block = this.#block(index, kind, out);
     block.length += text.length;
-    out.push(build.delta(0, block.part, text));
+    out.push(buildEvent.delta(0, block.part, text));
   }
 
   /** The open block of that index; one of another kind is over. */
@@ -180,7 +183,7 @@ export class StreamBlocks {
   #begin(index: number, kind: Kind, empty: Part, out: StreamEvent[]): OpenBlock {
     const block = newBlock(kind, this.#next++, '', {});
     this.#open.set(index, block);
-    out.push(build.partStarted(0, block.part, empty));
+    out.push(buildEvent.partStarted(0, block.part, empty));
     return block;
   }
 

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
 import type { Usage } from '../../../gen/llmgateway/v1/completion_pb.js';
-import * as build from '../../model/build.ts';
+import * as buildEvent from '../../model/build-events.ts';
 import type { StreamEvent } from '../../model/events.ts';
 import { completionId } from '../ids.ts';
 import { addMember, addNested, isObject, type Json } from '../json.ts';
@@ -95,7 +95,7 @@ export class ConverseStreamDecoder {
   #start(out: StreamEvent[]): void {
     if (this.#started) return;
     this.#started = true;
-    out.push(build.started(this.#id, this.#upstream.model, 0));
+    out.push(buildEvent.started(this.#id, this.#upstream.model, 0));
   }
 
   #block(type: string, json: Json, out: StreamEvent[]): void {
@@ -110,7 +110,7 @@ export class ConverseStreamDecoder {
     if (unknown === '') return;
     const member = type === 'contentBlockStart' ? 'start' : 'delta';
     const members = addNested(addMember('', 'contentBlockIndex', index), member, unknown);
-    out.push(build.opaqueEvent(dialectName, `{${addNested('', type, members)}}`));
+    out.push(buildEvent.opaqueEvent(dialectName, `{${addNested('', type, members)}}`));
   }
 
   #stop(json: Json, out: StreamEvent[]): void {
@@ -123,13 +123,13 @@ export class ConverseStreamDecoder {
     this.#stopped = true;
     this.#blocks.end(out);
     this.#keep('messageStop', json, stopKeys, out);
-    out.push(build.choiceFinished(0, decodeFinish(word, this.#blocks.calls > 0), word));
+    out.push(buildEvent.choiceFinished(0, decodeFinish(word, this.#blocks.calls > 0), word));
     if (this.#metadata) this.#finish(out);
   }
 
   #finish(out: StreamEvent[]): void {
     this.#finished = true;
-    out.push(build.finished(this.#usage));
+    out.push(buildEvent.finished(this.#usage));
   }
 
   /** Hands on the members that no event has. */
@@ -139,7 +139,7 @@ export class ConverseStreamDecoder {
       if (!known.has(key) && json[key] !== null) unknown = addMember(unknown, key, json[key]);
     }
     if (unknown !== '')
-      out.push(build.opaqueEvent(dialectName, `{${addMember('', type, JSON.parse(`{${unknown}}`))}}`));
+      out.push(buildEvent.opaqueEvent(dialectName, `{${addMember('', type, JSON.parse(`{${unknown}}`))}}`));
   }
 
   #failure(type: string, json: Json) {

@@ -1,5 +1,6 @@
 import { FinishReason, type Usage } from '../../../gen/llmgateway/v1/completion_pb.js';
 import * as build from '../../model/build.ts';
+import * as buildEvent from '../../model/build-events.ts';
 import type { StreamEvent } from '../../model/events.ts';
 import { isObject, type Json } from '../json.ts';
 import { type Upstream, upstreamFailure } from '../upstream-error.ts';
@@ -44,8 +45,8 @@ export class CodexAnswerDecoder {
       case 'turn.completed':
         this.#finished = true;
         this.#start(out);
-        out.push(build.choiceFinished(0, FinishReason.STOP, 'completed'));
-        out.push(build.finished(usageOf(json['usage'])));
+        out.push(buildEvent.choiceFinished(0, FinishReason.STOP, 'completed'));
+        out.push(buildEvent.finished(usageOf(json['usage'])));
         return;
       default:
     }
@@ -54,7 +55,7 @@ export class CodexAnswerDecoder {
   #start(out: StreamEvent[]): void {
     if (this.#parts > 0) return;
     const { id, model, createdAt } = this.#options;
-    out.push(build.started(id, model, createdAt));
+    out.push(buildEvent.started(id, model, createdAt));
   }
 
   #item({ type, text }: Json, out: StreamEvent[]): void {
@@ -66,7 +67,11 @@ export class CodexAnswerDecoder {
     const empty = said
       ? build.textPart('')
       : build.part({ case: 'reasoning', value: build.reasoning('', { summary: true }) });
-    out.push(build.partStarted(0, part, empty), build.delta(0, part, text), build.partEnded(0, part));
+    out.push(
+      buildEvent.partStarted(0, part, empty),
+      buildEvent.delta(0, part, text),
+      buildEvent.partEnded(0, part),
+    );
   }
 }
 

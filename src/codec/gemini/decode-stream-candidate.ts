@@ -1,5 +1,6 @@
 import type { Part } from '../../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../model/build.ts';
+import * as buildEvent from '../../model/build-events.ts';
 import type { StreamEvent } from '../../model/events.ts';
 import { callId } from '../ids.ts';
 import { addMember, isObject, type Json } from '../json.ts';
@@ -100,7 +101,7 @@ export class CandidateDecoder {
     }
     if (flow === 'text') this.#keep(text);
     const told = flow === 'audio' ? (this.#audio as AudioJoiner).push(text) : text;
-    if (told !== '') out.push(build.delta(this.#index, this.#part, told));
+    if (told !== '') out.push(buildEvent.delta(this.#index, this.#part, told));
   }
 
   #open(flow: Flow, part: Part, out: StreamEvent[]): void {
@@ -108,7 +109,7 @@ export class CandidateDecoder {
     this.#part = this.#next++;
     if (flow === 'text') this.#texts.push({ text: '', partIndex: this.#part, part: this.#part });
     if (flow === 'audio') this.#audio = new AudioJoiner();
-    out.push(build.partStarted(this.#index, this.#part, seedOf(part)));
+    out.push(buildEvent.partStarted(this.#index, this.#part, seedOf(part)));
   }
 
   #keep(text: string): void {
@@ -128,9 +129,9 @@ export class CandidateDecoder {
     if (this.#audio !== null) {
       const rest = this.#audio.end();
       this.#audio = null;
-      if (rest !== '') out.push(build.delta(this.#index, this.#part, rest));
+      if (rest !== '') out.push(buildEvent.delta(this.#index, this.#part, rest));
     }
-    out.push(build.partEnded(this.#index, this.#part, flow === 'thought' ? state : undefined));
+    out.push(buildEvent.partEnded(this.#index, this.#part, flow === 'thought' ? state : undefined));
     if (flow === 'text' && state !== undefined) this.#whole(state, out);
   }
 
@@ -139,16 +140,16 @@ export class CandidateDecoder {
     const { content } = part;
     if (content.case === 'toolCall' && ++this.#calls > maxCalls) return;
     const number = this.#next++;
-    out.push(build.partStarted(this.#index, number, seedOf(part)));
+    out.push(buildEvent.partStarted(this.#index, number, seedOf(part)));
     let final: Part | undefined;
     if (content.case === 'toolCall') {
       const { id, name, arguments: args, signature } = content.value;
-      out.push(build.delta(this.#index, number, args));
+      out.push(buildEvent.delta(this.#index, number, args));
       if (signature !== '') {
         final = build.part({ case: 'toolCall', value: build.toolCall(id, name, '', { signature }) });
       }
     } else if (content.case === 'reasoning') final = part;
-    out.push(build.partEnded(this.#index, number, final));
+    out.push(buildEvent.partEnded(this.#index, number, final));
   }
 
   /** Log probabilities belong to the text of their chunk, which is the last event, or to no text at all. */
@@ -164,7 +165,7 @@ export class CandidateDecoder {
         this.#close(out);
         this.#open('text', build.textPart(''), out);
       }
-      out.push(build.delta(this.#index, this.#part, '', { logprobs }));
+      out.push(buildEvent.delta(this.#index, this.#part, '', { logprobs }));
     }
   }
 
@@ -189,7 +190,7 @@ export class CandidateDecoder {
     if (cited !== null) this.#cite(cited.grounding, cited.quoted, out);
     this.#close(out);
     const { reason, native } = decodeFinish(this.#word, this.#calls > 0);
-    out.push(build.choiceFinished(this.#index, reason, native));
+    out.push(buildEvent.choiceFinished(this.#index, reason, native));
   }
 
   #cite(grounding: unknown, quoted: unknown, out: StreamEvent[]): void {
@@ -199,12 +200,12 @@ export class CandidateDecoder {
     const annotations = citations.map(({ annotation }: Citation) => annotation);
     const last = this.#texts[this.#texts.length - 1];
     if (this.#flow === 'text' && last?.part === this.#part) {
-      out.push(build.delta(this.#index, this.#part, '', { annotations }));
+      out.push(buildEvent.delta(this.#index, this.#part, '', { annotations }));
       return;
     }
     this.#close(out);
     this.#open('text', build.textPart(''), out);
-    out.push(build.delta(this.#index, this.#part, '', { annotations }));
+    out.push(buildEvent.delta(this.#index, this.#part, '', { annotations }));
   }
 
   /** All text as one: a stream's parts are not those that places count by. */

@@ -1,5 +1,5 @@
 import type { Usage } from '../../../gen/llmgateway/v1/completion_pb.js';
-import * as build from '../../model/build.ts';
+import * as buildEvent from '../../model/build-events.ts';
 import type { StreamEvent } from '../../model/events.ts';
 import { completionId } from '../ids.ts';
 import { addMember, addText, isObject, type Json } from '../json.ts';
@@ -61,7 +61,7 @@ export class GeminiStreamDecoder {
     }
     this.#finished = true;
     for (const candidate of begun) candidate.end(out);
-    out.push(build.finished(this.#usage));
+    out.push(buildEvent.finished(this.#usage));
   }
 
   #chunk(json: unknown, out: StreamEvent[]): void {
@@ -90,7 +90,7 @@ export class GeminiStreamDecoder {
     }
     if (leftover === '' && unknown === '') return;
     const members = leftover === '' ? unknown : addText(unknown, 'candidates', `[${leftover}]`);
-    out.push(build.opaqueEvent(dialectName, `{${members}}`));
+    out.push(buildEvent.opaqueEvent(dialectName, `{${members}}`));
   }
 
   #start(json: Json, out: StreamEvent[]): void {
@@ -98,7 +98,7 @@ export class GeminiStreamDecoder {
     this.#id = completionId(json['responseId']);
     const model = typeof json['modelVersion'] === 'string' ? json['modelVersion'] : '';
     const serviceTier = tierOf(json['usageMetadata']);
-    out.push(build.started(this.#id, model, secondsOf(json['createTime']), { serviceTier }));
+    out.push(buildEvent.started(this.#id, model, secondsOf(json['createTime']), { serviceTier }));
   }
 
   /** @returns what of the candidate has no event, as JSON text; '' for nothing */

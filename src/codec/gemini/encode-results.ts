@@ -1,6 +1,7 @@
 import type { Part, ToolResult } from '../../../gen/llmgateway/v1/message_pb.js';
 import { invalidRequest } from '../../errors/gateway-error.ts';
-import { isObject, quote, rest } from '../json.ts';
+import { quote, rest } from '../json.ts';
+import { isObjectText } from '../tool-arguments.ts';
 import type { EncodeContext } from './encode-context.ts';
 import { encodeAudio, encodeFile, encodeImage, type Media, unsentSound } from './encode-media.ts';
 
@@ -65,17 +66,9 @@ const isMedia = ({ content }: Part): boolean =>
 
 /** A JSON object stays as it is; anything else becomes the member `result`, or `error` of a tool that failed. */
 function responseText(text: string, isError: boolean): string {
-  const object = text.trimStart().startsWith('{') && isJsonObject(text);
+  const object = text.trimStart().startsWith('{') && isObjectText(text);
   if (isError) return `{"error":${object ? text : quote(text)}}`;
   return object ? text : `{"result":${quote(text)}}`;
-}
-
-function isJsonObject(text: string): boolean {
-  try {
-    return isObject(JSON.parse(text));
-  } catch {
-    return false;
-  }
 }
 
 function mediaPart({ content }: Part, context: EncodeContext, at: string): string {

@@ -1,6 +1,7 @@
 import type { TokenLogprob, Usage } from '../../../gen/llmgateway/v1/completion_pb.js';
 import type { Part } from '../../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../model/build.ts';
+import * as buildEvent from '../../model/build-events.ts';
 import type { StreamEvent } from '../../model/events.ts';
 import { callId, completionId } from '../ids.ts';
 import { addMember, addText, isObject, type Json } from '../json.ts';
@@ -90,7 +91,9 @@ export class ChatStreamDecoder {
   #start(json: Json, out: StreamEvent[]): void {
     this.#started = true;
     const { model } = json;
-    out.push(build.started(this.#id, typeof model === 'string' ? model : '', createdAt(json['created_at'])));
+    out.push(
+      buildEvent.started(this.#id, typeof model === 'string' ? model : '', createdAt(json['created_at'])),
+    );
   }
 
   #say({ thinking, content, tool_calls: calls }: Json, out: StreamEvent[]): void {
@@ -101,7 +104,7 @@ export class ChatStreamDecoder {
 
   #grow(flow: Flow, text: string, out: StreamEvent[]): void {
     this.#open(flow, out);
-    out.push(build.delta(0, this.#part, text));
+    out.push(buildEvent.delta(0, this.#part, text));
   }
 
   #open(flow: Flow, out: StreamEvent[]): void {
@@ -109,13 +112,13 @@ export class ChatStreamDecoder {
     this.#close(out);
     this.#flow = flow;
     this.#part = this.#next++;
-    out.push(build.partStarted(0, this.#part, seeds[flow]()));
+    out.push(buildEvent.partStarted(0, this.#part, seeds[flow]()));
   }
 
   #close(out: StreamEvent[]): void {
     if (this.#flow === null) return;
     this.#flow = null;
-    out.push(build.partEnded(0, this.#part));
+    out.push(buildEvent.partEnded(0, this.#part));
   }
 
   /** A call comes whole. */
@@ -130,8 +133,8 @@ export class ChatStreamDecoder {
     this.#close(out);
     const number = this.#next++;
     const seed: Part = { ...part, content: { case: 'toolCall', value: { ...value, arguments: '' } } };
-    out.push(build.partStarted(0, number, seed), build.delta(0, number, value.arguments));
-    out.push(build.partEnded(0, number));
+    out.push(buildEvent.partStarted(0, number, seed), buildEvent.delta(0, number, value.arguments));
+    out.push(buildEvent.partEnded(0, number));
   }
 
   /** They belong to the text of their line; where it has none, to the next. */
@@ -158,7 +161,7 @@ export class ChatStreamDecoder {
     }
     const said = unknownOfMessage(message);
     if (said !== '') unknown = addText(unknown, 'message', `{${said}}`);
-    if (unknown !== '') out.push(build.opaqueEvent(dialectName, `{${unknown}}`));
+    if (unknown !== '') out.push(buildEvent.opaqueEvent(dialectName, `{${unknown}}`));
   }
 
   #isNews(key: string, value: unknown): boolean {
@@ -174,11 +177,11 @@ export class ChatStreamDecoder {
     if (this.#waiting.length > 0) {
       this.#open('text', out);
       const logprobs = { $typeName: 'llmgateway.v1.Logprobs' as const, content: this.#waiting, refusal: [] };
-      out.push(build.delta(0, this.#part, '', { logprobs }));
+      out.push(buildEvent.delta(0, this.#part, '', { logprobs }));
     }
     this.#close(out);
     const { reason, native } = decodeFinish(json['done_reason'], this.#calls > 0);
     const used: Usage | undefined = decodeUsage(json);
-    out.push(build.choiceFinished(0, reason, native), build.finished(used));
+    out.push(buildEvent.choiceFinished(0, reason, native), buildEvent.finished(used));
   }
 }

@@ -2,6 +2,7 @@ import type { CreateChatCompletionResponse } from '../../../gen/llmgateway/v1/ch
 import { type Choice, FinishReason } from '../../../gen/llmgateway/v1/completion_pb.js';
 import { type Message, type Part, Role } from '../../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../model/build.ts';
+import * as buildEvent from '../../model/build-events.ts';
 import type { StreamEvent } from '../../model/events.ts';
 import { attachSignatures } from '../../model/picture-signatures.ts';
 import { callId, completionId } from '../ids.ts';
@@ -120,7 +121,7 @@ export function unknownOfChoice({ index, message, extras }: Choice): StreamEvent
   const said = ownMembers(message?.extras);
   const own = ownMembers(extras);
   if (said === '' && own === '') return undefined;
-  return build.opaqueEvent(
+  return buildEvent.opaqueEvent(
     dialectName,
     `{"choices":[{"index":${index},"delta":{${said}},"finish_reason":null${rest(own)}}]}`,
   );

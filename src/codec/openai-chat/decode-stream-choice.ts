@@ -1,5 +1,6 @@
 import type { Part } from '../../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../model/build.ts';
+import * as buildEvent from '../../model/build-events.ts';
 import type { StreamEvent } from '../../model/events.ts';
 import { addMember, addText, isObject, type Json } from '../json.ts';
 import { decodeAnnotations } from './annotations.ts';
@@ -207,12 +208,12 @@ export class ChoiceDecoder {
 
   #tell(part: Part, out: StreamEvent[]): void {
     const number = this.#next++;
-    out.push(build.partStarted(this.#index, number, part), build.partEnded(this.#index, number));
+    out.push(buildEvent.partStarted(this.#index, number, part), buildEvent.partEnded(this.#index, number));
   }
 
   #grow(flow: Flow, text: string, out: StreamEvent[]): void {
     this.#open(flow, out);
-    out.push(build.delta(this.#index, this.#part, text));
+    out.push(buildEvent.delta(this.#index, this.#part, text));
   }
 
   #open(flow: Flow, out: StreamEvent[]): void {
@@ -222,7 +223,7 @@ export class ChoiceDecoder {
     this.#flow = flow;
     this.#part = this.#next++;
     const seed = { audioFormat: this.#audioFormat, summary: this.#reasoning.isSummary };
-    out.push(build.partStarted(this.#index, this.#part, seeds[flow](seed)));
+    out.push(buildEvent.partStarted(this.#index, this.#part, seeds[flow](seed)));
   }
 
   /** Opaque reasoning keeps its place among what is readable, and before what is said because of it. */
@@ -239,7 +240,7 @@ export class ChoiceDecoder {
     let final: Part | undefined;
     if (flow === 'reasoning') final = this.#reasoning.takeFinal();
     if (flow === 'audio') final = this.#spoken();
-    out.push(build.partEnded(this.#index, this.#part, final));
+    out.push(buildEvent.partEnded(this.#index, this.#part, final));
   }
 
   /** @returns what has no event, as items of `tool_calls` */
@@ -253,7 +254,7 @@ export class ChoiceDecoder {
 
   #cite(annotations: readonly unknown[], out: StreamEvent[]): void {
     this.#open('text', out);
-    out.push(build.delta(this.#index, this.#part, '', { annotations: decodeAnnotations(annotations) }));
+    out.push(buildEvent.delta(this.#index, this.#part, '', { annotations: decodeAnnotations(annotations) }));
   }
 
   #speak({ data, transcript, ...more }: Json, out: StreamEvent[]): void {
@@ -262,7 +263,7 @@ export class ChoiceDecoder {
     const spoken = typeof transcript === 'string' ? transcript : '';
     const sound = typeof data === 'string' ? data : '';
     if (spoken !== '' || sound !== '') {
-      out.push(build.delta(this.#index, this.#part, sound, { transcript: spoken }));
+      out.push(buildEvent.delta(this.#index, this.#part, sound, { transcript: spoken }));
     }
   }
 
@@ -288,7 +289,7 @@ export class ChoiceDecoder {
     if (own) last.value.logprobs = logprobs;
     else {
       this.#open(logprobs.refusal.length > 0 ? 'refusal' : 'text', out);
-      out.push(build.delta(this.#index, this.#part, '', { logprobs }));
+      out.push(buildEvent.delta(this.#index, this.#part, '', { logprobs }));
     }
   }
 
@@ -305,7 +306,7 @@ export class ChoiceDecoder {
     }
     if (this.#tools !== null && !this.#tools.end(out)) return false;
     const { reason, native } = decodeFinish(this.#word, this.#nativeWord, this.#tools !== null);
-    out.push(build.choiceFinished(this.#index, reason, native));
+    out.push(buildEvent.choiceFinished(this.#index, reason, native));
     return true;
   }
 }

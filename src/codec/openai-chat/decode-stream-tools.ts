@@ -1,5 +1,6 @@
 import type { Part } from '../../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../model/build.ts';
+import * as buildEvent from '../../model/build-events.ts';
 import type { StreamEvent } from '../../model/events.ts';
 import { callId } from '../ids.ts';
 import { addMember, isObject, type Json } from '../json.ts';
@@ -89,8 +90,8 @@ export class ToolCallsDecoder {
   end(out: StreamEvent[]): boolean {
     for (const call of this.#calls) {
       if (call.part < 0) return false;
-      if (!call.hasArguments && !call.custom) out.push(build.delta(this.#choice, call.part, '{}'));
-      out.push(build.partEnded(this.#choice, call.part, signed(call)));
+      if (!call.hasArguments && !call.custom) out.push(buildEvent.delta(this.#choice, call.part, '{}'));
+      out.push(buildEvent.partEnded(this.#choice, call.part, signed(call)));
     }
     return true;
   }
@@ -144,15 +145,15 @@ export class ToolCallsDecoder {
     const value = build.toolCall(call.id, call.name, '');
     if (call.custom) value.custom = true;
     if (call.legacy) value.legacy = true;
-    out.push(build.partStarted(this.#choice, call.part, build.part({ case: 'toolCall', value })));
-    if (call.text !== '') out.push(build.delta(this.#choice, call.part, call.text));
+    out.push(buildEvent.partStarted(this.#choice, call.part, build.part({ case: 'toolCall', value })));
+    if (call.text !== '') out.push(buildEvent.delta(this.#choice, call.part, call.text));
   }
 
   #grow(call: OpenCall, text: string, out: StreamEvent[]): void {
     if (text === '') return;
     call.hasArguments = true;
     if (call.part < 0 || call.given === '') call.text += text;
-    if (call.part >= 0) out.push(build.delta(this.#choice, call.part, text));
+    if (call.part >= 0) out.push(buildEvent.delta(this.#choice, call.part, text));
   }
 
   #keep(call: OpenCall, key: string, value: unknown): void {

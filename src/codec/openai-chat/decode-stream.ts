@@ -1,5 +1,5 @@
 import type { Usage } from '../../../gen/llmgateway/v1/completion_pb.js';
-import * as build from '../../model/build.ts';
+import * as buildEvent from '../../model/build-events.ts';
 import type { StreamEvent } from '../../model/events.ts';
 import { completionId } from '../ids.ts';
 import { addMember, addText, isObject, type Json } from '../json.ts';
@@ -102,7 +102,7 @@ export class ChatStreamDecoder {
     }
     if (leftover !== '' || unknown !== '') {
       const members = leftover === '' ? unknown : addText(unknown, 'choices', `[${leftover}]`);
-      out.push(build.opaqueEvent(dialectName, `{${members}}`));
+      out.push(buildEvent.opaqueEvent(dialectName, `{${members}}`));
     }
   }
 
@@ -114,7 +114,7 @@ export class ChatStreamDecoder {
     }
     this.#finished = true;
     this.#endChoices(out);
-    out.push(build.finished(this.#usage));
+    out.push(buildEvent.finished(this.#usage));
   }
 
   #isComplete(): boolean {
@@ -153,7 +153,7 @@ export class ChatStreamDecoder {
     this.#started = true;
     const { id, model, created, service_tier: tier, system_fingerprint: fingerprint } = json;
     this.#id = completionId(id);
-    const event = build.started(
+    const event = buildEvent.started(
       this.#id,
       typeof model === 'string' ? model : '',
       typeof created === 'number' && created > 0 && created <= 0xffff_ffff ? Math.floor(created) : 0,

@@ -1,5 +1,6 @@
 import type { Part } from '../../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../model/build.ts';
+import * as buildEvent from '../../model/build-events.ts';
 import type { StreamEvent } from '../../model/events.ts';
 import { itemKey } from '../../model/items.ts';
 import { isObject, type Json } from '../json.ts';
@@ -81,7 +82,7 @@ export class ItemDecoder {
     const probabilities = decodeLogprobs(logprobs);
     if (text === '' && probabilities === undefined) return;
     const more = probabilities === undefined ? undefined : { logprobs: probabilities };
-    out.push(build.delta(0, part.number, text, more));
+    out.push(buildEvent.delta(0, part.number, text, more));
   }
 
   cite(index: number, annotation: unknown, out: StreamEvent[]): void {
@@ -89,7 +90,7 @@ export class ItemDecoder {
     const cited = decodeAnnotation(annotation);
     if (part.ended || cited === undefined) return;
     part.annotations++;
-    out.push(build.delta(0, part.number, '', { annotations: [cited] }));
+    out.push(buildEvent.delta(0, part.number, '', { annotations: [cited] }));
   }
 
   /** A part is announced. */
@@ -192,14 +193,14 @@ export class ItemDecoder {
     const content = this.#content(kind);
     const extras = isFirst && kind !== 'opaque' ? this.#extras() : undefined;
     if (extras !== undefined) content.extras = extras;
-    out.push(build.partStarted(0, part.number, content));
+    out.push(buildEvent.partStarted(0, part.number, content));
     return part;
   }
 
   #finish(part: OpenPart, final: Part | undefined, out: StreamEvent[]): void {
     if (part.ended) return;
     part.ended = true;
-    out.push(build.partEnded(0, part.number, final));
+    out.push(buildEvent.partEnded(0, part.number, final));
   }
 
   /** A part without its text. */

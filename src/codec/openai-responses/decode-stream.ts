@@ -1,4 +1,4 @@
-import * as build from '../../model/build.ts';
+import * as buildEvent from '../../model/build-events.ts';
 import type { StreamEvent } from '../../model/events.ts';
 import { isObject, type Json } from '../json.ts';
 import { interrupted, notUnderstood, type Upstream } from '../upstream-error.ts';
@@ -103,9 +103,9 @@ export class ResponseStreamDecoder {
     }
     this.#finished = true;
     const { reason, native } = decodeFinish(response, hasToolCalls);
-    out.push(build.choiceFinished(0, reason, native));
+    out.push(buildEvent.choiceFinished(0, reason, native));
     this.#others(response, out);
-    out.push(build.finished(decodeUsage(response['usage'])));
+    out.push(buildEvent.finished(decodeUsage(response['usage'])));
   }
 
   /** The whole output at the end. Its places need not be those in the stream, and some tell of items only here. */
@@ -133,7 +133,7 @@ export class ResponseStreamDecoder {
       typeof createdAt === 'number' && createdAt > 0 && createdAt <= 0xffff_ffff ? Math.floor(createdAt) : 0;
     const serviceTier = typeof tier === 'string' ? tier : '';
     out.push(
-      build.started(typeof id === 'string' ? id : '', typeof model === 'string' ? model : '', at, {
+      buildEvent.started(typeof id === 'string' ? id : '', typeof model === 'string' ? model : '', at, {
         serviceTier,
       }),
     );
@@ -143,7 +143,7 @@ export class ResponseStreamDecoder {
   /** What else the response says. */
   #others(response: Json, out: StreamEvent[]): void {
     const others = otherMembers(response);
-    if (Object.keys(others).length > 0) out.push(build.opaqueEvent(dialectName, JSON.stringify(others)));
+    if (Object.keys(others).length > 0) out.push(buildEvent.opaqueEvent(dialectName, JSON.stringify(others)));
   }
 
   #item(type: string, json: Json, out: StreamEvent[]): void {
@@ -219,6 +219,6 @@ export class ResponseStreamDecoder {
   #pass(type: string, json: Json, out: StreamEvent[]): void {
     if (!type.startsWith('response.')) return;
     const { sequence_number: _, obfuscation: __, ...event } = json;
-    out.push(build.opaqueEvent(dialectName, JSON.stringify(event)));
+    out.push(buildEvent.opaqueEvent(dialectName, JSON.stringify(event)));
   }
 }

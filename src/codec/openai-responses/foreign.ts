@@ -1,6 +1,7 @@
 import type { OpaquePart } from '../../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../model/build.ts';
 import { isObject, type Json, quote } from '../json.ts';
+import { isObjectText } from '../tool-arguments.ts';
 
 // What another dialect says and this one has no place for is shown as the nearest thing that clients know: they check what they get, and some
 // refuse a whole answer for one type of item or annotation that they do not know. It is all in there, and is read back.
@@ -41,7 +42,7 @@ export const foreignItemKeys = [
 /** The same read back; null for anything else. */
 export function decodeForeignItem(item: Json): OpaquePart | null {
   const { server_label: dialect, name, arguments: json, output = null } = item;
-  if (!dialects.has(dialect) || typeof name !== 'string' || typeof json !== 'string' || !isJson(json))
+  if (!dialects.has(dialect) || typeof name !== 'string' || typeof json !== 'string' || !isObjectText(json))
     return null;
   return build.opaque(dialect as string, name, json, typeof output === 'string' ? output : '');
 }
@@ -62,13 +63,4 @@ export function decodeForeignAnnotation(annotation: Json): OpaquePart | null {
   const { dialect, type: kind, value } = citation;
   if (!dialects.has(dialect) || typeof kind !== 'string' || !isObject(value)) return null;
   return build.opaque(dialect as string, kind, JSON.stringify(value));
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -71,7 +71,7 @@ export function anthropicProvider(options: AnthropicOptions, client: UpstreamCli
     async countTokens({ request, upstreamModel: model, signal, timeouts }) {
       const encoded = encodeMessagesRequest(request, { model, stream: false, host, counting: true });
       const { body } = encoded;
-      const call = { path: countPath, body, headers: betaHeader(encoded), signal, timeouts };
+      const call = { path: countPath, body, headers: betaHeader(encoded), signal, timeouts, model };
       const json = await api.json(call, maxCountBytes);
       const { input_tokens: tokens } = (json ?? {}) as { input_tokens?: unknown };
       if (typeof tokens === 'number' && Number.isInteger(tokens) && tokens >= 0) return tokens;

@@ -27,11 +27,11 @@ export function bedrockTokenCount(
     return encodeInvokeCount(encodeMessagesRequest(request, { model, stream: false, host: 'bedrock' }).body);
   };
   return async (call) => {
-    const { signal, timeouts } = call;
+    const { signal, timeouts, upstreamModel: model } = call;
     const path = modelPath(countedModel(call.upstreamModel), 'count-tokens');
     try {
       return decodeCount(
-        await api.json({ path, body: encode(call), signal, timeouts }, maxCountBytes),
+        await api.json({ path, body: encode(call), signal, timeouts, model }, maxCountBytes),
         api.name,
       );
     } catch (error) {

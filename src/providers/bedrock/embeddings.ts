@@ -31,7 +31,7 @@ export function bedrockEmbeddings(
     if (warnings.warnings.length > 0) warn(warnings.warnings);
 
     const results = await inParallel(bodies, maxParallel, signal, async ({ body, count }, both) => {
-      const response = await api.send({ path, body, signal: both, timeouts, trace });
+      const response = await api.send({ path, body, signal: both, timeouts, model: upstreamModel, trace });
       const counted = Number(response.headers['x-amzn-bedrock-input-token-count'] ?? Number.NaN);
       const { vectors, tokens } = form.decode(await api.readJson(response), count, api.name);
       return { vectors, tokens: tokens ?? (Number.isInteger(counted) ? counted : undefined) };

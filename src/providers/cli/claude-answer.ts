@@ -6,6 +6,7 @@ import { decodeResult } from '../../codec/cli-claude/decode-result.ts';
 import { isObject, type Json } from '../../codec/json.ts';
 import { upstreamFailure } from '../../codec/upstream-error.ts';
 import * as build from '../../model/build.ts';
+import * as buildEvent from '../../model/build-events.ts';
 import type { StreamEvent } from '../../model/events.ts';
 import type { AnswerDecoder, AnswerNames } from './program.ts';
 
@@ -76,7 +77,7 @@ export class ClaudeAnswerDecoder implements AnswerDecoder {
     if (this.#started) return;
     this.#started = true;
     const { id, model, createdAt } = this.#names;
-    out.push(build.started(id, model, createdAt));
+    out.push(buildEvent.started(id, model, createdAt));
   }
 
   #finish(frame: Json, out: StreamEvent[]): void {
@@ -85,11 +86,17 @@ export class ClaudeAnswerDecoder implements AnswerDecoder {
     this.#start(out);
     // Versions that tell of no single events.
     if (this.#messages === null && text !== '') {
-      out.push(build.partStarted(0, 0, build.textPart('')), build.delta(0, 0, text), build.partEnded(0, 0));
+      out.push(
+        buildEvent.partStarted(0, 0, build.textPart('')),
+        buildEvent.delta(0, 0, text),
+        buildEvent.partEnded(0, 0),
+      );
     }
     const word = this.#stop?.word ?? stopReason ?? '';
     const reason = this.#stop?.reason ?? decodeStopReason(stopReason, false);
-    out.push(build.choiceFinished(0, reason === FinishReason.UNSPECIFIED ? FinishReason.STOP : reason, word));
-    out.push(build.finished(decodeUsage(usage) ?? this.#usage));
+    out.push(
+      buildEvent.choiceFinished(0, reason === FinishReason.UNSPECIFIED ? FinishReason.STOP : reason, word),
+    );
+    out.push(buildEvent.finished(decodeUsage(usage) ?? this.#usage));
   }
 }

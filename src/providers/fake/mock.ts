@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { FinishReason } from '../../../gen/llmgateway/v1/completion_pb.js';
 import { Role } from '../../../gen/llmgateway/v1/message_pb.js';
 import * as build from '../../model/build.ts';
+import * as buildEvent from '../../model/build-events.ts';
 import { type EventStream, eventsOf, type StreamEvent } from '../../model/events.ts';
 import type { Provider, ProviderCall } from '../provider.ts';
 import { countWords } from './answer.ts';
@@ -40,12 +41,12 @@ export function mockProvider(delayMs: number, cannot: readonly string[]): Provid
     async streamChat(call): Promise<EventStream> {
       const { text, words } = await answerTo(call);
       const events: StreamEvent[] = [
-        build.started(ids(call), call.upstreamModel, now()),
-        build.partStarted(0, 0, build.textPart('')),
-        ...text.split(/(?<= )/).map((word) => build.delta(0, 0, word)),
-        build.partEnded(0, 0),
-        build.choiceFinished(0, FinishReason.STOP, 'stop'),
-        build.finished(build.usage(...words)),
+        buildEvent.started(ids(call), call.upstreamModel, now()),
+        buildEvent.partStarted(0, 0, build.textPart('')),
+        ...text.split(/(?<= )/).map((word) => buildEvent.delta(0, 0, word)),
+        buildEvent.partEnded(0, 0),
+        buildEvent.choiceFinished(0, FinishReason.STOP, 'stop'),
+        buildEvent.finished(build.usage(...words)),
       ];
       return eventsOf([events]);
     },

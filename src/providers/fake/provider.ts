@@ -5,6 +5,7 @@ import { ErrorReason } from '../../../gen/llmgateway/v1/error_pb.js';
 import { type Part, Role } from '../../../gen/llmgateway/v1/message_pb.js';
 import { GatewayError, invalidRequest } from '../../errors/gateway-error.ts';
 import * as build from '../../model/build.ts';
+import * as buildEvent from '../../model/build-events.ts';
 import { type EventStream, endOfEvents, primed, type StreamEvent } from '../../model/events.ts';
 import type { Provider, ProviderCall } from '../provider.ts';
 import { type Answer, answerTo, countWords } from './answer.ts';
@@ -155,18 +156,18 @@ function* script(
   _behaviour: Behaviour,
 ): Generator<readonly StreamEvent[], undefined> {
   const n = call.request.parameters?.n ?? 1;
-  yield [build.started(completionId(call), `fake/${call.upstreamModel}`, now())];
+  yield [buildEvent.started(completionId(call), `fake/${call.upstreamModel}`, now())];
   for (let choice = 0; choice < n; choice++) {
     for (const [index, part] of answer.parts.entries()) {
-      let opening: StreamEvent[] = [build.partStarted(choice, index, seed(part))];
+      let opening: StreamEvent[] = [buildEvent.partStarted(choice, index, seed(part))];
       for (const piece of pieces(grownText(part))) {
-        yield [...opening, build.delta(choice, index, piece)];
+        yield [...opening, buildEvent.delta(choice, index, piece)];
         opening = [];
       }
-      yield [...opening, build.partEnded(choice, index)];
+      yield [...opening, buildEvent.partEnded(choice, index)];
     }
-    yield [build.choiceFinished(choice, answer.finish)];
+    yield [buildEvent.choiceFinished(choice, answer.finish)];
   }
   const [prompt, completion] = countWords(call.request, answer);
-  yield [build.finished(build.usage(prompt, completion * n))];
+  yield [buildEvent.finished(build.usage(prompt, completion * n))];
 }

@@ -89,9 +89,9 @@ export function googleProvider(options: GoogleOptions, client: UpstreamClient): 
     async countTokens(call) {
       const resource = resourceOf(call);
       const body = encodeCountTokens(encode(call).body, vertex ? null : decodeURIComponent(resource));
-      const { signal, timeouts } = call;
+      const { signal, timeouts, upstreamModel: model } = call;
       return decodeCountTokens(
-        await api.json({ path: `/${resource}:countTokens`, body, signal, timeouts }),
+        await api.json({ path: `/${resource}:countTokens`, body, signal, timeouts, model }),
         name,
       );
     },
@@ -105,7 +105,8 @@ export function googleProvider(options: GoogleOptions, client: UpstreamClient): 
     if (warnings.length > 0) call.warn(warnings);
     const path = `/${resource}:batchEmbedContents`;
     const answers: unknown[] = [];
-    for (const body of bodies) answers.push(await api.json({ path, body, signal, timeouts, trace }));
+    for (const body of bodies)
+      answers.push(await api.json({ path, body, signal, timeouts, model: upstreamModel, trace }));
     return decodeEmbeddings(answers, upstreamModel, request.inputs.length, { provider: name });
   };
   if (options.discovery) {

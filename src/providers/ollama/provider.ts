@@ -53,7 +53,8 @@ export function ollamaProvider(options: OllamaOptions, client: UpstreamClient): 
       const { request, upstreamModel, signal, timeouts, trace } = call;
       const { body, warnings } = encodeEmbeddingsRequest(request, upstreamModel);
       if (warnings.length > 0) call.warn(warnings);
-      const answer = await api.json({ path: '/api/embed', body, signal, timeouts, trace });
+      const asked = { path: '/api/embed', body, signal, timeouts, model: upstreamModel, trace };
+      const answer = await api.json(asked);
       return decodeEmbeddingsResponse(answer, request.inputs.length, { provider: name });
     },
   };

@@ -14,6 +14,6 @@ export const createEmbeddings =
   async ({ request, upstreamModel: model, signal, timeouts, trace, warn }) => {
     const { body, warnings } = encodeEmbeddingsRequest(request, { model, encoding });
     if (warnings.length > 0) warn(warnings);
-    const json = await api.json({ path: '/embeddings', body, signal, timeouts, trace });
+    const json = await api.json({ path: '/embeddings', body, signal, timeouts, model, trace });
     return decodeEmbeddingsResponse(json, { provider: api.name });
   };

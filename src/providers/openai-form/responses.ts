@@ -32,7 +32,7 @@ export const responsesWay = (api: HttpApi, compacts: boolean): ChatWay => ({
 /** `POST /responses/compact`. */
 const compactBy =
   (api: HttpApi) =>
-  async ({ request, upstreamModel: model, signal, timeouts, warn }: ProviderCall) => {
+  async ({ request, upstreamModel: model, signal, timeouts, keys, trace, warn }: ProviderCall) => {
     const asked = {
       ...request,
       ...(request.parameters === undefined ? {} : { parameters: unkept(request) }),
@@ -40,7 +40,7 @@ const compactBy =
     const options = { model, stream: false, provider: api.name };
     const { body, warnings } = encodeResponseRequest(asked, options);
     if (warnings.length > 0) warn(warnings);
-    const json = await api.json({ path: '/responses/compact', body, signal, timeouts });
+    const json = await api.json({ path: '/responses/compact', body, signal, timeouts, model, keys, trace });
     return decodeCompacted(json, { provider: api.name });
   };
 

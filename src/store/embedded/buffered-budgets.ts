@@ -1,8 +1,10 @@
+import { GatewayError, toGatewayError } from '../../errors/gateway-error.ts';
 import type { Logger } from '../../observability/log.ts';
 import type { Balance, BudgetStore, Claim, Refusal, Settlement } from '../../usage/store.ts';
 import type { EmbeddedBudgets } from './budgets.ts';
 
 interface Account {
+  readonly name: string;
   /** In the file, when it was last looked at. */
   stored: number;
   /** Spent, and not in the file yet. */
@@ -32,11 +34,12 @@ export class BufferedBudgets implements BudgetStore {
   readonly #now: () => number;
   readonly #accounts = new Map<string, Account>();
   readonly #holds = new Map<string, Hold>();
-  readonly #dirty = new Set<string>();
+  /** Not in the file yet. */
+  readonly #dirty = new Set<Account>();
   /** No hold ends before. */
   #soonestMs = Infinity;
   #timer: NodeJS.Timeout | null = null;
-  #failure: unknown = null;
+  #failure: GatewayError | null = null;
 
   constructor(file: EmbeddedBudgets, log: Logger, now: () => number = Date.now) {
     this.#now = now;
@@ -50,7 +53,8 @@ export class BufferedBudgets implements BudgetStore {
     amount: number,
     leaseMs: number,
   ): Promise<Refusal | null> {
-    if (this.#failure !== null) throw this.#failure;
+    // Each call has an error of its own.
+    if (this.#failure !== null) throw new GatewayError(this.#failure.reason, this.#failure.rawMessage);
     const now = this.#now();
     this.#freeExpired(now);
     const accounts = claims.map((claim) => this.#of(claim));
@@ -69,13 +73,14 @@ export class BufferedBudgets implements BudgetStore {
   async settle({ hold, claims, amount }: Settlement): Promise<{ before: number; after: number }[] | null> {
     const held = this.#holds.get(hold);
     if (held === undefined && amount === 0) return null;
-    const accounts = held?.accounts ?? claims.map((claim) => this.#of(claim));
+    // Not those of the hold: what it had set aside nothing of may have been forgotten, and be known anew.
+    const accounts = claims.map((claim) => this.#of(claim));
     if (held !== undefined) this.#free(hold, held);
-    return accounts.map((account, i) => {
+    return accounts.map((account) => {
       const before = account.stored + account.unsaved;
       if (amount > 0) {
         account.unsaved += amount;
-        this.#dirty.add((claims[i] as Claim).account);
+        this.#dirty.add(account);
         this.#timer ??= setTimeout(() => this.#saveLater(), saveMs).unref();
       }
       return { before, after: before + amount };
@@ -96,16 +101,13 @@ export class BufferedBudgets implements BudgetStore {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     if (this.#dirty.size === 0) return;
-    const changed = [...this.#dirty].map((name) => {
-      const account = this.#accounts.get(name) as Account;
-      return { name, account, amount: account.unsaved };
-    });
+    const changed = [...this.#dirty];
     const balances = this.#file.spend(
-      changed.map(({ name, account: { expiresMs }, amount }) => ({ account: name, expiresMs, amount })),
+      changed.map(({ name, unsaved, expiresMs }) => ({ account: name, amount: unsaved, expiresMs })),
     );
-    for (const [i, { account, amount }] of changed.entries()) {
+    for (const [i, account] of changed.entries()) {
       account.stored = balances[i] as number;
-      account.unsaved -= amount;
+      account.unsaved = 0;
     }
     this.#dirty.clear();
     if (this.#accounts.size > maxAccounts) this.#forgetIdle();
@@ -132,7 +134,7 @@ export class BufferedBudgets implements BudgetStore {
       this.#failure = null;
     } catch (error) {
       if (this.#failure === null) this.#log.error('what is spent of budgets cannot be written', { error });
-      this.#failure = error;
+      this.#failure = toGatewayError(error);
       this.#timer = setTimeout(() => this.#saveLater(), saveMs).unref();
     }
   }
@@ -140,7 +142,7 @@ export class BufferedBudgets implements BudgetStore {
   #of({ account: name, expiresMs }: Claim): Account {
     let account = this.#accounts.get(name);
     if (account === undefined) {
-      account = { stored: this.#file.spent(name), unsaved: 0, reserved: 0, expiresMs };
+      account = { name, stored: this.#file.spent(name), unsaved: 0, reserved: 0, expiresMs };
       this.#accounts.set(name, account);
     }
     return account;

@@ -3,6 +3,7 @@ import { FinishReason } from '../../../gen/llmgateway/v1/completion_pb.js';
 import type { Part } from '../../../gen/llmgateway/v1/message_pb.js';
 import { MessagesStreamEncoder } from '../../../src/codec/anthropic-messages/encode-stream.ts';
 import * as build from '../../../src/model/build.ts';
+import * as buildEvent from '../../../src/model/build-events.ts';
 import type { StreamEvent } from '../../../src/model/events.ts';
 
 const dialect = 'anthropic.messages';
@@ -34,18 +35,18 @@ function encode(events: StreamEvent[]): Frame['data'][] {
 
 /** A stream around these events. */
 const stream = (...events: StreamEvent[]): StreamEvent[] => [
-  build.started('chatcmpl-1', 'm', 1),
+  buildEvent.started('chatcmpl-1', 'm', 1),
   ...events,
-  build.choiceFinished(0, FinishReason.STOP),
-  build.finished(build.usage(3, 2, { cachedTokens: 1 })),
+  buildEvent.choiceFinished(0, FinishReason.STOP),
+  buildEvent.finished(build.usage(3, 2, { cachedTokens: 1 })),
 ];
 
 /** The frames between the first and the last two. */
 const blocks = (...events: StreamEvent[]) => encode(stream(...events)).slice(1, -2);
 
-const start = (part: number, content: Part) => build.partStarted(0, part, content);
-const delta = (part: number, text: string) => build.delta(0, part, text);
-const end = (part: number, final?: Part) => build.partEnded(0, part, final);
+const start = (part: number, content: Part) => buildEvent.partStarted(0, part, content);
+const delta = (part: number, text: string) => buildEvent.delta(0, part, text);
+const end = (part: number, final?: Part) => buildEvent.partEnded(0, part, final);
 const call = (id: string, name: string) =>
   build.part({ case: 'toolCall', value: build.toolCall(id, name, '') });
 const thought = (more = {}) => build.part({ case: 'reasoning', value: build.reasoning('', more) });
@@ -95,7 +96,7 @@ test('a stream from beginning to end', () => {
 
 test('the first frame leaves with the first event', () => {
   expect(
-    framesOf(new MessagesStreamEncoder().encode([build.started('1', 'm', 1)])).map(({ event }) => event),
+    framesOf(new MessagesStreamEncoder().encode([buildEvent.started('1', 'm', 1)])).map(({ event }) => event),
   ).toEqual(['message_start']);
 });
 
@@ -261,12 +262,12 @@ test('citations', () => {
   const annotations = [build.annotation({ case: 'urlCitation', value })];
   const cited = { type: 'web_search_result_location', url: 'https://a', title: 'A' };
   expect(
-    blocks(start(0, build.textPart('')), build.delta(0, 0, 'T', { annotations }), end(0))[2],
+    blocks(start(0, build.textPart('')), buildEvent.delta(0, 0, 'T', { annotations }), end(0))[2],
   ).toMatchObject(blockDelta(0, { type: 'citations_delta', citation: cited }));
 });
 
 describe('what only Anthropic says', () => {
-  const opaque = (value: object) => build.opaqueEvent(dialect, JSON.stringify(value));
+  const opaque = (value: object) => buildEvent.opaqueEvent(dialect, JSON.stringify(value));
 
   test('a block of its own has its input in a delta, where clients look for it', () => {
     const block = { type: 'server_tool_use', id: 's', name: 'web_search', input: { query: 'x' } };
@@ -285,15 +286,15 @@ describe('what only Anthropic says', () => {
   test('members of the first and the last frame are in their place', () => {
     const frames = framesOf(
       new MessagesStreamEncoder().encode([
-        build.started('msg_1', 'm', 1),
+        buildEvent.started('msg_1', 'm', 1),
         opaque({ type: 'message_start', message: { usage: { input_tokens: 9 }, container: null } }),
         opaque({
           type: 'message_delta',
           delta: { stop_sequence: '```', container: { id: 'c' } },
           context_management: {},
         }),
-        build.choiceFinished(0, FinishReason.STOP, 'stop_sequence'),
-        build.finished(build.usage(9, 1)),
+        buildEvent.choiceFinished(0, FinishReason.STOP, 'stop_sequence'),
+        buildEvent.finished(build.usage(9, 1)),
       ]),
     ).map(({ data }) => data);
     expect(frames[0]).toMatchObject({ message: { usage: { input_tokens: 9 }, container: null } });
@@ -324,15 +325,15 @@ describe('what only Anthropic says', () => {
   });
 
   test("another dialect's events have no place", () => {
-    expect(blocks(build.opaqueEvent('openai.chat', '{"x":1}'))).toEqual([]);
+    expect(blocks(buildEvent.opaqueEvent('openai.chat', '{"x":1}'))).toEqual([]);
   });
 });
 
 test('an answer without usage ends with what clients add up', () => {
   const frames = encode([
-    build.started('1', 'm', 1),
-    build.choiceFinished(0, FinishReason.LENGTH),
-    build.finished(),
+    buildEvent.started('1', 'm', 1),
+    buildEvent.choiceFinished(0, FinishReason.LENGTH),
+    buildEvent.finished(),
   ]);
   expect(frames.at(-2)).toMatchObject({
     delta: { stop_reason: 'max_tokens' },
@@ -342,6 +343,10 @@ test('an answer without usage ends with what clients add up', () => {
 
 test('of several answers the first is told', () => {
   expect(
-    blocks(build.partStarted(1, 0, build.textPart('')), build.delta(1, 0, 'x'), build.partEnded(1, 0)),
+    blocks(
+      buildEvent.partStarted(1, 0, build.textPart('')),
+      buildEvent.delta(1, 0, 'x'),
+      buildEvent.partEnded(1, 0),
+    ),
   ).toEqual([]);
 });

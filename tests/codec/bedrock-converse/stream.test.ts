@@ -9,6 +9,7 @@ import {
   AwsEventStreamReader,
 } from '../../../src/http/aws-event-stream-reader.ts';
 import * as build from '../../../src/model/build.ts';
+import * as buildEvent from '../../../src/model/build-events.ts';
 import type { StreamEvent } from '../../../src/model/events.ts';
 import { everyCut } from '../../http/support/cuts.ts';
 import { eventFrame, exceptionFrame, frame } from '../../support/aws-event-stream.ts';
@@ -144,33 +145,33 @@ test('reasoning, text and parallel calls, each with what is only known at its en
   ]);
   const state = { format: 'anthropic-claude-v1' };
   expect(events.slice(1)).toEqual([
-    build.partStarted(0, 0, build.part({ case: 'reasoning', value: build.reasoning('') })),
-    build.delta(0, 0, 'Let '),
-    build.delta(0, 0, 'me.'),
-    build.partEnded(
+    buildEvent.partStarted(0, 0, build.part({ case: 'reasoning', value: build.reasoning('') })),
+    buildEvent.delta(0, 0, 'Let '),
+    buildEvent.delta(0, 0, 'me.'),
+    buildEvent.partEnded(
       0,
       0,
       build.part({ case: 'reasoning', value: build.reasoning('', { signature: 'c2ln', ...state }) }),
     ),
-    build.partStarted(0, 1, build.part({ case: 'reasoning', value: build.reasoning('') })),
-    build.partEnded(
+    buildEvent.partStarted(0, 1, build.part({ case: 'reasoning', value: build.reasoning('') })),
+    buildEvent.partEnded(
       0,
       1,
       build.part({ case: 'reasoning', value: build.reasoning('', { encrypted: 'AQID', ...state }) }),
     ),
-    build.partStarted(0, 2, build.textPart('')),
-    build.delta(0, 2, 'Look:'),
-    build.partEnded(0, 2),
-    build.partStarted(0, 3, build.part({ case: 'toolCall', value: build.toolCall('a', 'f', '') })),
-    build.delta(0, 3, '{"x"'),
-    build.partStarted(0, 4, build.part({ case: 'toolCall', value: build.toolCall('b', 'g', '') })),
-    build.delta(0, 3, ':1}'),
-    build.partEnded(0, 3),
-    build.delta(0, 4, '{}'),
-    build.partEnded(0, 4),
-    build.choiceFinished(0, FinishReason.TOOL_CALLS, 'tool_use'),
-    build.opaqueEvent('aws.converse', '{"metadata":{"metrics":{"latencyMs":12}}}'),
-    build.finished(build.usage(105, 7, { cachedTokens: 100, cacheWriteTokens: 0 })),
+    buildEvent.partStarted(0, 2, build.textPart('')),
+    buildEvent.delta(0, 2, 'Look:'),
+    buildEvent.partEnded(0, 2),
+    buildEvent.partStarted(0, 3, build.part({ case: 'toolCall', value: build.toolCall('a', 'f', '') })),
+    buildEvent.delta(0, 3, '{"x"'),
+    buildEvent.partStarted(0, 4, build.part({ case: 'toolCall', value: build.toolCall('b', 'g', '') })),
+    buildEvent.delta(0, 3, ':1}'),
+    buildEvent.partEnded(0, 3),
+    buildEvent.delta(0, 4, '{}'),
+    buildEvent.partEnded(0, 4),
+    buildEvent.choiceFinished(0, FinishReason.TOOL_CALLS, 'tool_use'),
+    buildEvent.opaqueEvent('aws.converse', '{"metadata":{"metrics":{"latencyMs":12}}}'),
+    buildEvent.finished(build.usage(105, 7, { cachedTokens: 100, cacheWriteTokens: 0 })),
   ]);
   expect(events[0]?.event).toMatchObject({ case: 'started', value: { model: claude } });
 });
@@ -193,7 +194,7 @@ describe('the end', () => {
   test('may come without metadata, then without usage', () => {
     const { events, failure } = play([start, block(0, { text: 'a' }), over(0), stop()]);
     expect(failure).toBeNull();
-    expect(events.at(-1)).toEqual(build.finished());
+    expect(events.at(-1)).toEqual(buildEvent.finished());
   });
 
   test('needs messageStop, whatever else came', () => {
@@ -206,8 +207,8 @@ describe('the end', () => {
   test('metadata may come first', () => {
     const { events } = play([start, metadata, block(0, { text: 'a' }), stop('max_tokens')]);
     expect(events.slice(-2)).toEqual([
-      build.choiceFinished(0, FinishReason.LENGTH, 'max_tokens'),
-      build.finished(build.usage(105, 7, { cachedTokens: 100, cacheWriteTokens: 0 })),
+      buildEvent.choiceFinished(0, FinishReason.LENGTH, 'max_tokens'),
+      buildEvent.finished(build.usage(105, 7, { cachedTokens: 100, cacheWriteTokens: 0 })),
     ]);
   });
 
@@ -321,7 +322,7 @@ describe('odd streams', () => {
     const citation = { title: 'Doc', location: { documentPage: { documentIndex: 0, start: 1, end: 2 } } };
     const { events } = play([start, block(0, { text: 'So.' }), block(0, { citation }), over(0), stop()]);
     expect(events[3]).toEqual(
-      build.delta(0, 0, '', {
+      buildEvent.delta(0, 0, '', {
         annotations: [
           build.annotation({
             case: 'opaque',

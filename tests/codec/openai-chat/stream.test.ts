@@ -8,6 +8,7 @@ import { ChatStreamEncoder } from '../../../src/codec/openai-chat/encode-stream.
 import { GatewayError } from '../../../src/errors/gateway-error.ts';
 import { Assembler } from '../../../src/model/assemble.ts';
 import * as build from '../../../src/model/build.ts';
+import * as buildEvent from '../../../src/model/build-events.ts';
 import type { StreamEvent } from '../../../src/model/events.ts';
 import { recordedChats } from '../../support/chat-recordings.ts';
 
@@ -395,15 +396,17 @@ describe('what else comes', () => {
   test('the places of citations count from the beginning of the answer', () => {
     const citation = build.urlCitation({ url: 'https://u', title: 'U', startIndex: 0, endIndex: 2 });
     const events = [
-      build.started('c1', 'm', 1),
-      build.partStarted(0, 0, build.textPart('')),
-      build.delta(0, 0, 'one '),
-      build.partEnded(0, 0),
-      build.partStarted(0, 1, build.textPart('t')),
-      build.delta(0, 1, 'wo', { annotations: [build.annotation({ case: 'urlCitation', value: citation })] }),
-      build.partEnded(0, 1),
-      build.choiceFinished(0, FinishReason.STOP, 'stop'),
-      build.finished(undefined),
+      buildEvent.started('c1', 'm', 1),
+      buildEvent.partStarted(0, 0, build.textPart('')),
+      buildEvent.delta(0, 0, 'one '),
+      buildEvent.partEnded(0, 0),
+      buildEvent.partStarted(0, 1, build.textPart('t')),
+      buildEvent.delta(0, 1, 'wo', {
+        annotations: [build.annotation({ case: 'urlCitation', value: citation })],
+      }),
+      buildEvent.partEnded(0, 1),
+      buildEvent.choiceFinished(0, FinishReason.STOP, 'stop'),
+      buildEvent.finished(undefined),
     ];
     const frames = new ChatStreamEncoder({ includeUsage: false }).encode(events);
     expect(frames).toContain('"end_index":6,"start_index":4');
