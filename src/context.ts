@@ -29,8 +29,9 @@ import { createUpstreamClient } from './http/client.ts';
 import type { Counted } from './observability/families.ts';
 import type { Logger } from './observability/log.ts';
 import type { Metrics } from './observability/metrics.ts';
-import { isLogged } from './pipeline/log.ts';
+import { isLogged, loggedOf } from './pipeline/log.ts';
 import { OpenCalls } from './pipeline/open-calls.ts';
+import { screened } from './pipeline/security.ts';
 import { Conversations } from './responses/conversations.ts';
 import { restRouter } from './rest/router.ts';
 import { adminKeysApi } from './rpc/admin-keys-api.ts';
@@ -43,8 +44,9 @@ import { Serving } from './rpc/health-service.ts';
 import { integrationsApi } from './rpc/integrations-api.ts';
 import { limitsApi } from './rpc/limits-api.ts';
 import { modelsApi } from './rpc/models-api.ts';
-import { queryApi } from './rpc/query-api.ts';
+import { queryApi, querySecurity, type ScreenTexts } from './rpc/query-api.ts';
 import { responsesApi } from './rpc/responses-api.ts';
+import type { OnServiceCall } from './rpc/service-calls.ts';
 import { sessionApi } from './rpc/session-api.ts';
 import { toolApi } from './rpc/tool-api.ts';
 import { usageApi } from './rpc/usage-api.ts';
@@ -217,12 +219,15 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
   const providersKnown = queryProviders(settled);
   const chat = chatApi(handle, count, limits);
   const vectors = embeddingsApi(handle, limits);
+  const screenTexts: ScreenTexts = (texts, { tenant }) =>
+    screened(current.security, { tenant, face: querySecurity }, texts);
   const queries = queryApi({
     chat,
     vectors,
     sessions: allSessions,
     providers: providersKnown,
     remember: remembering(settled, log.module('integrations')),
+    screen: screenTexts,
     terms: () => ({
       conversationTtlMs: current.config.conversationTtlMs,
       embeddingModels: {
@@ -232,6 +237,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     }),
   });
   const integrations = () => current.integrations;
+  const audited: OnServiceCall = (call, error) => audit?.serviceCall(call, error);
   const apis = {
     adminKeys: adminKeysApi(
       auth.keys,
@@ -246,8 +252,10 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
       integrations,
       optionalMs: () => current.config.integrationOptionalTimeoutMs,
       limits,
+      screen: screenTexts,
+      onOver: audited,
     }),
-    integrations: integrationsApi(integrations, limits),
+    integrations: integrationsApi(integrations, limits, audited),
     performance: calledWell.api,
     models: modelsApi(
       () => current.models,
@@ -321,9 +329,9 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     audit?.refused(error, requestId, path);
     const fields = { request_id: requestId, path, status: error.reasonName };
     // There may be very many, and what makes them is told of once.
-    if (error.facts.load !== undefined) refusals.debug('refused', { ...fields, error: error.rawMessage });
+    if (error.facts.load !== undefined) refusals.debug('refused', { ...fields, ...loggedOf(error) });
     else if (error.reason === ErrorReason.INTERNAL) refusals.error('internal error', { ...fields, error });
-    else refusals.info('refused', { ...fields, error: error.rawMessage });
+    else refusals.info('refused', { ...fields, ...loggedOf(error) });
   };
   const origins = corsOrigins(initial);
   if (metrics !== null) crew.answer(counts, () => metrics.counted());

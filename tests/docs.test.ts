@@ -48,7 +48,7 @@ describe('examples', () => {
 
   test.each(shell)('of %s: %s', async (_page, code) => {
     const { stdout } = await run('bash', ['-c', here(code)]);
-    expect(stdout).toMatch(/Hello!|" tock"|"object":"list"|"embeddings":\[/);
+    expect(stdout).toMatch(/Hello!|" tock"|"object":"list"|"embeddings":\[|x-sensitivity: 1\.00;sensitive/);
     expect(stdout).not.toMatch(/"error":(?!null)/);
   });
 

@@ -12,8 +12,11 @@ export interface AuditEntry {
   readonly session_id?: string;
   /** By which API it came; of what was refused before it was a call, the path. */
   readonly endpoint: string;
-  /** `chat`, `embeddings`, `count_tokens`. */
+  /** `chat`, `embeddings`, `count_tokens`; `integration`, `workflow` of what goes to a service of the platform and to no model. */
   readonly kind?: string;
+  /** That service, and what it is to do. */
+  readonly service?: string;
+  readonly operation?: string;
   readonly stream?: boolean;
   /** What was asked for, and where that would have led. */
   readonly model_requested?: string;
@@ -36,4 +39,24 @@ export interface AuditEntry {
   readonly latency_ms?: number;
   /** `success`, or the name of the reason. */
   readonly status: string;
+}
+
+/** What was found of a call's texts. */
+export const sensitivityOf = (
+  report: SensitivityFound | undefined,
+): Pick<AuditEntry, 'security_mode' | 'sensitive' | 'sensitivity_score' | 'sensitivity_categories'> =>
+  report === undefined
+    ? {}
+    : {
+        security_mode: report.mode,
+        sensitive: report.sensitive,
+        sensitivity_score: report.score,
+        sensitivity_categories: report.categories,
+      };
+
+interface SensitivityFound {
+  readonly mode: string;
+  readonly sensitive: boolean;
+  readonly score: number;
+  readonly categories: readonly string[];
 }

@@ -1,5 +1,6 @@
+import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { Collector } from '../audit/collector.ts';
-import type { AuditEntry } from '../audit/entry.ts';
+import { type AuditEntry, sensitivityOf } from '../audit/entry.ts';
 import { pathOfWorker } from '../audit/files.ts';
 import { AuditTrail } from '../audit/trail.ts';
 import type { Config } from '../config/load.ts';
@@ -8,10 +9,13 @@ import type { GatewayError } from '../errors/gateway-error.ts';
 import { createUpstreamClient } from '../http/client.ts';
 import type { Logger } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import type { OnServiceCall } from '../rpc/service-calls.ts';
 
 /** What writes down calls. */
 export interface Audit {
   readonly write: (entry: AuditEntry) => void;
+  /** Writes down a call of one of the platform's services. */
+  readonly serviceCall: OnServiceCall;
   /** Writes down what was refused before it was a call. */
   refused(error: GatewayError, requestId: string, path: string): void;
   /** Resolves when what was written is on its way to the disk. */
@@ -24,7 +28,15 @@ const closeGraceMs = 1_000;
 
 /** Paths of what would have been a call. */
 const callPaths =
-  /^(?:\/v1)?\/(?:chat\/completions|messages|responses|embeddings|query|chat|stream|(?:enhanced|workflow|contextual)-query)(?:\/|$)|^\/llmgateway\.v1\.(?:Chat|Responses|Embeddings|Query)Service\//;
+  /^(?:\/v1)?\/(?:chat\/completions|messages|responses|embeddings)(?:\/|$)|^\/llmgateway\.v1\.(?:Chat|Responses|Embeddings)Service\//;
+/** The same of queries, which may also end between the services and the model. */
+const queryPaths =
+  /^\/(?:query|chat|stream|(?:enhanced|workflow|contextual)-query|integrations)(?:\/|$)|^\/llmgateway\.v1\.(?:QueryService\/|IntegrationService\/CallIntegration$)/;
+/** What the gateway had no room for is too much to write down; what is its fault is in the log. */
+const isUnwritten = ({ facts, reason }: GatewayError): boolean =>
+  facts.load !== undefined || reason === ErrorReason.DRAINING || reason === ErrorReason.INTERNAL;
+/** As long as what clients name may be. */
+const maxName = 256;
 
 /**
  * Null where no calls are written down.
@@ -72,17 +84,38 @@ export function createAudit(
   } catch (error) {
     throw new ConfigError([`AUDIT_LOG_PATH or audit.path: ${file}: ${(error as Error).message}`]);
   }
+  /** Errors that have a line. */
+  const written = new WeakSet<GatewayError>();
   return {
     write: (entry) => trail.write(entry),
+    serviceCall({ kind, context, service, operation, user = '', sensitivity, began }, error) {
+      if (error !== null) written.add(error);
+      const { requestId, principal, face } = context;
+      trail.write({
+        ts: new Date().toISOString(),
+        request_id: requestId,
+        tenant: principal.tenant,
+        principal: principal.id,
+        ...(user === '' ? {} : { user: user.slice(0, maxName).toWellFormed() }),
+        endpoint: face,
+        kind,
+        service: service.slice(0, maxName).toWellFormed(),
+        operation: operation.slice(0, maxName).toWellFormed(),
+        ...sensitivityOf(sensitivity ?? undefined),
+        latency_ms: Math.round(performance.now() - began),
+        status: error === null ? 'success' : error.reasonName,
+      });
+    },
     refused(error, requestId, path) {
-      // What the gateway had no room for is too much to write down; what is its fault is in the log.
-      if (error.facts.load !== undefined || error.status >= 499 || !callPaths.test(path)) return;
+      if (isUnwritten(error) || written.has(error)) return;
+      if (!queryPaths.test(path) && (error.status >= 499 || !callPaths.test(path))) return;
       trail.write({
         ts: new Date().toISOString(),
         request_id: requestId,
         tenant: '',
         principal: '',
         endpoint: path.slice(0, 200),
+        ...sensitivityOf(error.sensitivity),
         status: error.reasonName,
       });
     },

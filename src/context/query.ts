@@ -1,4 +1,4 @@
-import { ModelCapability, SecurityLevel } from '../../gen/llmgateway/v1/models_service_pb.js';
+import { ModelCapability } from '../../gen/llmgateway/v1/models_service_pb.js';
 import type { Config } from '../config/load.ts';
 import { toGatewayError } from '../errors/gateway-error.ts';
 import type { Logger } from '../observability/log.ts';
@@ -45,15 +45,6 @@ export function queryProviders(settled: () => Settled): QueryProviders {
         return false;
       }
     },
-    security(model) {
-      try {
-        const { models: all } = settled();
-        const own = byName().get(all.providerOf(model))?.providerSecurity ?? SecurityLevel.LOW;
-        return Math.min(own, all.resolve(model)?.securityLevel ?? own);
-      } catch {
-        return SecurityLevel.LOW;
-      }
-    },
     belongs(model, provider) {
       try {
         return settled().models.providerOf(model) === provider;
@@ -71,7 +62,7 @@ const seenOf = ({ config, discovery }: Settled): unknown[] =>
 function all(current: Settled): Map<string, Candidate> {
   const { config, models: known } = current;
   const found = new Map<string, Candidate>();
-  for (const { name, prefixes, available, securityLevel } of known.providers()) {
+  for (const { name, prefixes, available } of known.providers()) {
     const own = `${name}/`;
     const prefix = prefixes.includes(own) ? own : (prefixes[0] ?? own);
     const upstream = modelOf(name, current);
@@ -87,7 +78,6 @@ function all(current: Settled): Map<string, Candidate> {
       provider: name,
       prefix,
       model,
-      providerSecurity: securityLevel,
       upstreamModel: resolved?.upstreamId ?? upstream,
       free: isFree,
       names:
@@ -95,15 +85,18 @@ function all(current: Settled): Map<string, Candidate> {
           ? []
           : [model, ...(resolved === null ? [] : [resolved.id, `${name}/${resolved.upstreamId}`])],
       costPerToken: isFree ? 0 : mean,
-      security:
-        resolved === null
-          ? securityLevel
-          : Math.min(resolved.securityLevel || SecurityLevel.LOW, securityLevel),
+      secure: isSecure(model, current),
       available,
     });
   }
   return found;
 }
+
+const isSecure = (model: string, { router }: Settled): boolean =>
+  model !== '' &&
+  router
+    .groupsOf([model], 'chat')
+    .some(({ deployments }) => deployments.every(({ secure }) => secure === true));
 
 /** A provider's model where none is named, as the provider calls it; '' when there is none. */
 function modelOf(name: string, { config, models: known, discovery }: Settled): string {

@@ -32,12 +32,12 @@ export function securityPolicy(config: Config, router: Router): SecurityPolicy {
     screen: new Screen({ keywords: securityKeywords, threshold: securityThreshold }),
     mode: securityMode,
     tenants: securityTenants,
-    standIns({ kind, principal, request }) {
-      // Vectors of two models cannot be compared.
-      if (kind !== 'chat' || securityModels.length === 0) return [];
-      if ('options' in request && request.options?.fallbacks[0] === 'none') return [];
+    standIns({ kind, principal, request, secureModels: ofFace }) {
+      // Vectors of two models cannot be compared: only whoever left the choice to the gateway gets others.
+      const isOpen = kind === 'chat' && request.options?.fallbacks[0] !== 'none';
+      const names = [...(ofFace?.() ?? []), ...(isOpen ? securityModels : [])];
       return router
-        .groupsOf(securityModels)
+        .groupsOf(names, kind)
         .filter(({ model, deployments: [first, ...more] }) =>
           mayAsk(principal, more.length > 0 ? [model] : [model, ...(first?.names ?? [])]),
         );

@@ -142,10 +142,11 @@ export function settle(
     providers: config.providers.map(({ name, prefixes, baseUrl, ...own }) => ({
       name,
       prefixes,
-      baseUrl,
+      baseUrl: own.aws?.endpoint || baseUrl,
       securityLevel: securityLevel(own.securityLevel),
       missing: providers.get(name)?.missing ?? null,
-      probed: own.discovery && own.keyNames.length === 0,
+      // A key is there or not; whether what needs none is there has to be asked.
+      probed: Boolean(own.aws?.endpoint) || (own.discovery && own.keyNames.length === 0),
     })),
   });
   return {

@@ -1,6 +1,6 @@
 import type { Usage } from '../../gen/llmgateway/v1/completion_pb.js';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
-import type { AuditEntry } from '../audit/entry.ts';
+import { type AuditEntry, sensitivityOf } from '../audit/entry.ts';
 import { GatewayError, toGatewayError } from '../errors/gateway-error.ts';
 import { tapEvents } from '../model/events.ts';
 import type { Call, Stage } from './call.ts';
@@ -75,14 +75,7 @@ function entryOf(call: Call, { model, kind, began, error, usage }: Outcome): Aud
     ...(requested === undefined ? {} : { provider_requested: requested }),
     ...(report.provider === '' ? {} : { provider: report.provider, model: report.upstreamModel }),
     attempts: report.attempts,
-    ...(sensitivity === undefined
-      ? {}
-      : {
-          security_mode: sensitivity.mode,
-          sensitive: sensitivity.sensitive,
-          sensitivity_score: sensitivity.score,
-          sensitivity_categories: sensitivity.categories,
-        }),
+    ...sensitivityOf(sensitivity),
     cached: report.cache === 'hit' || report.cache === 'shared',
     ...(usage === undefined
       ? {}

@@ -51,6 +51,10 @@ interface AnyCall {
   confined?: boolean;
   /** What is done about sensitive texts where neither the tenant's configuration nor the general one says so. Default: "off". */
   readonly faceSecurity?: SecurityMode | undefined;
+  /** Models that the face would have sensitive text go to, in this order, where the one that was asked for may not have it. Default: none. */
+  readonly secureModels?: (() => readonly string[]) | undefined;
+  /** The gateway chose the models, not the client: where a text calls for caution, secure ones come first. */
+  readonly chosen?: boolean | undefined;
   /** What was found in its texts; set where they are looked at. */
   security?: CallSecurity;
 }

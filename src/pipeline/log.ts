@@ -57,8 +57,8 @@ function tracesOf(trace: TraceContext): Record<string, string> {
 const sessionOf = (call: Call): string =>
   call.kind === 'chat' ? (call.request.options?.sessionId ?? '') : '';
 
-/** What is logged of a failure. A provider's words may quote the conversation, so only its codes are. */
-function told({ rawMessage, facts }: GatewayError): Record<string, unknown> {
+/** What is logged of a failure. Words of a provider or of a service may quote the conversation, so only its codes are. */
+export function loggedOf({ rawMessage, facts }: GatewayError): Record<string, unknown> {
   const { upstreamStatus, upstreamCode, upstreamType } = facts;
   if (upstreamStatus === undefined) return { error: rawMessage };
   return { upstream_status: upstreamStatus, upstream_code: upstreamCode, upstream_type: upstreamType };
@@ -103,5 +103,5 @@ function writeLine(log: Logger, call: Call, { began, firstOutput, error, usage }
   };
   if (error === null) log.info('call', fields);
   else if (error.reason === ErrorReason.INTERNAL) log.error('call', { ...fields, error });
-  else log.warn('call', { ...fields, ...told(error) });
+  else log.warn('call', { ...fields, ...loggedOf(error) });
 }

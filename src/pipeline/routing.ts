@@ -76,8 +76,8 @@ export class Router {
   }
 
   /** Of models those that can be used here, in their order. */
-  groupsOf(names: readonly string[]): Group<Deployment>[] {
-    return this.#standIns(names);
+  groupsOf(names: readonly string[], kind: CallKind): Group<Deployment>[] {
+    return this.#standIns(names, kind);
   }
 
   /** Names of providers that deployments name and that are not there, with the deployment. */
@@ -108,10 +108,10 @@ export class Router {
   }
 
   /** Of the operator's list those that can be used here: files are shared by gateways with different keys. */
-  #standIns(names: readonly string[]): Group<Deployment>[] {
+  #standIns(names: readonly string[], kind: CallKind = 'chat'): Group<Deployment>[] {
     return names.flatMap((name) => {
       try {
-        return [this.#group(name, 'chat')];
+        return [this.#group(name, kind)];
       } catch (error) {
         if (error instanceof GatewayError) return [];
         throw error;

@@ -5,7 +5,7 @@ import * as build from '../model/build.ts';
 import type { Group, Plan } from '../resilience/plan.ts';
 import type { SecurityMode } from '../security/mode.ts';
 import { readChat, readEmbeddings, readMessage } from '../security/request-texts.ts';
-import type { Screen } from '../security/screening.ts';
+import type { Screen, Screening } from '../security/screening.ts';
 import { embeddingsTokenText } from '../tokens/decode.ts';
 import type { Call, CallSecurity, Stage } from './call.ts';
 import type { Deployment, Route, RoutePlan } from './route.ts';
@@ -37,10 +37,12 @@ export interface SecurityStageOptions {
 export function securityStage(options: SecurityStageOptions): Stage {
   const { policy } = options;
   return (next) => (call) => {
-    const { tenants, mode: general, screen } = policy();
-    const mode = tenants.get(call.principal.tenant) ?? general ?? call.faceSecurity ?? 'off';
+    const own = policy();
+    const usual = modeOf(own, call.principal.tenant, call.faceSecurity);
+    // What a face knows to be sensitive is kept to secure providers even where nobody looks.
+    const mode = call.sensitive === true && usual !== 'block' ? 'route' : usual;
     if (mode === 'off') return next(call);
-    const screening = screen.begin();
+    const screening = own.screen.begin();
     if (call.kind === 'chat') readChat(call.request, screening);
     else readEmbeddings(call.request, screening, embeddingsTokenText);
     const report = build.sensitivityReport(mode);
@@ -58,6 +60,33 @@ export function securityStage(options: SecurityStageOptions): Stage {
       throw told(error, report);
     });
   };
+}
+
+/** What is done about sensitive texts of a tenant. @param face where the configuration says nothing. Default: "off" */
+const modeOf = (
+  { tenants, mode }: SecurityPolicy,
+  tenant: string,
+  face: SecurityMode | undefined,
+): SecurityMode => tenants.get(tenant) ?? mode ?? face ?? 'off';
+
+/**
+ * Looks at texts that go to no model, or not yet.
+ * @returns null where nobody looks
+ * @throws GatewayError SENSITIVE_TEXT where it is sensitive and such texts are refused
+ */
+export function screened(
+  policy: SecurityPolicy,
+  { tenant, face }: { readonly tenant: string; readonly face: SecurityMode | undefined },
+  texts: readonly string[],
+): SensitivityReport | null {
+  const mode = modeOf(policy, tenant, face);
+  if (mode === 'off') return null;
+  const screening = policy.screen.begin();
+  for (const text of texts) screening.read(text);
+  const report = build.sensitivityReport(mode);
+  tell(report, screening, false);
+  if (report.sensitive && mode === 'block') throw told(refusal(report), report);
+  return report;
 }
 
 /** The same for what comes into a call on its way: results of the gateway's tools, and those that clients do not see. */
@@ -101,20 +130,16 @@ export const securityGuard: Stage = (next) => (call) => {
 
 function decide(call: Call, { mode, screening, report }: CallSecurity, options: SecurityStageOptions): void {
   const { onScreened = () => {} } = options;
-  report.score = screening.score;
-  report.categories = screening.categories;
-  report.sensitive = screening.sensitive;
-  if (!screening.sensitive) {
+  tell(report, screening, call.sensitive === true);
+  if (!report.sensitive) {
+    if (mode !== 'report' && call.chosen === true && screening.cautious) preferSecure(call);
     onScreened(mode, 'plain');
     return;
   }
   call.sensitive = true;
   if (mode === 'block') {
     onScreened(mode, 'refused');
-    throw new GatewayError(
-      ErrorReason.SENSITIVE_TEXT,
-      `the request holds sensitive text (${report.categories.join(', ')}), which this gateway does not pass on`,
-    );
+    throw refusal(report);
   }
   if (mode !== 'route') {
     onScreened(mode, 'sensitive');
@@ -126,21 +151,50 @@ function decide(call: Call, { mode, screening, report }: CallSecurity, options: 
     onScreened(mode, 'refused');
     throw new GatewayError(
       ErrorReason.NO_SECURE_PROVIDER,
-      `the request holds sensitive text (${report.categories.join(', ')}), and no provider of security level high has model ${JSON.stringify(call.request.model.slice(0, 200))}`,
-      { field: 'model' },
+      call.chosen === true
+        ? `${holds(report)}, and no provider of security level high is available`
+        : `${holds(report)}, and no provider of security level high has model ${JSON.stringify(call.request.model.slice(0, 200))}`,
+      call.chosen === true ? {} : { field: 'model' },
     );
   }
   const from = (call.route as Route).provider.name;
   const first = confined.deployments[0] as Deployment;
   const isElsewhere = (call.route as Route).secure !== true;
   if (isElsewhere && report.keptFrom === '') report.keptFrom = from;
-  call.plan = confined;
-  call.route = first;
+  lead(call, confined, first);
   call.confined = true;
-  if (call.kind === 'chat' && confined.model !== plan.model) {
-    call.request = { ...call.request, model: confined.model };
-  }
   onScreened(mode, isElsewhere ? 'kept_from' : 'sensitive');
+}
+
+function tell(report: SensitivityReport, screening: Screening, known: boolean): void {
+  report.score = screening.score;
+  report.categories = screening.categories;
+  report.sensitive = screening.sensitive || known;
+}
+
+const holds = ({ categories }: SensitivityReport): string =>
+  `the request holds sensitive text${categories.length === 0 ? '' : ` (${categories.join(', ')})`}`;
+
+const refusal = (report: SensitivityReport): GatewayError =>
+  new GatewayError(ErrorReason.SENSITIVE_TEXT, `${holds(report)}, which this gateway does not pass on`);
+
+function lead(call: Call, plan: RoutePlan, first: Deployment): void {
+  const { model } = call.plan ?? call.request;
+  call.plan = plan;
+  call.route = first;
+  if (call.kind === 'chat' && plan.model !== model) call.request = { ...call.request, model: plan.model };
+}
+
+/** Puts the models of a plan in front that may have sensitive text; the others stand in for them. */
+function preferSecure(call: Call): void {
+  if (call.plan === undefined) return;
+  const { fallbacks, contextFallbacks, ...own } = call.plan;
+  const isSecure = ({ deployments }: Group<Deployment>): boolean =>
+    deployments.every(({ secure }) => secure === true);
+  const groups = [own, ...fallbacks];
+  const [first, ...rest] = [...groups.filter(isSecure), ...groups.filter((group) => !isSecure(group))];
+  if (first === undefined || first === own) return;
+  lead(call, { ...first, fallbacks: rest, contextFallbacks }, first.deployments[0] as Deployment);
 }
 
 /**

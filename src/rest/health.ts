@@ -1,6 +1,7 @@
 import { timestampDate } from '@bufbuild/protobuf/wkt';
 import type { GetHealthResponse } from '../../gen/llmgateway/v1/admin_service_pb.js';
 import type { HealthApi } from '../rpc/health-api.ts';
+import { shownProvider } from '../rpc/query-providers.ts';
 import { cliPoolJson } from './cli-sessions.ts';
 import { type RestHandler, sendJson } from './exchange.ts';
 
@@ -62,18 +63,19 @@ export const detailed =
     sendJson(exchange, status, JSON.stringify(detailedJson(found)));
   };
 
-const textOf = (time: GetHealthResponse['time']): string | null =>
-  time === undefined ? null : timestampDate(time).toISOString();
+/** In seconds since 1970, as the documentation platform has times. */
+const secondsOf = (time: GetHealthResponse['time']): number | null =>
+  time === undefined ? null : timestampDate(time).getTime() / 1_000;
 
 function detailedJson(found: GetHealthResponse): Record<string, unknown> {
   const { memory, load } = found;
   return {
     status: found.status,
     readiness: found.readiness,
-    service: found.service,
+    service: found.status,
     version: found.version,
     environment: found.environment,
-    timestamp: textOf(found.time),
+    timestamp: secondsOf(found.time),
     uptime: found.uptimeSeconds,
     uptime_seconds: found.uptimeSeconds,
     models_available: found.modelsAvailable,
@@ -81,7 +83,12 @@ function detailedJson(found: GetHealthResponse): Record<string, unknown> {
     checks: Object.fromEntries(
       found.checks.map(({ name, healthy, critical, latencyMs, checkedAt }) => [
         name,
-        { healthy, critical, latency_ms: Math.round(latencyMs * 10) / 10, last_checked: textOf(checkedAt) },
+        {
+          healthy,
+          critical,
+          latency_ms: Math.round(latencyMs * 10) / 10,
+          last_checked: secondsOf(checkedAt),
+        },
       ]),
     ),
     memory: memory && {
@@ -105,8 +112,14 @@ function detailedJson(found: GetHealthResponse): Record<string, unknown> {
     },
     providers: Object.fromEntries(
       found.providers.map(({ name, available, status, lastChecked, error }) => [
-        name,
-        { available, status, last_checked: textOf(lastChecked), ...(error === '' ? {} : { error }) },
+        shownProvider(name),
+        {
+          available,
+          status,
+          // Whether a key is set is looked at now.
+          last_checked: secondsOf(lastChecked ?? found.time),
+          ...(error === '' ? {} : { error }),
+        },
       ]),
     ),
     ...(found.cliPool === undefined ? {} : { cli_pool: cliPoolJson(found.cliPool) }),

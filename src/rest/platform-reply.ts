@@ -27,7 +27,12 @@ export function sendFlat(exchange: Exchange, body: string, headers: Record<strin
 }
 
 /** Sends what another service says, which is always in an envelope: it may be anything. @param data JSON text */
-export function sendEnvelope(exchange: Exchange, message: string, data: string): void {
+export function sendEnvelope(
+  exchange: Exchange,
+  message: string,
+  data: string,
+  headers: Record<string, string> = {},
+): void {
   const facts = {
     success: true,
     message,
@@ -35,5 +40,5 @@ export function sendEnvelope(exchange: Exchange, message: string, data: string):
     request_id: exchange.requestId,
   };
   const json = `${JSON.stringify(facts).slice(0, -1)},"data":${data}}`;
-  sendJson(exchange, 200, json, { [correlationHeader]: correlationOf(exchange) });
+  sendJson(exchange, 200, json, { ...headers, [correlationHeader]: correlationOf(exchange) });
 }

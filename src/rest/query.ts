@@ -91,7 +91,8 @@ export const workflowQuery = (routes: QueryRoutes): RestHandler =>
     const { prompt, context } = await asked(exchange, routes, 'gw');
     const type = header(exchange, 'x-workflow-type') ?? '';
     const kind = readOptionalString(type, 'X-Workflow-Type', 256);
-    sendEnvelope(exchange, 'Workflow executed', await routes.composed.workflow(prompt, kind, context));
+    const { resultJson, report } = await routes.composed.workflow(prompt, kind, context);
+    sendEnvelope(exchange, 'Workflow executed', resultJson, reportHeaders(report));
   });
 
 /** POST /stream. */

@@ -28,10 +28,12 @@ export interface CallContext {
   readonly faceSecurity?: SecurityMode;
   /** Where the face wants to read what becomes of the call before there is a reply. */
   readonly report?: CallReport;
+  /** See Call.secureModels. */
+  readonly secureModels?: () => readonly string[];
+  /** See Call.chosen. */
+  readonly chosen?: boolean;
   /** The face knows that the text is sensitive; see Call.sensitive. */
   readonly sensitive?: boolean;
-  /** Where the face wants to read what was found out of the call. */
-  readonly found?: { sensitive: boolean };
 }
 
 /** Where Connect's handlers find who calls. */

@@ -30,9 +30,7 @@ export function chatApi(handle: Handler, count: Handler, limits: CallLimits): Ch
     async createChatCompletion(request, context) {
       const { release, ...time } = beginCall(context, limits);
       try {
-        const call = newCall(request, context, false, time);
-        const reply = await handle(call);
-        tellFound(call, context);
+        const reply = await handle(newCall(request, context, false, time));
         if (reply.kind !== 'unary') throw new Error('a unary call was not answered with a completion');
         return reply.response;
       } finally {
@@ -42,9 +40,7 @@ export function chatApi(handle: Handler, count: Handler, limits: CallLimits): Ch
     async streamChatCompletion(request, context) {
       const { release, ...time } = beginCall(context, limits);
       try {
-        const call = newCall(request, context, true, time);
-        const reply = await handle(call);
-        tellFound(call, context);
+        const reply = await handle(newCall(request, context, true, time));
         if (reply.kind !== 'stream') throw new Error('a streaming call was answered without a stream');
         return tapEvents(reply.events, { end: release, abandoned: release });
       } catch (error) {
@@ -65,10 +61,6 @@ export function chatApi(handle: Handler, count: Handler, limits: CallLimits): Ch
   };
 }
 
-function tellFound({ sensitive }: ChatCall, { found }: CallContext): void {
-  if (found !== undefined && sensitive === true) found.sensitive = true;
-}
-
 const newCall = (
   request: CreateChatCompletionRequest,
   context: CallContext,
@@ -84,6 +76,8 @@ const newCall = (
   ...time,
   trace: context.trace,
   faceSecurity: context.faceSecurity,
+  secureModels: context.secureModels,
+  chosen: context.chosen,
   request,
   route: null,
   report: context.report ?? build.callReport('', ''),

@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf';
+import type { CallReport } from '../../gen/llmgateway/v1/completion_pb.js';
 import {
   type Answer,
   type Prompt,
@@ -9,18 +10,26 @@ import { isObject, type Json } from '../codec/json.ts';
 import { invalidRequest, toGatewayError } from '../errors/gateway-error.ts';
 import type { Integrations } from '../integrations/integrations.ts';
 import { ServiceError } from '../integrations/service.ts';
+import * as build from '../model/build.ts';
 import { beginCall, type CallLimits } from './call-context.ts';
 import { askerOf, failureOf } from './integrations-api.ts';
-import type { QueryApi, QueryContext } from './query-api.ts';
+import { type QueryApi, type QueryContext, type ScreenTexts, wasSensitive } from './query-api.ts';
 import { checkPrompt, contextOf } from './query-request.ts';
 import { contextBlock, queryJson } from './query-texts.ts';
+import { asServiceCall, type OnServiceCall } from './service-calls.ts';
 
 /** Queries that are made with the platform's services. Rejects with GatewayError. */
 export interface ComposedQueries {
   enhanced(prompt: Prompt, context: QueryContext): Promise<Answer>;
   contextual(prompt: Prompt, context: QueryContext): Promise<Answer>;
-  /** @returns the orchestrator's answer as JSON text */
-  workflow(prompt: Prompt, workflowType: string, context: QueryContext): Promise<string>;
+  workflow(prompt: Prompt, workflowType: string, context: QueryContext): Promise<WorkflowAnswer>;
+}
+
+/** What came of a workflow. */
+export interface WorkflowAnswer {
+  /** The orchestrator's answer as JSON text. */
+  readonly resultJson: string;
+  readonly report: CallReport;
 }
 
 export interface ComposedOptions {
@@ -30,6 +39,9 @@ export interface ComposedOptions {
   /** Longest wait for a service that an answer can do without, in milliseconds. */
   readonly optionalMs: () => number;
   readonly limits: CallLimits;
+  readonly screen: ScreenTexts;
+  /** Told of workflows. */
+  readonly onOver: OnServiceCall;
 }
 
 /** Asks services that an answer can do without, and keeps account of them. */
@@ -93,6 +105,8 @@ export function composedQueries({
   integrations,
   optionalMs,
   limits,
+  screen,
+  onOver,
 }: ComposedOptions): ComposedQueries {
   const userOf = ({ userId }: Prompt, { principal }: QueryContext): string => userId || principal.owner;
 
@@ -104,8 +118,11 @@ export function composedQueries({
     keeps: boolean,
   ): Promise<Answer> {
     checkPrompt(given, context.fieldsAt ?? '');
+    // Where such texts are refused, no service gets one either.
+    screen(textsOf(given), context.principal);
     const began = performance.now();
     const user = userOf(given, context);
+    const report = context.report ?? build.callReport('', '');
     const { signal, release } = beginCall(context, limits);
     try {
       const asker = askerOf(context, signal);
@@ -113,15 +130,14 @@ export function composedQueries({
         integrations().call(service, operation, args, asker, optionalMs());
       const helpers = new Helpers(ask, signal);
       const { prompt, sensitive } = await make(helpers, user);
-      const found = { sensitive };
       const left =
         context.timeoutMs === null ? null : Math.max(1, context.timeoutMs - (performance.now() - began));
-      const rest: QueryContext = { ...context, timeoutMs: left };
-      const answer = await queries.ask(prompt, rest, { sensitive, quiet: keeps, found });
-      if (keeps && !found.sensitive) {
+      const rest: QueryContext = { ...context, report, timeoutMs: left };
+      const answer = await queries.ask(prompt, rest, { sensitive, quiet: keeps, given });
+      if (keeps && !wasSensitive(report)) {
         const { response, provider, tokensUsed, processingTime } = answer;
         const facts = { provider, tokens_used: tokensUsed, processing_time: processingTime };
-        await Promise.all([
+        const kept = Promise.all([
           helpers.ask('memory_agent', 'store_interaction', {
             ...facts,
             user_id: user,
@@ -131,6 +147,8 @@ export function composedQueries({
           }),
           helpers.ask('doc_store', 'store', { ...facts, content: `${given.prompt}\n\n${response}` }),
         ]);
+        // The answer is there: it is given even when the time is up.
+        await kept.catch(() => {});
       }
       answer.services = helpers.report();
       answer.processingTime = Math.round(performance.now() - began) / 1_000;
@@ -214,22 +232,40 @@ export function composedQueries({
       ),
     async workflow(given, workflowType, context) {
       checkPrompt(given, context.fieldsAt ?? '');
-      const { signal, release } = beginCall(context, limits);
-      try {
-        const args = {
-          workflow_type: workflowType === '' ? 'llm_processing' : workflowType,
-          parameters: {
-            llm_query: queryJson(given),
-            user_id: userOf(given, context),
-            correlation_id: context.correlationId,
-          },
-        };
-        return await integrations().call('orchestrator', 'execute_workflow', args, askerOf(context, signal));
-      } catch (error) {
-        throw failureOf(error, 'orchestrator');
-      } finally {
-        release();
-      }
+      const sensitivity = screen(textsOf(given), context.principal);
+      const user = userOf(given, context);
+      const [service, operation] = ['orchestrator', 'execute_workflow'] as const;
+      const call = {
+        kind: 'workflow',
+        context,
+        service,
+        operation,
+        user: given.userId,
+        sensitivity,
+      } as const;
+      const resultJson = await asServiceCall(call, onOver, async () => {
+        const { signal, release } = beginCall(context, limits);
+        try {
+          const args = {
+            workflow_type: workflowType === '' ? 'llm_processing' : workflowType,
+            parameters: {
+              llm_query: queryJson(given),
+              user_id: user,
+              correlation_id: context.correlationId,
+            },
+          };
+          return await integrations().call(service, operation, args, askerOf(context, signal));
+        } catch (error) {
+          throw failureOf(error, service);
+        } finally {
+          release();
+        }
+      });
+      const report = build.callReport('', '');
+      if (sensitivity !== null) report.sensitivity = sensitivity;
+      return { resultJson, report };
     },
   };
 }
+
+const textsOf = ({ prompt, context, contextJson }: Prompt): string[] => [prompt, context, contextJson];

@@ -26,6 +26,8 @@ export function embeddingsApi(handle: Handler, limits: CallLimits): EmbeddingsAp
           deadline,
           trace: context.trace,
           faceSecurity: context.faceSecurity,
+          secureModels: context.secureModels,
+          chosen: context.chosen,
           request,
           route: null,
           report: context.report ?? build.callReport('', ''),

@@ -12,6 +12,7 @@ import { GatewayError, invalidRequest } from '../errors/gateway-error.ts';
 import type { Integrations } from '../integrations/integrations.ts';
 import { ServiceError } from '../integrations/service.ts';
 import { beginCall, type CallContext, type CallLimits } from './call-context.ts';
+import { asServiceCall, type OnServiceCall } from './service-calls.ts';
 
 /** IntegrationService as an object: RPC and REST call the same one. Rejects with GatewayError. */
 export interface IntegrationsApi {
@@ -31,18 +32,32 @@ export interface IntegrationsApi {
 }
 
 /** @param integrations read anew for each call, since a reload replaces it */
-export function integrationsApi(integrations: () => Integrations, limits: CallLimits): IntegrationsApi {
+export function integrationsApi(
+  integrations: () => Integrations,
+  limits: CallLimits,
+  onOver: OnServiceCall,
+): IntegrationsApi {
   return {
     async call(service, operation, argumentsJson, argumentsField, context) {
       const args = argumentsOf(argumentsJson, argumentsField);
-      const { signal, release } = beginCall(context, limits);
-      try {
-        return await integrations().call(service, operation, args, askerOf(context, signal));
-      } catch (error) {
-        throw failureOf(error, service);
-      } finally {
-        release();
-      }
+      const { user_id: user } = args;
+      const call = {
+        kind: 'integration',
+        context,
+        service,
+        operation,
+        ...(typeof user === 'string' ? { user } : {}),
+      } as const;
+      return asServiceCall(call, onOver, async () => {
+        const { signal, release } = beginCall(context, limits);
+        try {
+          return await integrations().call(service, operation, args, askerOf(context, signal));
+        } catch (error) {
+          throw failureOf(error, service);
+        } finally {
+          release();
+        }
+      });
     },
     list: () =>
       integrations()

@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf';
+import type { CallReport, SensitivityReport } from '../../gen/llmgateway/v1/completion_pb.js';
 import type {
   Answer,
   EmbedTextRequest,
@@ -6,6 +7,7 @@ import type {
   Prompt,
 } from '../../gen/llmgateway/v1/query_service_pb.js';
 import { EmbedTextResponseSchema } from '../../gen/llmgateway/v1/query_service_pb.js';
+import type { Principal } from '../auth/principal.ts';
 import { invalidRequest } from '../errors/gateway-error.ts';
 import * as build from '../model/build.ts';
 import { embeddingsRequest, textInput } from '../model/build-embeddings.ts';
@@ -14,7 +16,13 @@ import type { CallContext } from './call-context.ts';
 import type { ChatApi } from './chat-api.ts';
 import type { EmbeddingsApi } from './embeddings-api.ts';
 import { answerOf, type QueryStream, queryStream, textOf } from './query-answer.ts';
-import { ownProvider, type QueryProviders, shownProvider, targetOf } from './query-providers.ts';
+import {
+  ownProvider,
+  type QueryProviders,
+  secureModelsOf,
+  shownProvider,
+  targetOf,
+} from './query-providers.ts';
 import { chatRequestOf, checkPrompt, noProvider, Users } from './query-request.ts';
 
 /** Who asks, and how. */
@@ -26,6 +34,16 @@ export interface QueryContext extends CallContext {
   /** What comes before the names of fields in errors: "query." where they are those of a message within. */
   readonly fieldsAt?: string;
 }
+
+/** What is done about sensitive texts of queries where the configuration says nothing. */
+export const querySecurity = 'route';
+
+/**
+ * Looks at texts that go to no model.
+ * @returns null where nobody looks
+ * @throws GatewayError where such texts are refused
+ */
+export type ScreenTexts = (texts: readonly string[], principal: Principal) => SensitivityReport | null;
 
 /** Told of each answered prompt that is not sensitive. Must not throw, and nobody waits for it. */
 export type Remember = (prompt: Prompt, answer: Answer, context: QueryContext) => void;
@@ -43,9 +61,12 @@ export interface AskOptions {
   readonly sensitive?: boolean;
   /** Whoever asks remembers it by itself. */
   readonly quiet?: boolean;
-  /** Told whether the text was found sensitive on its way. */
-  readonly found?: { sensitive: boolean };
+  /** What is remembered in place of the prompt: as the client has it. */
+  readonly given?: Prompt;
 }
+
+/** Whether a call's text was found sensitive: then nothing of it is kept anywhere. */
+export const wasSensitive = ({ sensitivity }: CallReport): boolean => sensitivity?.sensitive === true;
 
 export interface QueryApiOptions {
   readonly chat: ChatApi;
@@ -53,6 +74,7 @@ export interface QueryApiOptions {
   readonly sessions: Sessions;
   readonly providers: QueryProviders;
   readonly remember: Remember;
+  readonly screen: ScreenTexts;
   readonly terms: () => QueryTerms;
 }
 
@@ -64,15 +86,26 @@ export interface QueryTerms {
   readonly embeddingModels: Readonly<Record<string, string>>;
 }
 
-export function queryApi({ chat, vectors, sessions, providers, remember, terms }: QueryApiOptions): QueryApi {
+export function queryApi({
+  chat,
+  vectors,
+  sessions,
+  providers,
+  remember,
+  screen,
+  terms,
+}: QueryApiOptions): QueryApi {
   const users = new Users();
 
   /** What is asked of which model, and in which conversation. */
   async function prepared(prompt: Prompt, context: QueryContext, sensitive: boolean) {
     checkPrompt(prompt, context.fieldsAt ?? '');
     const principal = users.principalOf(context.principal, prompt.userId);
-    const target = targetOf(prompt, providers, principal, sensitive);
-    if (target === null) throw noProvider(sensitive);
+    const target = targetOf(prompt, providers, principal);
+    if (target === null) {
+      const { prompt: text, context: more, contextJson } = prompt;
+      throw noProvider(screen([text, more, contextJson], principal), sensitive);
+    }
     const { conversationId, userId } = prompt;
     const names = [principal.owner, userId, conversationId];
     const sessionId =
@@ -85,14 +118,24 @@ export function queryApi({ chat, vectors, sessions, providers, remember, terms }
       reasons: providers.reasons(target.model),
     });
     const report = context.report ?? build.callReport('', '');
-    return { request, report, call: { ...context, principal, report, sensitive } };
+    const secureModels = (): string[] => secureModelsOf(providers, principal);
+    const call = {
+      ...context,
+      principal,
+      report,
+      faceSecurity: querySecurity,
+      secureModels,
+      chosen: target.chosen,
+      sensitive,
+    } as const;
+    return { request, report, call };
   }
 
   return {
-    async ask(prompt, context, { sensitive = false, quiet = false, found = { sensitive: false } } = {}) {
+    async ask(prompt, context, { sensitive = false, quiet = false, given = prompt } = {}) {
       const began = performance.now();
       const { request, report, call } = await prepared(prompt, context, sensitive);
-      const response = await chat.createChatCompletion(request, { ...call, found });
+      const response = await chat.createChatCompletion(request, call);
       const { correlationId } = context;
       const answer = answerOf(textOf(response), {
         report: response.callReport ?? report,
@@ -101,16 +144,15 @@ export function queryApi({ chat, vectors, sessions, providers, remember, terms }
         correlationId,
         began,
       });
-      if (!quiet && !found.sensitive && !sensitive) remember(prompt, answer, context);
+      if (!quiet && !wasSensitive(report)) remember(given, answer, context);
       return answer;
     },
     async stream(prompt, context) {
       const began = performance.now();
       const { request, report, call } = await prepared(prompt, context, false);
-      const found = { sensitive: false };
-      const events = await chat.streamChatCompletion(request, { ...call, found });
+      const events = await chat.streamChatCompletion(request, call);
       return queryStream(events, { report, correlationId: context.correlationId, began }, (answer) => {
-        if (!found.sensitive) remember(prompt, answer, context);
+        if (!wasSensitive(report)) remember(prompt, answer, context);
       });
     },
     async embed({ text, model, provider, userId }, context) {
@@ -123,37 +165,58 @@ export function queryApi({ chat, vectors, sessions, providers, remember, terms }
         request.noStore = true;
         request.forceRefresh = true;
       }
-      const response = await vectors.createEmbeddings(request, { ...context, principal });
+      const report = context.report ?? build.callReport('', '');
+      const response = await vectors.createEmbeddings(request, {
+        ...context,
+        principal,
+        report,
+        faceSecurity: querySecurity,
+        chosen: target.chosen,
+        // Vectors of two models cannot be compared: another one makes them only where none was named.
+        ...(target.chosen ? { secureModels: () => vectorModels().map(({ asked }) => asked) } : {}),
+      });
       const values = response.embeddings[0]?.values ?? [];
+      const made = vectorModels().find(({ provider: own }) => own === report.provider);
       const answer = create(EmbedTextResponseSchema, {
         embeddings: values,
-        model: target.model,
-        provider: shownProvider(response.callReport?.provider || target.provider),
+        model: target.chosen ? (made?.model ?? target.model) : target.model,
+        provider: shownProvider(report.provider || target.provider),
         dimensions: values.length,
       });
-      if (response.callReport !== undefined) answer.callReport = response.callReport;
+      answer.callReport = response.callReport ?? report;
       return answer;
     },
   };
 
   function vectorTarget(provider: string, model: string) {
-    if (provider === '' && model !== '') return { asked: model, model, provider: '' };
+    if (provider === '' && model !== '') return { asked: model, model, provider: '', chosen: false };
     const { embeddingModels } = terms();
-    const isThere = (name: string): boolean => providers.find(name)?.available === true;
-    // Of those that have a usual model the first that can be asked, and the first where none can: its error says what is missing.
-    const chosen =
-      provider === ''
-        ? (Object.keys(embeddingModels).find(isThere) ?? Object.keys(embeddingModels)[0] ?? '')
-        : provider;
-    const candidate = providers.find(chosen);
-    if (candidate === null) throw invalidRequest('provider', `there is no provider ${chosen}`);
-    const own = model === '' ? embeddingModels[chosen] : model;
+    if (provider === '') {
+      // Where none can be asked, the error of the first says what is missing.
+      const chosen = vectorModels()[0] ?? ofProvider(Object.keys(embeddingModels)[0] ?? '', '');
+      return { ...chosen, chosen: true };
+    }
+    return { ...ofProvider(provider, model), chosen: false };
+  }
+
+  /** Of the providers that have a usual model of vectors those that can be asked. */
+  function vectorModels() {
+    const { embeddingModels } = terms();
+    return Object.keys(embeddingModels)
+      .filter((name) => providers.find(name)?.available === true)
+      .map((name) => ofProvider(name, ''));
+  }
+
+  function ofProvider(provider: string, model: string) {
+    const candidate = providers.find(provider);
+    if (candidate === null) throw invalidRequest('provider', `there is no provider ${provider}`);
+    const own = model === '' ? terms().embeddingModels[provider] : model;
     if (own === undefined)
       throw invalidRequest(
         'model',
-        `provider ${shownProvider(chosen)} has no model of vectors of its own here; name one`,
+        `provider ${shownProvider(provider)} has no model of vectors of its own here; name one`,
       );
-    const asked = providers.belongs(own, chosen) ? own : `${candidate.prefix}${own}`;
-    return { asked, model: own, provider: chosen };
+    const asked = providers.belongs(own, provider) ? own : `${candidate.prefix}${own}`;
+    return { asked, model: own, provider };
   }
 }

@@ -1,4 +1,3 @@
-import { SecurityLevel } from '../../gen/llmgateway/v1/models_service_pb.js';
 import { mayAsk } from '../auth/models.ts';
 import type { Principal } from '../auth/principal.ts';
 import { invalidRequest } from '../errors/gateway-error.ts';
@@ -17,9 +16,8 @@ export interface Candidate {
   readonly names: readonly string[];
   /** US dollars, the mean of input and output; null when not known. */
   readonly costPerToken: number | null;
-  readonly security: SecurityLevel;
-  /** Of the provider, whatever the model. */
-  readonly providerSecurity: SecurityLevel;
+  /** It may have sensitive text. */
+  readonly secure: boolean;
   readonly available: boolean;
   /** Nobody is paid for its answers. */
   readonly free: boolean;
@@ -33,23 +31,19 @@ export interface QueryProviders {
   find(provider: string): Candidate | null;
   /** Whether a model reasons before it answers, so that its output is longer than what it says. */
   reasons(model: string): boolean;
-  /** How far the provider of a model, and the model there, may be trusted. */
-  security(model: string): SecurityLevel;
   /** Whether a name leads to a model of a provider. */
   belongs(model: string, provider: string): boolean;
 }
 
 /**
  * Those that may be asked, in the order in which they are: available ones, the cheapest first, and of equally cheap ones the earlier in the
- * list. Text that is sensitive only ever goes to providers of security level high.
+ * list.
+ * @param sensitive those only that may have sensitive text
  */
 export function selectProvider(candidates: readonly Candidate[], sensitive: boolean): Candidate[] {
   const cost = ({ costPerToken }: Candidate): number => costPerToken ?? Number.POSITIVE_INFINITY;
   return candidates
-    .filter(
-      ({ available, model, security }) =>
-        available && model !== '' && (!sensitive || security === SecurityLevel.HIGH),
-    )
+    .filter(({ available, model, secure }) => available && model !== '' && (!sensitive || secure))
     .sort((a, b) => (cost(a) === cost(b) ? 0 : cost(a) - cost(b)));
 }
 
@@ -66,12 +60,12 @@ export interface Target {
   readonly model: string;
   /** Models that are asked when that one fails. */
   readonly fallbacks: readonly string[];
+  /** The gateway chose it. */
+  readonly chosen: boolean;
 }
 
 /** Fallbacks that a call may have. */
 const maxFallbacks = 16;
-/** Not even those of the configuration: they may be less secure. */
-const noFallbacks: readonly string[] = ['none'];
 
 /**
  * @returns null when nobody is available
@@ -81,37 +75,44 @@ export function targetOf(
   asked: { readonly provider: string; readonly model: string },
   providers: QueryProviders,
   principal: Principal,
-  sensitive: boolean,
 ): Target | null {
   const named = ownProvider(asked.provider.toLowerCase());
   const isFree = named === '' || named === 'auto';
-  if (!isFree || asked.model !== '') {
-    const target = namedTarget(isFree ? '' : named, asked.model, providers);
-    // Whatever was asked for, sensitive text stays where it may be.
-    if (!sensitive) return target;
-    if (providers.security(target.model) === SecurityLevel.HIGH) return { ...target, fallbacks: noFallbacks };
-  }
-  const [first, ...others] = selectProvider(
+  if (!isFree || asked.model !== '') return namedTarget(isFree ? '' : named, asked.model, providers);
+  const [first, ...others] = allowed(providers, principal, false);
+  if (first === undefined) return null;
+  return {
+    model: first.model,
+    fallbacks: others.slice(0, maxFallbacks).map(({ model }) => model),
+    chosen: true,
+  };
+}
+
+/** Models that a query goes to when its text is sensitive and those that it asks for may not have it. */
+export const secureModelsOf = (providers: QueryProviders, principal: Principal): string[] =>
+  allowed(providers, principal, true)
+    .slice(0, maxFallbacks + 1)
+    .map(({ model }) => model);
+
+const allowed = (providers: QueryProviders, principal: Principal, sensitive: boolean): Candidate[] =>
+  selectProvider(
     providers.candidates().filter(({ names }) => mayAsk(principal, names)),
     sensitive,
   );
-  if (first === undefined) return null;
-  const fallbacks = others.slice(0, maxFallbacks).map(({ model }) => model);
-  return { model: first.model, fallbacks: sensitive && fallbacks.length === 0 ? noFallbacks : fallbacks };
-}
 
 function namedTarget(provider: string, model: string, providers: QueryProviders): Target {
   // A name that says its provider, or whose provider the catalogue knows.
-  if (provider === '') return { model, fallbacks: [] };
+  if (provider === '') return { model, fallbacks: [], chosen: false };
   const candidate = providers.find(provider);
   if (candidate === null) throw invalidRequest('provider', `there is no provider ${provider}`);
   if (model !== '') {
     return {
       model: providers.belongs(model, provider) ? model : `${candidate.prefix}${model}`,
       fallbacks: [],
+      chosen: false,
     };
   }
   if (candidate.model === '')
     throw invalidRequest('model', `provider ${provider} has no model of its own here; name one`);
-  return { model: candidate.model, fallbacks: [] };
+  return { model: candidate.model, fallbacks: [], chosen: false };
 }

@@ -1,4 +1,5 @@
 import type { CreateChatCompletionRequest } from '../../gen/llmgateway/v1/chat_service_pb.js';
+import type { SensitivityReport } from '../../gen/llmgateway/v1/completion_pb.js';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { Role } from '../../gen/llmgateway/v1/message_pb.js';
 import type { Prompt } from '../../gen/llmgateway/v1/query_service_pb.js';
@@ -63,13 +64,18 @@ export function contextOf({ context, contextJson }: Prompt): Json {
   return context === '' ? {} : { context };
 }
 
-export const noProvider = (sensitive: boolean): GatewayError =>
-  new GatewayError(
-    ErrorReason.NO_PROVIDER_AVAILABLE,
-    sensitive
-      ? 'no provider is available that may be asked about sensitive text'
+/** @param found what is known of the text; null where nobody looks. @param known somebody else found it sensitive */
+export function noProvider(found: SensitivityReport | null, known: boolean): GatewayError {
+  const isConfined = known || (found?.mode === 'route' && found.sensitive);
+  const error = new GatewayError(
+    isConfined ? ErrorReason.NO_SECURE_PROVIDER : ErrorReason.NO_PROVIDER_AVAILABLE,
+    isConfined
+      ? 'the request holds sensitive text, and no provider of security level high is available'
       : 'no provider is available: none of those that queries choose among has its key set or answers',
   );
+  if (found !== null) error.sensitivity = found;
+  return error;
+}
 
 /** Users that are kept as principals at most. */
 const maxKept = 4_096;

@@ -111,8 +111,16 @@ export function queryService(
       ),
     workflowQuery: (request, handler) =>
       answer(WorkflowQueryRequestSchema, request, handler, async (context) => {
-        const resultJson = await composed.workflow(promptOf(request, handler), request.workflowType, context);
-        return create(WorkflowQueryResponseSchema, { resultJson, correlationId: context.correlationId });
+        const { resultJson, report } = await composed.workflow(
+          promptOf(request, handler),
+          request.workflowType,
+          context,
+        );
+        sendContext(report, handler.responseHeader);
+        const { correlationId: correlation } = context;
+        const made = create(WorkflowQueryResponseSchema, { resultJson, correlationId: correlation });
+        made.callReport = report;
+        return made;
       }),
     contextualQuery: (request, handler) =>
       answer(ContextualQueryRequestSchema, request, handler, async (context) =>

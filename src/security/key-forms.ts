@@ -13,8 +13,8 @@ export interface KeyForm {
  * has to be a piece of 12 letters and digits, of both, as words that people make up are not.
  */
 export const keyForms: readonly KeyForm[] = [
-  // OpenAI, Anthropic, OpenRouter, DeepSeek.
-  ...formsOf('-', 20, 'sk'),
+  // OpenAI, Anthropic, OpenRouter, DeepSeek. Shorter than any of theirs: proxies make keys of this form, too.
+  ...formsOf('-', 16, 'sk'),
   // Stripe, Clerk.
   ...formsOf('_', 20, 'sk', 'rk', 'whsec'),
   // GitHub.

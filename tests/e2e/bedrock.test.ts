@@ -452,6 +452,7 @@ describe('the proxy', () => {
   beforeAll(async () => {
     proxy = await startUpstream();
     proxy.answerAll(({ socket, head: first, body: given }) => {
+      if (given === '') return void socket.write(json({ status: 'healthy' }));
       head = first;
       body = JSON.parse(given);
       const replies: Record<string, string> = {

@@ -136,7 +136,7 @@ describe('an enhanced query', () => {
     expect(refused.status).toBe(503);
     expect(await bodyOf(refused)).toMatchObject({
       error_code: 'service_unavailable',
-      details: { reason: 'no_provider_available' },
+      details: { reason: 'no_secure_provider' },
     });
     expect(model.asked).toEqual([]);
     const secure = await startGateway({

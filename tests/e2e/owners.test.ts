@@ -187,7 +187,7 @@ describe.each(stores)('limits of owners of keys, counted in %s', (_where, env) =
       [{ user_id: 5 }, 'user_id'],
     ] as const) {
       const refused = await reset(gateway, body);
-      expect([refused.status, (refused.body['error'] as { param: string }).param]).toEqual([400, field]);
+      expect([refused.status, (refused.body['details'] as { field: string }).field]).toEqual([400, field]);
     }
     for (const query of ['user=small', 'tenant=small', 'user_id=small&more=1'])
       expect((await status(gateway, query)).status, query).toBe(400);

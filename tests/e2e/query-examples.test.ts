@@ -6,7 +6,7 @@ import { type RunningGateway, rpcTransports, startGateway } from '../support/gat
 import { bodyOf, type Platform, startPlatform } from '../support/platform.ts';
 import { type ScriptedModel, startModel } from '../support/scripted-model.ts';
 
-// Every request that the documentation of the gateway before this one has as an example.
+// Every request that the documentation of the gateway before this one has as an example; the sensitive one is in query-security.test.ts.
 
 let model: ScriptedModel;
 let platform: Platform;
@@ -81,7 +81,6 @@ describe('POST /query', () => {
   test.each([
     [{ prompt: 'Explain quantum computing in simple terms', temperature: 0.7, max_tokens: 500 }],
     [{ prompt: 'Hello, world!' }],
-    [{ prompt: 'Analyze this internal API key: sk-1234567890abcdef', user_id: 'developer123' }],
   ])('%j', async (body) => {
     const response = await post('/query', body);
     expect(response.status).toBe(200);
@@ -249,7 +248,13 @@ test('GET /health/detailed', async () => {
     cache: { status: 'healthy', total_entries: expect.any(Number), total_size_mb: expect.any(Number) },
     rate_limiter: { active_users: expect.any(Number), global_requests_last_minute: expect.any(Number) },
     service_integrations: { doc_store: { status: 'healthy' }, 'memory-agent': { status: 'healthy' } },
-    timestamp: expect.any(String),
+    // No inference service is there.
+    service: 'degraded',
+    timestamp: expect.any(Number),
+  });
+  expect(body['providers']).toMatchObject({
+    openai: { last_checked: expect.any(Number) },
+    grok: { available: false },
   });
 });
 
@@ -289,7 +294,7 @@ test('GET /rate-limit/status of a user', async () => {
 test('POST /admin/reset-limits', async () => {
   const token = { authorization: 'Bearer admin-token-of-sixteen' };
   const response = await post('/admin/reset-limits', { user_id: 'user123' }, token);
-  expect(await bodyOf(response)).toEqual({ reset: true, user_id: 'user123' });
+  expect(await bodyOf(response)).toMatchObject({ reset: true, user_id: 'user123' });
 });
 
 describe('with the services of the platform', () => {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { SecurityLevel } from '../../gen/llmgateway/v1/models_service_pb.js';
 import { anonymous } from '../../src/auth/principal.ts';
 import {
   type Candidate,
   type QueryProviders,
+  secureModelsOf,
   selectProvider,
   targetOf,
 } from '../../src/rpc/query-providers.ts';
@@ -19,13 +19,12 @@ const candidate = (
   upstreamModel: 'm',
   names: [`${provider}/m`],
   costPerToken,
-  security: SecurityLevel.MEDIUM,
-  providerSecurity: SecurityLevel.MEDIUM,
+  secure: false,
   available: true,
   free: costPerToken === 0,
   ...more,
 });
-const high = { security: SecurityLevel.HIGH, providerSecurity: SecurityLevel.HIGH };
+const high = { secure: true };
 const all = [
   candidate('ollama', 0, high),
   candidate('xai', 2),
@@ -37,8 +36,6 @@ const known = (candidates: readonly Candidate[]): QueryProviders => ({
   candidates: () => candidates,
   find: (name) => candidates.find(({ provider }) => provider === name) ?? null,
   reasons: () => false,
-  security: (model) =>
-    candidates.find(({ prefix }) => model.startsWith(prefix))?.providerSecurity ?? SecurityLevel.LOW,
   belongs: (model, provider) => model.startsWith(`${provider}/`),
 });
 const names = (found: readonly Candidate[]): string[] => found.map(({ provider }) => provider);
@@ -57,8 +54,8 @@ describe('those that may be asked', () => {
 });
 
 describe('a query goes', () => {
-  const to = (provider: string, model: string, sensitive = false, principal = anonymous) =>
-    targetOf({ provider, model }, known(all), principal, sensitive);
+  const to = (provider: string, model: string, principal = anonymous) =>
+    targetOf({ provider, model }, known(all), principal);
 
   test.each([
     ['', '', 'ollama/m', ['anthropic/m', 'bedrock/m', 'xai/m', 'mystery/m']],
@@ -69,24 +66,20 @@ describe('a query goes', () => {
     ['', 'gpt-4o', 'gpt-4o', []],
     ['auto', 'gpt-4o', 'gpt-4o', []],
   ])('of provider %j and model %j to %s', (provider, model, first, fallbacks) => {
-    expect(to(provider, model)).toEqual({ model: first, fallbacks });
+    expect(to(provider, model)).toEqual({ model: first, fallbacks, chosen: fallbacks.length > 0 });
   });
 
-  test.each([
-    ['anthropic', 'claude', 'ollama/m', ['bedrock/m']],
-    ['', 'gpt-4o', 'ollama/m', ['bedrock/m']],
-    ['bedrock', 'claude', 'bedrock/claude', ['none']],
-  ])(
-    'only to a secure one when it is sensitive, whatever it names (%j, %j)',
-    (provider, model, first, fallbacks) => {
-      expect(to(provider, model, true)).toEqual({ model: first, fallbacks });
-    },
-  );
+  test('to secure ones that its key allows when it is sensitive', () => {
+    expect(secureModelsOf(known(all), anonymous)).toEqual(['ollama/m', 'bedrock/m']);
+    expect(secureModelsOf(known(all), { ...anonymous, models: ['xai/*', 'bedrock/*'] })).toEqual([
+      'bedrock/m',
+    ]);
+  });
 
   test('nowhere else than its key allows, and nowhere when nobody is there', () => {
     const principal = { ...anonymous, models: ['xai/*'] };
-    expect(to('', '', false, principal)).toEqual({ model: 'xai/m', fallbacks: [] });
-    expect(to('', '', true, principal)).toBeNull();
+    expect(to('', '', principal)).toEqual({ model: 'xai/m', fallbacks: [], chosen: true });
+    expect(to('', '', { ...anonymous, models: ['nobody/*'] })).toBeNull();
     expect(() => to('nobody', '')).toThrow(/no provider nobody/);
   });
 });

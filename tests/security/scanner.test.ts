@@ -97,6 +97,7 @@ describe('forms of secrets', () => {
     ['wrong check digits', 'GB83 WEST 1234 5698 7654 32', 0],
     ['a key in JSON', JSON.stringify({ text: 'a\nsk-proj-Ab3dEf6hIj9kLm2nOp5q' }), 0.8],
     ['a key in a variable', 'OPENAI=sk-or-v1-0123456789abcdef0123456789abcdef', 0.8],
+    ['a short key', 'Analyze: sk-1234567890abcdef', 0.8],
     ['no key but a class', 'sk-estimator-doc-link-fitted-container', 0],
     ['no key but a branch', 'task-sk-2024-release-notes-for-version', 0],
     ['an example of a key', 'AKIAIOSFODNN7EXAMPLE', 0],

@@ -40,7 +40,8 @@ export declare type Prompt = Message<"llmgateway.v1.Prompt"> & {
 
   /**
    * Who is to answer: "ollama", "openai", "anthropic", "bedrock", "grok" or another provider of the gateway; "auto" or empty for the
-   * cheapest that is available. One that cannot be used is an error.
+   * cheapest that is available, or the cheapest secure one where the text calls for caution. One that cannot be used is an error. Where a
+   * text is sensitive, a secure provider answers in place of one that may not have it.
    *
    * @generated from field: string provider = 4;
    */
@@ -402,7 +403,8 @@ export declare type EmbedTextRequest = Message<"llmgateway.v1.EmbedTextRequest">
   model: string;
 
   /**
-   * Who is to make it; "auto" or empty: the one that the model belongs to, or OpenAI.
+   * Who is to make it; "auto" or empty: the one that the model belongs to, or where no model is named either the first available one that has
+   * a usual model and may have the text.
    *
    * @generated from field: string provider = 3;
    */
@@ -556,6 +558,13 @@ export declare type WorkflowQueryResponse = Message<"llmgateway.v1.WorkflowQuery
    * @generated from field: string correlation_id = 2;
    */
   correlationId: string;
+
+  /**
+   * What the gateway did.
+   *
+   * @generated from field: llmgateway.v1.CallReport call_report = 3;
+   */
+  callReport?: CallReport | undefined;
 };
 
 /**

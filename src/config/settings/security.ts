@@ -63,7 +63,7 @@ export const securitySettings = {
       mode,
       null as SecurityMode | null,
       'What is done with calls whose texts are sensitive: `off` (nobody looks), `report` (it is told), `route` (they go to providers of security level `high` only), `block` (they are refused)',
-      'off',
+      'off; `route` for queries',
     ),
     env: [prefixed('SECURITY_MODE'), 'SECURITY_MODE'],
   },

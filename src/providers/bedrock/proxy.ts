@@ -1,9 +1,11 @@
+import { ErrorReason } from '../../../gen/llmgateway/v1/error_pb.js';
 import { decodeProxyError, decodeProxyResponse } from '../../codec/bedrock-proxy/decode-response.ts';
 import { encodeProxyRequest } from '../../codec/bedrock-proxy/encode-request.ts';
 import type { ProviderConfig } from '../../config/providers.ts';
+import { GatewayError } from '../../errors/gateway-error.ts';
 import type { UpstreamClient } from '../../http/client.ts';
 import { completionEvents } from '../../model/completion-events.ts';
-import { HttpApi } from '../http-api.ts';
+import { backgroundTimeouts, HttpApi } from '../http-api.ts';
 import type { Provider, ProviderCall } from '../provider.ts';
 
 /** What a proxy cannot take besides what Bedrock cannot. */
@@ -28,6 +30,11 @@ export function bedrockProxy(config: ProviderConfig, client: UpstreamClient): Pr
   const api = new HttpApi({ name, baseUrl: endpoint, headers, decodeError: decodeProxyError }, client);
   // The address is the operation itself; a bare host gets the usual one.
   const path = new URL(endpoint).pathname === '/' ? '/invoke' : '';
+  const health = new URL('health', endpoint);
+  const beside = new HttpApi(
+    { name, baseUrl: health.origin, headers, decodeError: decodeProxyError },
+    client,
+  );
   const ask = async ({ request, upstreamModel, signal, timeouts, trace, warn }: ProviderCall) => {
     const { body, warnings } = encodeProxyRequest(request, upstreamModel, aws?.region ?? '');
     if (warnings.length > 0) warn(warnings);
@@ -39,5 +46,32 @@ export function bedrockProxy(config: ProviderConfig, client: UpstreamClient): Pr
     unsupported: () => unsupported,
     createChat: ask,
     streamChat: async (call) => completionEvents(await ask(call)),
+    // It has no list of models; this tells whether it is there.
+    async listModels(signal) {
+      const request = { path: health.pathname, body: null, signal, timeouts: backgroundTimeouts };
+      try {
+        const response = await beside.send(request);
+        if (!saysHealthy(await response.body.text())) {
+          throw new GatewayError(
+            ErrorReason.UPSTREAM_FAILED,
+            `provider ${name} does not say that it is healthy`,
+          );
+        }
+      } catch (error) {
+        // One without such a path answers all the same.
+        if (!(error instanceof GatewayError && error.facts.upstreamStatus === 404)) throw error;
+      }
+      return [];
+    },
   };
+}
+
+/** What is no JSON, or has no status, is an answer all the same. */
+function saysHealthy(text: string): boolean {
+  try {
+    const { status } = JSON.parse(text) as { status?: unknown };
+    return typeof status !== 'string' || /^(?:healthy|ok|up)$/i.test(status);
+  } catch {
+    return true;
+  }
 }
