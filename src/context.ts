@@ -148,9 +148,9 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
   const { upstreamConnections: connections } = initial;
   const client = createUpstreamClient({ connections, maxWaiting: connections });
   const toolClient = createToolClient();
-  const cli = createCli(log.module('cli'));
-  const settleParts = { client, toolClient, ownTools: own.tools ?? [], log, cli: cli.provider };
   const { crew = crewOfOne() } = own;
+  const cli = createCli(log.module('cli'), crew.number);
+  const settleParts = { client, toolClient, ownTools: own.tools ?? [], log, cli: cli.provider };
   let current = settle(initial, { ...settleParts, readFile: own.readFile });
   const settled = () => current;
   const metrics = createMetrics(initial, settled);

@@ -196,7 +196,7 @@ async function measure(setting: Setting): Promise<string> {
 
 /** The program without a pool: started for one prompt. */
 const runOnce = ({ gateway }: Setting): Promise<string> =>
-  run(program, ['-p', 'Hello!', '--model', upstreamModel, '--tools', '', '--no-session-persistence'], {
+  run(program, ['-p', 'Hello!', '--model', 'sonnet', '--tools', '', '--no-session-persistence'], {
     cwd: work,
     timeoutMs: coldMs,
     env: { PATH: process.env['PATH'], ...clientVariables(gateway.url) },
@@ -255,6 +255,8 @@ const clientVariables = (url: string): Record<string, string> => ({
   HOME: path.join(work, 'home'),
   ANTHROPIC_BASE_URL: url,
   ANTHROPIC_API_KEY: 'none',
+  // By the program's own name: others it checks with the provider first.
+  ANTHROPIC_DEFAULT_SONNET_MODEL: upstreamModel,
   ANTHROPIC_DEFAULT_HAIKU_MODEL: upstreamModel,
   CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
   DISABLE_AUTOUPDATER: '1',
@@ -266,7 +268,7 @@ async function startGateway(upstream: Upstream): Promise<Service> {
   writeFileSync(
     config,
     JSON.stringify({
-      cli: { env: clientVariables(`http://127.0.0.1:${port}`), models: { [model]: upstreamModel } },
+      cli: { env: clientVariables(`http://127.0.0.1:${port}`) },
     }),
   );
   return startService({

@@ -38,7 +38,7 @@ interface Reader {
 export class Turn implements CliAnswer, TurnListener {
   readonly cold: boolean;
   readonly #session: CliSession;
-  readonly #release: (outcome: Outcome, error: string | null) => void;
+  readonly #release: (outcome: Outcome, error: string | null, last: CliFrame | null) => void;
   readonly #signal: AbortSignal;
   readonly #expires: NodeJS.Timeout;
   #held: CliFrame[] = [];
@@ -56,13 +56,13 @@ export class Turn implements CliAnswer, TurnListener {
 
   /**
    * @param leftMs how long it may take
-   * @param release told once when the session is free again, or of no use
+   * @param release told once when the session is free again, or of no use, with the frame that ended the turn where one did
    */
   constructor(
     session: CliSession,
     text: string,
     options: { readonly cold: boolean; readonly leftMs: number; readonly signal: AbortSignal },
-    release: (outcome: Outcome, error: string | null) => void,
+    release: (outcome: Outcome, error: string | null, last: CliFrame | null) => void,
   ) {
     this.#session = session;
     this.cold = options.cold;
@@ -110,7 +110,7 @@ export class Turn implements CliAnswer, TurnListener {
         this.#session.process.pause();
       }
     }
-    if (last) this.#over(null);
+    if (last) this.#over(null, frame);
   }
 
   lost(kind: 'gone' | 'malformed', error: string): void {
@@ -164,13 +164,13 @@ export class Turn implements CliAnswer, TurnListener {
     this.#signal.removeEventListener('abort', this.#onAbort);
   }
 
-  #over(error: string | null): void {
+  #over(error: string | null, last: CliFrame | null = null): void {
     if (this.#state === 'over') return;
     this.#state = 'over';
     this.#quiet();
     clearTimeout(this.#leaves);
     this.#session.end();
     if (this.#paused) this.#session.process.resume();
-    this.#release(this.#outcome, error);
+    this.#release(this.#outcome, error, last);
   }
 }

@@ -27,6 +27,16 @@ export interface CliDialect {
   modelArguments(model: string): readonly string[];
   /** @throws when it is no line of the dialect's */
   read(line: string): CliLine;
+  /** What the frame that ends a turn says of it. */
+  endIn(frame: CliFrame): CliTurnEnd;
   /** The program's own name of the session, where the line tells it. */
   sessionIdIn(frame: CliFrame): string | null;
+}
+
+export interface CliTurnEnd {
+  /** The turn has no answer, but says why. */
+  readonly failed: boolean;
+  /** Those that were read from a cache included. */
+  readonly promptTokens: number;
+  readonly completionTokens: number;
 }

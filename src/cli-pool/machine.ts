@@ -12,6 +12,8 @@ interface Session {
   id: string;
   kind: 'pool' | 'overflow';
   model: string;
+  /** Whom it belongs to since its first request, and for which instructions; null: nobody yet. */
+  key: string | null;
   status: SessionStatus;
   pinging: boolean;
   pings: number;
@@ -28,6 +30,7 @@ interface Session {
 interface Waiting {
   readonly ticket: string;
   readonly model: string;
+  readonly key: string;
   readonly since: number;
   readonly deadline: number;
 }
@@ -44,7 +47,10 @@ export class PoolMachine {
   #rules: PoolRules;
   readonly #sessions = new Map<string, Session>();
   #waiting: Waiting[] = [];
+  /** Failures in a row outside of turns: a good start ends the row. */
   #failures = 0;
+  /** Failures in a row of turns: a good turn ends it, for a start says nothing of them. */
+  #failedTurns = 0;
   #spawnFrom = 0;
   #next = 1;
   #state: 'new' | 'open' | 'closed' = 'new';
@@ -58,7 +64,7 @@ export class PoolMachine {
   }
 
   get sessions(): readonly SessionState[] {
-    return [...this.#sessions.values()].map(({ pings, since: _, ...session }) => ({
+    return [...this.#sessions.values()].map(({ pings, since: _, key: __, ...session }) => ({
       ...session,
       turns: session.served + pings,
     }));
@@ -70,7 +76,7 @@ export class PoolMachine {
 
   /** Too many failures in a row. */
   get degraded(): boolean {
-    return this.#failures >= this.#rules.degradedAfter;
+    return Math.max(this.#failures, this.#failedTurns) >= this.#rules.degradedAfter;
   }
 
   /** When something is due that no event tells; null when nothing is. */
@@ -127,14 +133,14 @@ export class PoolMachine {
   }
 
   #request(
-    { ticket, model, deadline }: PoolEvent & { type: 'request' },
+    { ticket, model, key, deadline }: PoolEvent & { type: 'request' },
     now: number,
     out: PoolCommand[],
   ): void {
     if (this.#state !== 'open') out.push({ do: 'refuse', ticket, why: 'closed' });
-    else if (this.#waiting.length >= this.#rules.maxWaiting && this.#idleFor(model) === undefined) {
+    else if (this.#waiting.length >= this.#rules.maxWaiting && this.#idleFor({ model, key }) === undefined) {
       out.push({ do: 'refuse', ticket, why: 'queue_full' });
-    } else this.#waiting.push({ ticket, model, since: now, deadline });
+    } else this.#waiting.push({ ticket, model, key, since: now, deadline });
   }
 
   #ready(id: string, now: number, out: PoolCommand[]): void {
@@ -168,7 +174,12 @@ export class PoolMachine {
     if (error !== null) session.lastError = error;
     if (outcome === 'failed') this.#fail(session, 'failed', error ?? '', now, out);
     else if (outcome !== 'done') this.#replace(session, outcome, out);
-    else if (session.kind === 'overflow') this.#stop(session, out);
+    else this.#done(session, out);
+  }
+
+  #done(session: Session, out: PoolCommand[]): void {
+    this.#failedTurns = 0;
+    if (session.kind === 'overflow') this.#stop(session, out);
     else if (session.served >= this.#rules.maxTurns) this.#replace(session, 'turns', out);
     else session.status = 'idle';
   }
@@ -188,8 +199,10 @@ export class PoolMachine {
   #fail(session: Session, why: RestartReason, error: string, now: number, out: PoolCommand[]): void {
     if (session.status === 'recycling' || session.status === 'dead') return;
     const { backoffMs, maxBackoffMs } = this.#rules;
-    this.#spawnFrom = now + Math.min(backoffMs * 2 ** Math.min(this.#failures, 30), maxBackoffMs);
-    this.#failures++;
+    const row = Math.min(Math.max(this.#failures, this.#failedTurns), 30);
+    this.#spawnFrom = now + Math.min(backoffMs * 2 ** row, maxBackoffMs);
+    if (session.status === 'busy') this.#failedTurns++;
+    else this.#failures++;
     session.lastError = error;
     this.lastError = error;
     session.ticket = null;
@@ -233,6 +246,7 @@ export class PoolMachine {
     this.#serve(now, out);
     // They would wait for nothing.
     if (this.broken) this.#refuseAll('broken', out);
+    this.#makeRoom(out);
     if (now >= this.#spawnFrom)
       for (let n = this.#missing(); n > 0; n--) this.#spawn('pool', this.#rules.model, now, out);
     this.#overflow(now, out);
@@ -269,11 +283,12 @@ export class PoolMachine {
   #serve(now: number, out: PoolCommand[]): void {
     const left: Waiting[] = [];
     for (const waiting of this.#waiting) {
-      const session = this.#idleFor(waiting.model);
+      const session = this.#idleFor(waiting);
       if (session === undefined) left.push(waiting);
       else {
         session.status = 'busy';
         session.ticket = waiting.ticket;
+        session.key = waiting.key;
         session.since = now;
         out.push({ do: 'serve', ticket: waiting.ticket, id: session.id, cold: session.kind === 'overflow' });
       }
@@ -282,13 +297,28 @@ export class PoolMachine {
   }
 
   /** The one that is idle for the longest time. */
-  #idleFor(model: string): Session | undefined {
+  #idleFor({ model, key }: Pick<Waiting, 'model' | 'key'>): Session | undefined {
     let found: Session | undefined;
     for (const session of this.#sessions.values()) {
       if (session.status !== 'idle' || session.pinging || !this.#fits(session, model)) continue;
+      if (session.key !== null && session.key !== key) continue;
       if (found === undefined || session.since < found.since) found = session;
     }
     return found;
+  }
+
+  /** Replaces sessions that are idle, and that those who wait cannot have because others have spoken with them. */
+  #makeRoom(out: PoolCommand[]): void {
+    if (this.#waiting.length === 0 || this.#rules.maxTurns === 1) return;
+    const all = [...this.#sessions.values()];
+    const theirs = all
+      .filter(({ status, pinging, key }) => status === 'idle' && !pinging && key !== null)
+      .sort((a, b) => a.since - b.since);
+    const coming = all.filter(({ status }) => status === 'starting').length;
+    for (const { model } of this.#waiting.slice(coming)) {
+      const at = theirs.findIndex((session) => this.#fits(session, model));
+      if (at >= 0) for (const session of theirs.splice(at, 1)) this.#replace(session, 'taken', out);
+    }
   }
 
   #fits(session: { readonly model: string }, model: string): boolean {
@@ -348,7 +378,7 @@ export class PoolMachine {
 
   /** Whether nothing works, and has not for several tries. */
   get broken(): boolean {
-    if (!this.degraded) return false;
+    if (this.#failures < this.#rules.degradedAfter) return false;
     for (const { status } of this.#sessions.values())
       if (status === 'idle' || status === 'busy') return false;
     return true;
@@ -367,6 +397,7 @@ export class PoolMachine {
       id,
       kind,
       model,
+      key: null,
       status: 'starting',
       pinging: false,
       pings: 0,

@@ -1,15 +1,24 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { steadyMs } from '../base/steady-clock.ts';
 import type { Logger } from '../observability/log.ts';
 import { type CliAnswer, CliError, Turn } from './answer.ts';
 import type { CliDialect } from './dialect.ts';
 import { PoolMachine } from './machine.ts';
+import { memoryOf } from './memory.ts';
 import type { CommandLine } from './process.ts';
 import type { PoolRules } from './rules.ts';
 import { CliSession } from './session.ts';
-import type { PoolCommand, PoolEvent, RefusalReason, RestartReason, SessionState } from './states.ts';
-import { Watchdog } from './watchdog.ts';
+import type {
+  Outcome,
+  PoolCommand,
+  PoolEvent,
+  RefusalReason,
+  RestartReason,
+  SessionState,
+} from './states.ts';
+import { sessionVariable, Watchdog } from './watchdog.ts';
 
 export interface PoolOptions {
   readonly rules: PoolRules;
@@ -18,6 +27,8 @@ export interface PoolOptions {
   /** Longest request, its wait included, in milliseconds. */
   readonly requestTimeoutMs: number;
   readonly log: Logger;
+  /** Before the names of sessions in the log, where there are several pools. */
+  readonly prefix: string;
 }
 
 /** What is asked of a session. */
@@ -27,10 +38,12 @@ export interface CliRequest {
   readonly model: string;
   /** What is written. */
   readonly text: string;
+  /** A session that has been spoken with is for requests with the same key only. */
+  readonly key: string;
   readonly signal: AbortSignal;
 }
 
-/** One session as it is told of. */
+/** One session as it is told of. Times are milliseconds since 1970. */
 export interface SessionView extends SessionState {
   readonly pid: number | null;
   readonly ownId: string | null;
@@ -73,6 +86,7 @@ export class CliPool {
   readonly #watchdog: Watchdog;
   readonly #memoryCheck: NodeJS.Timeout | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #checking = false;
   #nextTicket = 1;
   #closed: { promise: Promise<void>; resolve: () => void } | null = null;
 
@@ -82,7 +96,7 @@ export class CliPool {
     this.#folder = mkdtempSync(path.join(tmpdir(), 'llm-gateway-cli-'));
     this.#watchdog = new Watchdog(this.#folder);
     if (options.command.limits.memoryBytes > 0) {
-      this.#memoryCheck = setInterval(() => this.#checkMemory(), memoryCheckMs).unref();
+      this.#memoryCheck = setInterval(() => void this.#checkMemory(), memoryCheckMs).unref();
     }
   }
 
@@ -96,7 +110,7 @@ export class CliPool {
    * @throws CliError, or the signal's reason
    */
   async ask(request: CliRequest): Promise<CliAnswer> {
-    const began = Date.now();
+    const began = steadyMs();
     const deadline = began + this.#options.requestTimeoutMs;
     for (let lost = 0; ; lost++) {
       const { id, cold } = await this.#acquire(request, deadline);
@@ -112,6 +126,8 @@ export class CliPool {
 
   get view(): PoolView {
     const { rules, waiting, degraded, sessions, overflows, restarts } = this.#machine;
+    const ahead = Date.now() - steadyMs();
+    const told = (at: number): number => Math.round(at + ahead);
     return {
       size: rules.size,
       waiting,
@@ -122,6 +138,9 @@ export class CliPool {
         const session = this.#sessions.get(state.id);
         return {
           ...state,
+          createdAt: told(state.createdAt),
+          lastUsedAt: state.lastUsedAt === null ? null : told(state.lastUsedAt),
+          lastPingAt: state.lastPingAt === null ? null : told(state.lastPingAt),
           pid: session?.process.pid ?? null,
           ownId: session?.ownId ?? null,
           requestId: state.status === 'busy' ? (this.#served.get(state.id) ?? null) : null,
@@ -132,8 +151,10 @@ export class CliPool {
 
   /** Takes no further requests, and ends when those under way have. */
   async retire(graceMs: number): Promise<void> {
-    const until = Date.now() + graceMs;
-    while (Date.now() < until && this.#machine.sessions.some(({ status }) => status === 'busy')) {
+    const until = steadyMs() + graceMs;
+    const isWanted = (): boolean =>
+      this.#tickets.size > 0 || this.#machine.sessions.some(({ status }) => status === 'busy');
+    while (this.#closed === null && steadyMs() < until && isWanted()) {
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
     await this.close();
@@ -159,7 +180,7 @@ export class CliPool {
   }
 
   #acquire(
-    { model, signal }: CliRequest,
+    { model, key, signal }: CliRequest,
     deadline: number,
   ): Promise<{ readonly id: string; readonly cold: boolean }> {
     if (signal.aborted) return Promise.reject(signal.reason);
@@ -178,7 +199,7 @@ export class CliPool {
         };
       signal.addEventListener('abort', onAbort, { once: true });
       this.#tickets.set(ticket, { resolve: settled(resolve), reject: settled(reject) });
-      this.#tell({ type: 'request', ticket, model, deadline });
+      this.#tell({ type: 'request', ticket, model, key, deadline });
     });
   }
 
@@ -187,17 +208,20 @@ export class CliPool {
     if (session === undefined) throw new CliError('gone', 'it ended');
     const { requestId, text, signal } = request;
     this.#served.set(id, requestId);
-    const leftMs = Math.max(1, deadline - Date.now());
-    return new Turn(session, text, { cold, leftMs, signal }, (outcome, error) => {
-      this.#options.log.info('cli turn', {
+    const leftMs = Math.max(1, deadline - steadyMs());
+    return new Turn(session, text, { cold, leftMs, signal }, (outcome, error, last) => {
+      const { dialect, log, prefix } = this.#options;
+      const end = last === null ? null : dialect.endIn(last);
+      log.info('cli turn', {
         request_id: requestId,
-        session_id: id,
+        session_id: `${prefix}${id}`,
         ...(session.ownId === null ? {} : { cli_session_id: session.ownId }),
         backend: 'cli',
         model: request.model,
-        status: outcome === 'done' ? 'success' : outcome,
+        status: statusOf(outcome, end?.failed === true),
         cold_start: cold,
-        latency_ms: Date.now() - began,
+        latency_ms: Math.round(steadyMs() - began),
+        ...(end === null ? {} : { prompt_tokens: end.promptTokens, completion_tokens: end.completionTokens }),
       });
       this.#served.delete(id);
       this.#tell({ type: 'released', id, outcome, error });
@@ -205,7 +229,7 @@ export class CliPool {
   }
 
   #tell(event: PoolEvent): void {
-    for (const command of this.#machine.handle(event, Date.now())) this.#do(command);
+    for (const command of this.#machine.handle(event, steadyMs())) this.#do(command);
     this.#schedule();
   }
 
@@ -214,7 +238,7 @@ export class CliPool {
     const at = this.#machine.wakeAt;
     if (at === null) return;
     // A timer may ring a moment early by the clock that tells the time.
-    const inMs = Math.min(Math.max(1, at - Date.now()), 2 ** 31 - 1);
+    const inMs = Math.min(Math.max(1, Math.ceil(at - steadyMs())), 2 ** 31 - 1);
     this.#timer = setTimeout(() => this.#tell({ type: 'tick' }), inMs);
     // Those who wait keep the process alive by their connections.
     this.#timer.unref();
@@ -223,7 +247,17 @@ export class CliPool {
   #do(command: PoolCommand): void {
     switch (command.do) {
       case 'spawn':
-        this.#spawn(command.id, command.model);
+        try {
+          this.#spawn(command.id, command.model);
+        } catch (error) {
+          // No folder, no memory for another process, or the like. Told when what is being done is done.
+          const why = `it could not be started (${(error as NodeJS.ErrnoException).code ?? error})`;
+          this.#options.log.warn('a session cannot be started', {
+            session_id: this.#named(command.id),
+            error: why,
+          });
+          setImmediate(() => this.#tell({ type: 'gone', id: command.id, error: why }));
+        }
         return;
       case 'ping':
         this.#sessions.get(command.id)?.probe(this.#machine.rules.model);
@@ -252,13 +286,17 @@ export class CliPool {
   #spawn(id: string, model: string): void {
     const { command, dialect, log } = this.#options;
     const cwd = path.join(this.#folder, id);
-    mkdirSync(cwd, { mode: 0o700 });
+    // With the folder above it, which whoever tidies up may have removed.
+    mkdirSync(cwd, { mode: 0o700, recursive: true });
+    const named = this.#named(id);
     const tell = (event: PoolEvent): void => {
-      if (event.type === 'broken') log.warn('a session is of no use', { session_id: id, error: event.error });
+      if (event.type === 'broken')
+        log.warn('a session is of no use', { session_id: named, error: event.error });
       this.#tell(event);
     };
     const args = [...command.args, ...dialect.modelArguments(model)];
-    const session = new CliSession({ ...command, args, cwd }, dialect, model, {
+    const env = { ...command.env, [sessionVariable]: cwd };
+    const session = new CliSession({ ...command, args, env, cwd }, dialect, model, {
       ready: () => tell({ type: 'ready', id }),
       pong: () => tell({ type: 'pong', id }),
       broken: (why, error) => tell({ type: 'broken', id, why, error }),
@@ -266,8 +304,8 @@ export class CliPool {
         const wanted = this.#machine.sessions.some(
           (state) => state.id === id && state.status !== 'recycling',
         );
-        if (wanted) log.warn('a session has ended', { session_id: id, error });
-        if (session.process.pid !== null) this.#watchdog.over(session.process.pid);
+        if (wanted) log.warn('a session has ended', { session_id: named, error });
+        if (session.process.pid !== null) this.#watchdog.over(session.process.pid, cwd);
         this.#sessions.delete(id);
         rmSync(cwd, { recursive: true, force: true });
         tell({ type: 'gone', id, error });
@@ -276,15 +314,28 @@ export class CliPool {
     });
     this.#sessions.set(id, session);
     if (session.process.pid !== null) this.#watchdog.began(session.process.pid);
-    log.debug('a session is started', { session_id: id, model, pid: session.process.pid });
+    log.debug('a session is started', { session_id: named, model, pid: session.process.pid });
   }
 
-  #checkMemory(): void {
+  #named(id: string): string {
+    return `${this.#options.prefix}${id}`;
+  }
+
+  async #checkMemory(): Promise<void> {
+    if (this.#checking) return;
+    this.#checking = true;
     const { memoryBytes } = this.#options.command.limits;
-    for (const [id, session] of this.#sessions) {
-      if (session.process.memoryBytes <= memoryBytes) continue;
-      session.process.kill();
-      this.#options.log.warn('a session has used too much memory', { session_id: id });
+    for (const [id, { process }] of [...this.#sessions]) {
+      if (process.pid === null || (await memoryOf(process.pid)) <= memoryBytes) continue;
+      process.kill();
+      this.#options.log.warn('a session has used too much memory', { session_id: this.#named(id) });
     }
+    this.#checking = false;
   }
 }
+
+/** In the words of the metrics. */
+const statusOf = (outcome: Outcome, failed: boolean): string => {
+  if (outcome === 'done') return failed ? 'error' : 'success';
+  return outcome === 'failed' ? 'error' : outcome;
+};

@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 
 /** What is started for a session. */
 export interface CommandLine {
@@ -89,7 +88,15 @@ export class CliProcess {
     });
     child.on('exit', (code, signal) => {
       how = signal === null ? `it ended with code ${code}` : `it was ended by ${signal}`;
-      waits = setTimeout(over, lastOutputMs);
+      const wait = (): void => {
+        waits = setTimeout(() => {
+          // Its reader is slow: what it has said is in the pipe still.
+          if (child.stdout?.isPaused() === true) wait();
+          // What has come meanwhile is read first.
+          else setImmediate(over);
+        }, lastOutputMs);
+      };
+      wait();
     });
     child.on('close', over);
   }
@@ -97,16 +104,6 @@ export class CliProcess {
   /** The end of what it wrote to its standard error, on one line. */
   get errors(): string {
     return Buffer.concat(this.#errors).toString().replace(/\s+/g, ' ').trim();
-  }
-
-  /** Resident memory of it, without its children, in bytes; 0 where the system does not tell. */
-  get memoryBytes(): number {
-    if (this.pid === null || this.#over) return 0;
-    try {
-      return Number(readFileSync(`/proc/${this.pid}/statm`, 'utf8').split(' ')[1]) * 4_096;
-    } catch {
-      return 0;
-    }
   }
 
   write(text: string): void {
@@ -137,7 +134,7 @@ export class CliProcess {
   }
 
   kill(): void {
-    this.#signal('SIGKILL');
+    if (!this.#over) this.#signal('SIGKILL');
   }
 
   #signal(signal: NodeJS.Signals): void {

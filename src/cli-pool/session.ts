@@ -1,5 +1,5 @@
 import { NdjsonReader } from '../http/ndjson-reader.ts';
-import type { CliDialect, CliFrame } from './dialect.ts';
+import type { CliDialect, CliFrame, CliLine } from './dialect.ts';
 import { CliProcess, type CommandLine } from './process.ts';
 import type { RestartReason } from './states.ts';
 
@@ -18,6 +18,8 @@ export interface TurnListener {
   lost(kind: 'gone' | 'malformed', error: string): void;
 }
 
+/** As much of a line that is not understood is told, in characters. */
+const maxQuoted = 200;
 /** Longest line of a program's output, in bytes. */
 const maxLineBytes = 16 * 2 ** 20;
 
@@ -34,6 +36,7 @@ export class CliSession {
   #turn: TurnListener | null = null;
   #asked = 0;
   #isReady = false;
+  #isFresh = true;
   #over = false;
 
   constructor(command: CommandLine, dialect: CliDialect, model: string, listener: SessionListener) {
@@ -62,6 +65,7 @@ export class CliSession {
       return;
     }
     this.#turn = turn;
+    this.#isFresh = false;
     this.process.write(text);
     if (this.#dialect.oneShot) this.process.endInput();
   }
@@ -95,7 +99,7 @@ export class CliSession {
       this.#reader.push(bytes, lines);
       for (const line of lines) this.#line(line);
     } catch (error) {
-      this.#break(error);
+      this.#break(error instanceof Error ? error.message : String(error));
     } finally {
       lines.length = 0;
     }
@@ -103,7 +107,8 @@ export class CliSession {
 
   #line(line: string): void {
     if (this.#over) return;
-    const read = this.#dialect.read(line);
+    const read = this.#read(line);
+    if (read === null) return;
     switch (read.kind) {
       case 'reply':
         if (!read.id.startsWith('probe_')) return;
@@ -123,9 +128,19 @@ export class CliSession {
     }
   }
 
-  #break(error: unknown): void {
+  #read(line: string): CliLine | null {
+    try {
+      return this.#dialect.read(line);
+    } catch {
+      // Before it was asked anything its words are its own, and tell what is wrong. Later ones may be those of an answer, also where an error quotes them.
+      this.#break(this.#isFresh ? line.slice(0, maxQuoted) : 'a line that is no frame');
+      return null;
+    }
+  }
+
+  #break(error: string): void {
     this.#over = true;
-    const what = `it wrote what is not understood (${error instanceof Error ? error.message : error})`;
+    const what = `it wrote what is not understood (${error})`;
     const turn = this.#turn;
     this.#turn = null;
     this.#listener.broken('failed', what);

@@ -5,6 +5,8 @@ export type RestartReason =
   | 'turns'
   | 'pings'
   | 'idle'
+  /** It was idle, and had been spoken with by somebody else than the one who waited. */
+  | 'taken'
   | 'ping_failed'
   | 'spawn_failed'
   | 'exited'
@@ -15,7 +17,7 @@ export type RestartReason =
 /** How a request's use of a session ended. `done`: the session has told the whole answer, or all that is wrong. */
 export type Outcome = 'done' | 'failed' | 'timeout' | 'cancelled';
 
-/** One session, as the machine knows it. Times are milliseconds since 1970. */
+/** One session, as the machine knows it. Times are milliseconds of the clock of whoever drives the machine. */
 export interface SessionState {
   readonly id: string;
   readonly kind: 'pool' | 'overflow';
@@ -45,7 +47,14 @@ export type PoolEvent =
   | { readonly type: 'broken'; readonly id: string; readonly why: RestartReason; readonly error: string }
   /** A session's process is gone. */
   | { readonly type: 'gone'; readonly id: string; readonly error: string }
-  | { readonly type: 'request'; readonly ticket: string; readonly model: string; readonly deadline: number }
+  | {
+      readonly type: 'request';
+      readonly ticket: string;
+      readonly model: string;
+      /** A session that has been spoken with is for requests with the same key only. */
+      readonly key: string;
+      readonly deadline: number;
+    }
   /** A request that waits is not wanted any more. */
   | { readonly type: 'withdrawn'; readonly ticket: string }
   | {

@@ -28,7 +28,8 @@ const fileBytes = 256 * 2 ** 20;
 /** How long those under way may take when a new configuration replaces the sessions, in milliseconds. */
 const graceMs = 60_000;
 
-export function createCli(log: Logger): Cli {
+/** @param worker number of this process, which is part of the names of sessions */
+export function createCli(log: Logger, worker: number): Cli {
   let current: { readonly pool: CliPool; readonly terms: string } | null = null;
   const retired = new Set<Promise<void>>();
   let closed = false;
@@ -61,7 +62,7 @@ export function createCli(log: Logger): Cli {
       const terms = JSON.stringify([options, { ...config.cli.env }, dialect.name]);
       if (current?.terms === terms) return;
       retire();
-      const pool = new CliPool({ ...options, dialect, log });
+      const pool = new CliPool({ ...options, dialect, log, prefix: `${worker}.` });
       current = { pool, terms };
       pool.open();
     },
@@ -77,7 +78,7 @@ export function createCli(log: Logger): Cli {
   };
 }
 
-function poolOptions(config: Config): Omit<PoolOptions, 'log'> {
+function poolOptions(config: Config): Omit<PoolOptions, 'log' | 'prefix'> {
   const program = programs[config.cliPreset];
   const { dialect } = program;
   const asked = config.cliModel === '' ? program.model : config.cliModel;

@@ -21,7 +21,7 @@ import type { Settled } from './settled.ts';
 export interface HealthContext {
   readonly initial: Config;
   readonly settled: () => Settled;
-  readonly stores: Pick<Stores, 'kind' | 'ping'>;
+  readonly stores: Pick<Stores, 'kind' | 'ping' | 'well'>;
   readonly memory: MemoryWatch;
   readonly admission: Admission;
   readonly crew: Crew;
@@ -36,7 +36,7 @@ export interface HealthContext {
 
 /** What is checked, and what is told of it. */
 export function createHealth(context: HealthContext): HealthApi {
-  const { initial, settled, memory, admission, crew, targets, models, serving, log } = context;
+  const { initial, settled, stores, memory, admission, crew, targets, models, serving, log } = context;
   crew.answer('load', () => loadOf(admission));
   return healthApi({
     service: initial.serviceName,
@@ -53,6 +53,10 @@ export function createHealth(context: HealthContext): HealthApi {
     }),
     modelsAvailable: () => models.countModels(),
     backend: context.cli.api.backend,
+    cache() {
+      if (!initial.cacheEnabled) return 'disabled';
+      return stores.well() === false ? 'disconnected' : 'connected';
+    },
     cliPool: async () => (context.cli.view() === null ? null : context.cli.api.health()),
     inferenceModels: () =>
       usesInference(settled().config) ? settled().discovery.modelsOf('inference').length : null,

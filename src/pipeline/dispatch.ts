@@ -51,6 +51,7 @@ function upstreamCall<Request>(call: Call, request: Request): ProviderCall<Reque
     request,
     upstreamModel,
     requestId: call.id,
+    tenant: call.principal.tenant,
     signal: call.signal,
     timeouts,
     trace: call.upstreamTrace,

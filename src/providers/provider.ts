@@ -34,6 +34,8 @@ export interface ProviderCall<Request = CreateChatCompletionRequest> {
   readonly upstreamModel: string;
   /** Id of the request, for the provider's logs where it takes one. */
   readonly requestId: string;
+  /** Whose call it is; '' for everybody's. For providers that remember something between calls. */
+  readonly tenant?: string;
   /** Aborts when nobody wants the answer any more, with a GatewayError as reason. */
   readonly signal: AbortSignal;
   readonly timeouts: Timeouts;

@@ -20,9 +20,11 @@ export const serviceInfo =
 export const health =
   (api: HealthApi): RestHandler =>
   async (exchange) => {
-    const { service, version, environment, uptimeSeconds, modelsAvailable, backend } = api.facts();
+    const { service, version, environment, uptimeSeconds, modelsAvailable, backend, cache } = api.facts();
     const pool = await api.cliPool();
-    const dead = pool !== null && backend === 'cli' && pool.idle + pool.busy + pool.starting === 0;
+    // One that is being started for the umpteenth time is no sign of life.
+    const none = pool !== null && pool.idle + pool.busy === 0 && (pool.starting === 0 || pool.degraded);
+    const dead = none && backend === 'cli';
     const body = {
       status: dead ? 'unhealthy' : pool?.degraded ? 'degraded' : 'healthy',
       service,
@@ -32,7 +34,9 @@ export const health =
       environment,
       models_available: modelsAvailable,
       inference_service: 'unchecked',
-      ...(pool === null && backend === 'api' ? {} : { backend, pool: pool && cliPoolJson(pool) }),
+      backend,
+      pool: pool && cliPoolJson(pool),
+      cache,
     };
     sendJson(exchange, dead ? 503 : 200, JSON.stringify(body));
   };

@@ -29,6 +29,9 @@ export interface StoreNumbers {
   }[];
 }
 
+/** Of the cache of answers, as far as that is known without asking. */
+export type CacheState = 'connected' | 'disconnected' | 'disabled';
+
 export interface HealthParts {
   /** Asked at most once a second, however many want to know. */
   readonly numbers: () => Promise<StoreNumbers>;
@@ -43,6 +46,7 @@ export interface HealthParts {
   readonly modelsAvailable: () => number;
   /** Where names of Claude go. */
   readonly backend: () => string;
+  readonly cache: () => CacheState;
   /** The sessions with a command-line program; null when there are none. */
   readonly cliPool: () => Promise<CliPoolHealth | null>;
   /** Models that the inference service reports; null when it is not configured. */
@@ -72,6 +76,7 @@ export interface HealthApi {
     uptimeSeconds: number;
     modelsAvailable: number;
     backend: string;
+    cache: CacheState;
   };
   /** The sessions with a command-line program; null when there are none. */
   cliPool(): Promise<CliPoolHealth | null>;
@@ -94,6 +99,7 @@ export function healthApi(parts: HealthParts): HealthApi {
       uptimeSeconds: uptime(),
       modelsAvailable: parts.modelsAvailable(),
       backend: parts.backend(),
+      cache: parts.cache(),
     }),
     cliPool: parts.cliPool,
     async readiness() {

@@ -40,8 +40,8 @@ function started(changes: Partial<PoolRules> = {}) {
       now = until;
       return out;
     },
-    request: (ticket: string, model = 'm', waitMs = 10_000) =>
-      tell({ type: 'request', ticket, model, deadline: now + waitMs }),
+    request: (ticket: string, model = 'm', waitMs = 10_000, key = '') =>
+      tell({ type: 'request', ticket, model, key, deadline: now + waitMs }),
     statuses: () => machine.sessions.map(({ status }) => status),
     now: () => now,
   };
@@ -169,6 +169,48 @@ describe('a pool', () => {
     expect(pool.machine.degraded).toBe(false);
   });
 
+  test('takes turns that fail in a row for failures as well, although each session starts well', () => {
+    const pool = warm({ size: 1, maxOverflow: 0 });
+    let id = 'cli_1';
+    const waits: number[] = [];
+    for (let n = 0; n < 5; n++) {
+      expect(pool.machine.degraded).toBe(false);
+      pool.request(`${n}`);
+      pool.tell({ type: 'released', id, outcome: 'failed', error: 'it crashed' });
+      pool.tell({ type: 'gone', id, error: 'it crashed' });
+      waits.push((pool.machine.wakeAt ?? 0) - pool.now());
+      const [spawned] = pool.pass(waits.at(-1) as number);
+      if (spawned?.do !== 'spawn') throw new Error('nothing was started');
+      ({ id } = spawned);
+      pool.tell({ type: 'ready', id });
+    }
+    expect(waits).toEqual([1_000, 2_000, 4_000, 8_000, 16_000]);
+    // It starts, so requests are not refused.
+    expect([pool.machine.degraded, pool.machine.broken]).toEqual([true, false]);
+    pool.request('good');
+    pool.tell({ type: 'released', id, outcome: 'done', error: null });
+    expect(pool.machine.degraded).toBe(false);
+  });
+
+  test('gives a session that was spoken with to those with the same key only, and another one to others', () => {
+    const pool = warm({ size: 1, maxTurns: 9, maxOverflow: 0 });
+    pool.request('a', 'm', 10_000, 'one');
+    pool.tell({ type: 'released', id: 'cli_1', outcome: 'done', error: null });
+    expect(pool.request('b', 'm', 10_000, 'one')).toEqual([
+      { do: 'serve', ticket: 'b', id: 'cli_1', cold: false },
+    ]);
+    pool.tell({ type: 'released', id: 'cli_1', outcome: 'done', error: null });
+    expect(pool.request('c', 'm', 10_000, 'two')).toEqual([
+      { do: 'stop', id: 'cli_1' },
+      { do: 'spawn', id: 'cli_2', kind: 'pool', model: 'm' },
+    ]);
+    expect(pool.request('d', 'm', 10_000, 'one')).toEqual([]);
+    expect(pool.tell({ type: 'ready', id: 'cli_2' })).toEqual([
+      { do: 'serve', ticket: 'c', id: 'cli_2', cold: false },
+    ]);
+    expect(pool.machine.restarts.get('taken')).toBe(1);
+  });
+
   test('gives up a start that takes too long', () => {
     const pool = started({ size: 1 });
     pool.tell({ type: 'open' });
@@ -252,7 +294,7 @@ test('whatever happens, each request is answered once, no session has two, and t
             return pool.pass(ms);
           case 'request':
             open.add(`${n}`);
-            return pool.request(`${n}`, which > 4 ? 'other' : 'm');
+            return pool.request(`${n}`, which > 4 ? 'other' : 'm', 10_000, `${which % 2}`);
           case 'withdraw':
             if (first === undefined) return [];
             open.delete(first);

@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { createClient } from '@connectrpc/connect';
 import type OpenAI from 'openai';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -16,7 +17,11 @@ interface Scripted {
   readonly cli: ScriptedCli;
   readonly gateway: RunningGateway;
   readonly client: OpenAI;
-  ask(prompt: string, more?: Record<string, unknown>): Promise<string>;
+  ask(
+    prompt: string,
+    more?: Record<string, unknown>,
+    options?: { readonly headers?: Record<string, string>; readonly signal?: AbortSignal },
+  ): Promise<string>;
   sessions(): Promise<SessionsBody>;
   /** Resolves when as many sessions are idle as there should be. */
   full(): Promise<void>;
@@ -46,12 +51,12 @@ async function start(
     gateway,
     client,
     sessions,
-    async ask(prompt, options = {}) {
-      const answer = await client.chat.completions.create({
-        model: 'claude-sonnet',
-        messages: [{ role: 'user', content: prompt }],
-        ...options,
-      });
+    async ask(prompt, more = {}, options = {}) {
+      const messages = [{ role: 'user' as const, content: prompt }];
+      const answer = (await client.chat.completions.create(
+        { model: 'claude-sonnet', messages, ...more },
+        options,
+      )) as OpenAI.ChatCompletion;
       return answer.choices[0]?.message.content ?? '';
     },
     async full() {
@@ -164,6 +169,50 @@ describe('an answer by a session', () => {
     expect(error).toMatchObject({ status: 429, message: expect.stringContaining('it is too much') });
   });
 
+  test('that has no account fails at once, without another try', async () => {
+    const { ask, cli, gateway } = await start();
+    const error = await failure(ask('account=none'));
+    expect([error.status, error.message]).toEqual([502, expect.stringContaining('Not logged in')]);
+    expect(cli.notes('turn').length).toBe(1);
+    expect(gateway.log.find(({ message }) => message === 'cli turn')).toMatchObject({ status: 'error' });
+  });
+
+  test('that is too large to be put together fails', async () => {
+    const { ask } = await start({ LLM_POOL_SIZE: '1' });
+    expect(await failure(ask('flood-mb=70'))).toMatchObject({
+      status: 502,
+      message: expect.stringContaining('too large'),
+    });
+  }, 30_000);
+
+  test('that comes in pieces of lines is whole', async () => {
+    const { ask } = await start();
+    expect(await ask('dribble=yes hülle und fülle')).toBe('dribble=yes hülle und fülle');
+  });
+
+  test('has one line of the log with all ids, tokens, the time, and whether it was cold', async () => {
+    const { client, gateway, full } = await start({ LLM_POOL_SIZE: '1' });
+    await full();
+    await client.chat.completions.create(
+      { model: 'claude-sonnet', messages: [{ role: 'user', content: 'my secret words' }] },
+      { headers: { 'x-request-id': 'req-of-mine' } },
+    );
+    const line = gateway.log.find(({ message }) => message === 'cli turn');
+    expect(line).toMatchObject({
+      request_id: 'req-of-mine',
+      session_id: '1.cli_1',
+      cli_session_id: expect.stringMatching(/^session-/),
+      backend: 'cli',
+      model: 'sonnet',
+      status: 'success',
+      cold_start: false,
+      latency_ms: expect.any(Number),
+      prompt_tokens: 16,
+      completion_tokens: 7,
+    });
+    expect(JSON.stringify(gateway.log)).not.toContain('secret words');
+  });
+
   test('refuses what it cannot give: tools, several answers, a form', async () => {
     const { ask } = await start();
     for (const more of [{ n: 2 }, { stop: ['x'] }, { response_format: { type: 'json_object' } }]) {
@@ -199,10 +248,13 @@ describe('a session', () => {
       'CLAUDE_CODE_MAX_RETRIES',
       'DISABLE_AUTOUPDATER',
       'HOME',
+      'LLM_GATEWAY_CLI_SESSION',
       'PATH',
       'PWD',
       'SCRIPTED_CLI',
     ]);
+    expect(JSON.stringify(first)).not.toMatch(/sk-ant-of-the-gateway|sk-1234567890/);
+    expect(readdirSync(String(first?.['cwd']))).toEqual([]);
     expect(first?.['cwd']).toMatch(/llm-gateway-cli-/);
     expect(first?.['cwd']).not.toBe(second?.['cwd']);
   });
@@ -219,6 +271,52 @@ describe('a session', () => {
     const { ask } = await start({ LLM_POOL_SIZE: '1', LLM_SESSION_MAX_TURNS: '3', LLM_MAX_OVERFLOW: '0' });
     await ask('the word is xyzzy');
     expect(await ask('what-before')).toBe('the word is xyzzy');
+  });
+
+  test('that serves more does so for the same instructions only, which it takes once', async () => {
+    const { cli, client } = await start({
+      LLM_POOL_SIZE: '1',
+      LLM_SESSION_MAX_TURNS: '9',
+      LLM_MAX_OVERFLOW: '0',
+    });
+    const say = (system: string, content: string) =>
+      client.chat.completions.create({
+        model: 'claude-sonnet',
+        messages: [
+          { role: 'system', content: system },
+          { role: 'user', content },
+        ],
+      });
+    for (const system of ['Be a lamp.', 'Be a lamp.', 'Be a door.', 'Be a lamp.']) {
+      const answer = await say(system, 'what-before');
+      expect(answer.choices[0]?.message.content).not.toContain(system === 'Be a door.' ? 'lamp' : 'door');
+    }
+    const turns = cli.notes('turn');
+    expect(turns.map(({ system }) => system)).toEqual([
+      'Be a lamp.',
+      'Be a lamp.',
+      'Be a door.',
+      'Be a lamp.',
+    ]);
+    expect(turns.map(({ pid }) => pid === turns[0]?.['pid'])).toEqual([true, true, false, false]);
+  });
+
+  test('that serves more does so for one tenant only', async () => {
+    const { ask, cli } = await start(
+      { LLM_POOL_SIZE: '1', LLM_SESSION_MAX_TURNS: '9', LLM_MAX_OVERFLOW: '0' },
+      {},
+      `keys:
+  - { id: one, key: sk-key-of-tenant-one-0123456789, tenant: one }
+  - { id: two, key: sk-key-of-tenant-two-0123456789, tenant: two }
+`,
+    );
+    const as = (tenant: string) => ({
+      headers: { authorization: `Bearer sk-key-of-tenant-${tenant}-0123456789` },
+    });
+    await ask('the word is xyzzy', {}, as('one'));
+    expect(await ask('what-before', {}, as('one'))).toBe('the word is xyzzy');
+    expect(await ask('what-before', {}, as('two'))).toBe('');
+    expect(new Set(cli.notes('turn').map(({ pid }) => pid)).size).toBe(2);
   });
 
   test('gives signs of life, and is replaced when it ends with one or gives none', async () => {
@@ -260,7 +358,8 @@ describe('when the program fails', () => {
   );
 
   test('before the first output, the request is asked once more of another session', async () => {
-    const { cli, ask } = await start();
+    // However often others are asked again.
+    const { cli, ask } = await start({ LLM_GATEWAY_RETRY_MAX_ATTEMPTS: '3' });
     expect(await ask('once=a crash-at=1')).toBe('once=a crash-at=1');
     expect(cli.notes('turn').length).toBe(2);
     expect(await failure(ask('crash-at=1'))).toMatchObject({ status: 502 });
@@ -274,6 +373,59 @@ describe('when the program fails', () => {
       expect(await ask(`after ${prompt.replace('at', 'was')}`)).toBe(`after ${prompt.replace('at', 'was')}`);
       await full();
     }
+  });
+
+  test('its words of an answer are told to nobody; its own before it was asked are', async () => {
+    const { ask, gateway, sessions } = await start({ LLM_POOL_SIZE: '1', LLM_MAX_OVERFLOW: '0' });
+    const error = await failure(ask('my private text garbage-at=9'));
+    expect(error.status).toBe(502);
+    const told = JSON.stringify([error.message, await sessions(), gateway.log]);
+    expect(told).not.toContain('Segmentation fault');
+    const greeting = await start(
+      { LLM_POOL_SIZE: '1', LLM_MAX_OVERFLOW: '0' },
+      { greets: 'Please update to the newest version.' },
+    );
+    await until(() => greeting.gateway.log.some((line) => String(line['error']).includes('Please update')));
+  });
+
+  test('after many complaints, their end is told, and no more of them kept', async () => {
+    const { ask } = await start({ LLM_POOL_SIZE: '1' });
+    const error = await failure(ask('complain-kb=2000 crash-at=8'));
+    expect(error.status).toBe(502);
+    expect(error.message.length).toBeLessThan(500);
+  });
+
+  test('to start in its time, it is started again; requests wait for a slow one', async () => {
+    const slow = await start({ LLM_POOL_SIZE: '1', LLM_MAX_OVERFLOW: '0' }, { startMs: 700 });
+    expect(await slow.ask('patience')).toBe('patience');
+    const never = await start(
+      { LLM_POOL_SIZE: '1', LLM_MAX_OVERFLOW: '0', LLM_SPAWN_TIMEOUT: '300ms', LLM_REQUEST_TIMEOUT: '2s' },
+      { startMs: 60_000 },
+    );
+    const error = await failure(never.ask('hello'));
+    expect(error).toMatchObject({ status: 503, message: expect.stringContaining('pool_exhausted') });
+    expect(never.cli.notes('start').length).toBeGreaterThanOrEqual(2);
+    const metrics = await (await fetch(`${never.gateway.url}/metrics`)).text();
+    expect(metrics).toMatch(/^llm_session_restarts_total\{reason="spawn_failed"\} \d+$/m);
+  });
+
+  test('its processes are killed from without, also all at once, and the pool is full again', async () => {
+    const { cli, client, full, ask } = await start({ LLM_POOL_SIZE: '3' });
+    await full();
+    const stream = await client.chat.completions.create({
+      model: 'claude-sonnet',
+      messages: [{ role: 'user', content: 'slowly delay=50 repeat=20' }],
+      stream: true,
+    });
+    const all = cli.alive();
+    const read = async () => {
+      for await (const { choices } of stream) {
+        if (choices[0]?.delta.content) for (const pid of all) if (isThere(pid)) process.kill(pid, 'SIGKILL');
+      }
+    };
+    expect(await failure(read())).toMatchObject({ code: 'upstream_interrupted' });
+    expect(await ask('again')).toBe('again');
+    await full();
   });
 
   test('by saying nothing, the request ends in its time with 504, and the session is interrupted and replaced', async () => {
@@ -321,6 +473,25 @@ describe('a client that leaves', () => {
     await full();
   });
 
+  test('has a session that heeds neither an interrupt nor a request to end killed', async () => {
+    const { cli, ask, full, client } = await start({ LLM_POOL_SIZE: '1' }, { stubborn: true });
+    await full();
+    const leaving = new AbortController();
+    const left = failure(
+      client.chat.completions.create(
+        { model: 'claude-sonnet', messages: [{ role: 'user', content: 'hang-at=5 deaf=yes' }] },
+        { signal: leaving.signal },
+      ),
+    );
+    await until(() => cli.notes('turn').length === 1);
+    const [turn] = cli.notes('turn');
+    leaving.abort();
+    await left;
+    // Its place is taken before it is gone.
+    expect(await ask('another')).toBe('another');
+    await until(() => !isThere(Number(turn?.['pid'])), 10_000);
+  }, 20_000);
+
   test('is not in the way of those who wait', async () => {
     const { ask, client } = await start({ LLM_POOL_SIZE: '1', LLM_MAX_OVERFLOW: '0' });
     const first = ask('first delay=20');
@@ -355,7 +526,7 @@ describe('with more requests than sessions', () => {
   }, 30_000);
 
   test('those that find no place are refused at once, others in their time, each with 503', async () => {
-    const { client, ask, full } = await start({
+    const { client, ask, full, gateway } = await start({
       LLM_POOL_SIZE: '1',
       LLM_MAX_OVERFLOW: '0',
       LLM_POOL_QUEUE: '1',
@@ -374,6 +545,19 @@ describe('with more requests than sessions', () => {
     expect(third.headers.get('retry-after')).toBe('1');
     expect(await first).toMatchObject({ status: 504 });
     await second;
+    await full();
+    const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
+    const total = (status: string) =>
+      Number(
+        new RegExp(
+          `^llm_requests_total\\{backend="cli",model="claude-sonnet",status="${status}"\\} (\\d+)$`,
+          'm',
+        ).exec(metrics)?.[1] ?? 0,
+      );
+    expect([total('timeout'), total('rejected')]).toEqual([1, 2]);
+    expect(metrics).toMatch(
+      /^llm_request_duration_seconds_bucket\{backend="cli",model="claude-sonnet",le="0.25"\} /m,
+    );
   });
 });
 
@@ -384,7 +568,9 @@ describe('the pool', () => {
     });
     await full();
     const asked = ask('a secret of mine delay=30');
-    await until(async () => (await sessions()).counts['busy'] === 1);
+    await until(async () =>
+      (await sessions()).sessions.some((session) => session['cli_session_id'] !== null),
+    );
     const body = await sessions();
     expect(body.sessions.find(({ status }) => status === 'busy')).toMatchObject({
       id: expect.stringMatching(/^1\.cli_\d+$/),
@@ -410,7 +596,12 @@ describe('the pool', () => {
       backend: string;
     };
     expect([body.backend, body.pool_size, body.sessions]).toEqual(['api', 0, []]);
-    expect(await (await fetch(`${gateway.url}/health`)).json()).not.toHaveProperty('pool');
+    expect(await (await fetch(`${gateway.url}/health`)).json()).toMatchObject({
+      status: 'healthy',
+      backend: 'api',
+      pool: null,
+      cache: 'disabled',
+    });
     const client = openaiClient(gateway.url);
     const messages = [{ role: 'user' as const, content: 'hi' }];
     expect(await failure(client.chat.completions.create({ model: 'claude-sonnet', messages }))).toMatchObject(
@@ -461,6 +652,17 @@ test('canned answers need nothing at all', async () => {
   expect(answer.usage).toMatchObject({ prompt_tokens: 3, completion_tokens: 4 });
 });
 
+test('what a program has started ends with its session, also where it has left its group', async () => {
+  const { ask, cli, gateway } = await start({ LLM_POOL_SIZE: '1' });
+  await ask('children=yes');
+  const children = cli.notes('child').map(({ child }) => Number(child));
+  expect(children.length).toBe(2);
+  await until(() => !children.some(isThere));
+  await ask('children=yes');
+  await gateway.stop();
+  await until(() => !cli.notes('child').some(({ child }) => isThere(Number(child))));
+});
+
 describe('a gateway that is gone', () => {
   async function startProcess(settings: Record<string, unknown>): Promise<[ScriptedCli, GatewayProcess]> {
     const cli = scriptedCli(settings);
@@ -482,5 +684,23 @@ describe('a gateway that is gone', () => {
     const { existsSync } = await import('node:fs');
     await until(() => !existsSync(String(cwd)), 5_000);
     expect(cli.notes('start').map(({ pid }) => isThere(Number(pid)))).toEqual([false, false]);
+  });
+
+  test('leaves nothing of what the programs have started, in the middle of a turn', async () => {
+    const [cli, gateway] = await startProcess({ stubborn: true });
+    const asked = fetch(`${gateway.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        model: 'claude-sonnet',
+        messages: [{ role: 'user', content: 'children=yes hang-at=5 deaf=yes' }],
+      }),
+    }).catch(() => null);
+    await until(() => cli.notes('child').length === 2);
+    expect(cli.notes('child').filter(({ child }) => isThere(Number(child))).length).toBe(2);
+    await gateway.kill();
+    await asked;
+    await until(() => cli.alive().length === 0, 5_000);
+    await until(() => !cli.notes('child').some(({ child }) => isThere(Number(child))), 5_000);
   });
 });

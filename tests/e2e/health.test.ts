@@ -72,6 +72,9 @@ test('liveness asks nobody', async () => {
       environment: 'development',
       models_available: expect.any(Number),
       inference_service: 'unchecked',
+      backend: 'api',
+      pool: null,
+      cache: expect.stringMatching(/^(connected|disconnected|disabled)$/),
     },
   });
   expect(asked(search)).toBe(0);

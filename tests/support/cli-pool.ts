@@ -2,11 +2,14 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-const script = path.resolve(import.meta.dirname, 'scripted-cli.ts');
+/** The program's own file. */
+export const script = path.resolve(import.meta.dirname, 'scripted-cli.ts');
 
 /** A configuration that runs the scripted program, and what that has told of itself. */
 export interface ScriptedCli {
   readonly env: Record<string, string>;
+  /** What the program itself is told by its environment. */
+  readonly variables: Record<string, string>;
   readonly folder: string;
   /** What its processes have noted, in order. */
   notes(what?: string): Record<string, unknown>[];
@@ -20,13 +23,14 @@ export function scriptedCli(settings: Record<string, unknown> = {}, more = ''): 
   const folder = mkdtempSync(path.join(tmpdir(), 'scripted-cli-'));
   const log = path.join(folder, 'log');
   writeFileSync(log, '');
+  const variables = { SCRIPTED_CLI: JSON.stringify({ log, ...settings }) };
   const file = path.join(folder, 'gateway.yaml');
   writeFileSync(
     file,
     `cli:
   args: [${JSON.stringify(script)}]
   env:
-    SCRIPTED_CLI: ${JSON.stringify(JSON.stringify({ log, ...settings }))}
+    SCRIPTED_CLI: ${JSON.stringify(variables.SCRIPTED_CLI)}
 ${more}`,
   );
   const notes = (what?: string): Record<string, unknown>[] =>
@@ -41,6 +45,7 @@ ${more}`,
       LLM_BACKEND: 'cli',
       LLM_CLI_PATH: process.execPath,
     },
+    variables,
     folder,
     notes,
     alive: () =>

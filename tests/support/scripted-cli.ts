@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { appendFileSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
@@ -16,6 +17,8 @@ interface Settings {
   readonly pingDeaf?: number;
   /** Asks no to end nicely. */
   readonly stubborn?: boolean;
+  /** Says this, which is no frame, before anything else. */
+  readonly greets?: string;
 }
 
 const settings = JSON.parse(process.env['SCRIPTED_CLI'] ?? '{}') as Settings;
@@ -25,6 +28,14 @@ const note = (what: string, more: Record<string, unknown> = {}): void => {
   }
 };
 const say = (frame: object): void => void process.stdout.write(`${JSON.stringify(frame)}\n`);
+/** In pieces that end anywhere. */
+async function dribble(frame: object): Promise<void> {
+  const bytes = Buffer.from(`${JSON.stringify(frame)}\n`);
+  for (let at = 0; at < bytes.length; at += 7) {
+    process.stdout.write(bytes.subarray(at, at + 7));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
 const event = (inner: object): object => ({ type: 'stream_event', event: inner, session_id: session });
 
 const session = `session-${process.pid}`;
@@ -44,6 +55,8 @@ if (settings.startExit !== undefined) {
 }
 if (settings.startMs !== undefined) await new Promise((resolve) => setTimeout(resolve, settings.startMs));
 
+if (settings.greets !== undefined) process.stdout.write(`${settings.greets}\n`);
+
 interface Line {
   readonly type: string;
   readonly request_id?: string;
@@ -60,7 +73,8 @@ function control({ request_id: id, request }: Line): void {
       if (settings.pingDeaf !== undefined && pings >= settings.pingDeaf) return;
     }
   }
-  if (request?.subtype === 'initialize') system = request.systemPrompt ?? '';
+  // The first word counts, and further ones are taken without a word.
+  if (request?.subtype === 'initialize') system ||= request.systemPrompt ?? '';
   if (request?.subtype === 'interrupt') {
     note('interrupt');
     interrupted?.();
@@ -74,6 +88,7 @@ async function turn(prompt: string): Promise<void> {
   const wants = (name: string): string | null => new RegExp(`\\b${name}=(\\S+)`).exec(prompt)?.[1] ?? null;
   const said = prompt.includes('what-before') ? earlier.join('|') : prompt;
   earlier.push(prompt);
+  const megabytes = Number(wants('flood-mb') ?? 0);
   const words = Array.from({ length: Number(wants('repeat') ?? 1) }, () => said.split(/(?<= )/)).flat();
   const frames: object[] = [
     { type: 'system', subtype: 'init', session_id: session, model, tools: [] },
@@ -90,7 +105,7 @@ async function turn(prompt: string): Promise<void> {
     event({ type: 'content_block_delta', index: 0, delta: { type: 'signature_delta', signature: 'c2ln' } }),
     event({ type: 'content_block_stop', index: 0 }),
     event({ type: 'content_block_start', index: 1, content_block: { type: 'text', text: '' } }),
-    ...words.map((text) =>
+    ...[...words, ...Array.from({ length: megabytes }, () => 'x'.repeat(2 ** 20))].map((text) =>
       event({ type: 'content_block_delta', index: 1, delta: { type: 'text_delta', text } }),
     ),
     { type: 'a_new_kind_of_frame', session_id: session },
@@ -114,6 +129,17 @@ async function turn(prompt: string): Promise<void> {
   });
   // Crashes of a kind that is over at the second try.
   const once = wants('once');
+  if (wants('children') !== null) {
+    // One in the group of this process, and one that leaves it.
+    for (const detached of [false, true]) {
+      const child = spawn('sleep', ['1000'], { detached, stdio: 'ignore' });
+      child.unref();
+      note('child', { child: child.pid });
+    }
+  }
+  const complains = Number(wants('complain-kb') ?? 0);
+  for (let n = 0; n < complains; n++) process.stderr.write(`${n} ${'x'.repeat(1_020)}\n`);
+  const pieces = wants('dribble') !== null;
   const tried = once !== null && countOf(once) > 1;
   for (const [at, frame] of [...frames, null].entries()) {
     if (stop) break;
@@ -134,10 +160,15 @@ async function turn(prompt: string): Promise<void> {
         request: { subtype: 'can_use_tool', tool_name: 'Bash' },
       });
     }
-    if (frame !== null && !stop) say(frame);
+    if (frame !== null && !stop) await (pieces ? dribble(frame) : say(frame));
     if (delay > 0) await Promise.race([new Promise((resolve) => setTimeout(resolve, delay)), stopped]);
   }
   const failure = wants('fail');
+  if (wants('account') === 'none') {
+    say({ type: 'assistant', error: 'authentication_failed', message: { content: [] }, session_id: session });
+    say({ type: 'result', subtype: 'success', is_error: true, result: 'Not logged in', session_id: session });
+    return;
+  }
   say({
     type: 'result',
     subtype: stop ? 'error_during_execution' : 'success',

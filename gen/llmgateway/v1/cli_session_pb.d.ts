@@ -60,7 +60,7 @@ export declare type ListCliSessionsResponse = Message<"llmgateway.v1.ListCliSess
   waiting: number;
 
   /**
-   * Whether several starts in a row have failed.
+   * Whether several starts or turns in a row have failed.
    *
    * @generated from field: bool degraded = 5;
    */
@@ -233,7 +233,7 @@ export declare type CliPoolHealth = Message<"llmgateway.v1.CliPoolHealth"> & {
   waiting: number;
 
   /**
-   * Whether several starts in a row have failed.
+   * Whether several starts or turns in a row have failed.
    *
    * @generated from field: bool degraded = 8;
    */

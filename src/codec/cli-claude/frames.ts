@@ -32,6 +32,11 @@ export function readFrame(line: string): ClaudeFrame {
       if (typeof json['parent_tool_use_id'] === 'string') return { kind: 'other' };
       return { kind: 'answer', json, output: hasOutput(json['event']), last: false };
     }
+    // What the program says itself instead of the model: that there is no account, and the like. Its words are in the last frame as well.
+    case 'assistant':
+      return typeof json['error'] === 'string'
+        ? { kind: 'answer', json, output: false, last: false }
+        : { kind: 'other' };
     case 'system':
       return { kind: 'answer', json, output: false, last: false };
     case 'result':

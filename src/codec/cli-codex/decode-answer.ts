@@ -94,3 +94,17 @@ function usageOf(json: unknown): Usage | undefined {
   }
   return used;
 }
+
+/** The event that ends a turn in few numbers. */
+export function endOfTurn(json: Json): {
+  readonly failed: boolean;
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+} {
+  const usage = isObject(json['usage']) ? json['usage'] : {};
+  return {
+    failed: json['type'] !== 'turn.completed',
+    promptTokens: count(usage['input_tokens']),
+    completionTokens: count(usage['output_tokens']),
+  };
+}

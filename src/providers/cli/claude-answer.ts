@@ -21,6 +21,8 @@ export class ClaudeAnswerDecoder implements AnswerDecoder {
   #before = 0;
   #parts = 0;
   #started = false;
+  /** What the program called the error of its last message. */
+  #error = '';
   #hasReason = false;
   #stop: { readonly reason: FinishReason; readonly word: string } | null = null;
   #usage: Usage | undefined;
@@ -30,7 +32,8 @@ export class ClaudeAnswerDecoder implements AnswerDecoder {
   }
 
   push(frame: Json, out: StreamEvent[]): void {
-    if (frame['type'] === 'result') this.#finish(frame, out);
+    if (frame['type'] === 'assistant') this.#error = String(frame['error'] ?? '');
+    else if (frame['type'] === 'result') this.#finish(frame, out);
     else if (frame['type'] === 'stream_event' && isObject(frame['event'])) this.#event(frame['event'], out);
   }
 
@@ -81,7 +84,7 @@ export class ClaudeAnswerDecoder implements AnswerDecoder {
   }
 
   #finish(frame: Json, out: StreamEvent[]): void {
-    const { error, text, stopReason, usage } = decodeResult(frame);
+    const { error, text, stopReason, usage } = decodeResult(frame, this.#error);
     if (error !== null) throw upstreamFailure(this.#names.provider, error);
     this.#start(out);
     // Versions that tell of no single events.

@@ -1,4 +1,5 @@
 import { encodeMessagesRequest } from '../../codec/anthropic-messages/encode-request.ts';
+import { endOfTurn } from '../../codec/cli-claude/decode-result.ts';
 import { encodeTurn, interrupt, refuse, setModel } from '../../codec/cli-claude/encode-turn.ts';
 import { readFrame } from '../../codec/cli-claude/frames.ts';
 import { ClaudeAnswerDecoder } from './claude-answer.ts';
@@ -57,6 +58,7 @@ export const claude: CliProgram = {
           return { kind: 'other' };
       }
     },
+    endIn: endOfTurn,
     sessionIdIn: ({ session_id: id }) => (typeof id === 'string' ? id.slice(0, 128) : null),
   },
   encode({ request, warn }, model, mark) {

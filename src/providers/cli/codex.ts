@@ -1,4 +1,4 @@
-import { CodexAnswerDecoder } from '../../codec/cli-codex/decode-answer.ts';
+import { CodexAnswerDecoder, endOfTurn } from '../../codec/cli-codex/decode-answer.ts';
 import { encodeTurn } from '../../codec/cli-codex/encode-turn.ts';
 import { readFrame } from '../../codec/cli-codex/frames.ts';
 import type { CliProgram } from './program.ts';
@@ -52,6 +52,7 @@ export const codex: CliProgram = {
       const { json, output, last } = readFrame(line);
       return { kind: 'frame', json, output, last };
     },
+    endIn: endOfTurn,
     sessionIdIn: ({ thread_id: id }) => (typeof id === 'string' ? id.slice(0, 128) : null),
   },
   encode: ({ request }, _model, mark) => encodeTurn(request.messages, mark),

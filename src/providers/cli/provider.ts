@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { ErrorReason } from '../../../gen/llmgateway/v1/error_pb.js';
+import { Role } from '../../../gen/llmgateway/v1/message_pb.js';
 import { type CliAnswer, CliError, type CliFault } from '../../cli-pool/answer.ts';
 import type { CliRequest } from '../../cli-pool/pool.ts';
 import { GatewayError } from '../../errors/gateway-error.ts';
@@ -35,7 +36,7 @@ export function cliProvider(options: CliProviderOptions): Provider {
     const id = `chatcmpl-${requestId}`;
     const createdAt = Math.floor(Date.now() / 1_000);
     try {
-      const answer = await ask({ requestId, model, text, signal });
+      const answer = await ask({ requestId, model, text, signal, key: keyOf(call) });
       const decoder = program.decoder({ provider: name, id, model: upstreamModel, createdAt });
       return await primed(new AnswerEvents(answer, decoder, name));
     } catch (error) {
@@ -52,7 +53,13 @@ export function cliProvider(options: CliProviderOptions): Provider {
     async createChat(call) {
       const events = await streamChat(call);
       const assembler = new Assembler();
+      let size = 0;
       for (let batch = await events.next(); !batch.done; batch = await events.next()) {
+        for (const { event } of batch.value) if (event.case === 'delta') size += event.value.text.length;
+        if (size > maxAnswer) {
+          await events.return?.();
+          throw tooLarge(name);
+        }
         assembler.add(batch.value);
       }
       return assembler.response();
@@ -85,6 +92,29 @@ function markOf({ request }: ProviderCall): string {
   }
   return hash.digest('hex').slice(0, 12);
 }
+
+/**
+ * Who asks, and for which instructions: the program takes these once in a session, and the words of one client are not for another. Matters where sessions serve
+ * several requests.
+ */
+function keyOf({ request, tenant = '' }: ProviderCall): string {
+  const hash = createHash('sha256').update(`${tenant.length} ${tenant}`);
+  for (const { role, parts } of request.messages) {
+    if (role !== Role.SYSTEM && role !== Role.DEVELOPER) continue;
+    for (const { content } of parts) {
+      if (content.case === 'text') hash.update(`${content.value.text.length}\n${content.value.text}`);
+    }
+  }
+  return hash.digest('hex');
+}
+
+/** Most that is put together of one answer, in characters; a stream is bounded by its reader. */
+const maxAnswer = 64 * 2 ** 20;
+
+const tooLarge = (provider: string): GatewayError =>
+  new GatewayError(ErrorReason.UPSTREAM_INVALID, `provider ${provider} sent an answer that is too large`, {
+    provider,
+  });
 
 class AnswerEvents implements EventStream {
   readonly #answer: CliAnswer;
@@ -163,6 +193,8 @@ function faultOf(error: unknown, provider: string, within: boolean): unknown {
   return new GatewayError(reason, what, {
     provider,
     cause: error,
+    // The pool has tried again already, or does so all the time.
+    ...(fault === 'gone' || fault === 'broken' ? { retryable: false } : {}),
     ...(fault === 'exhausted' || fault === 'closed' ? { retryAfterMs: waitMs } : {}),
   });
 }

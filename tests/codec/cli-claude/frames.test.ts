@@ -122,6 +122,19 @@ describe('an answer', () => {
     expect(decodeResult(failed).error).toMatchObject({ status: 429 });
   });
 
+  test('that the program gives itself, because there is no account, has the status of that', () => {
+    const own = { type: 'assistant', error: 'authentication_failed', message: { content: [] } };
+    expect(readFrame(JSON.stringify(own))).toMatchObject({ kind: 'answer', output: false, last: false });
+    expect(readFrame(JSON.stringify({ type: 'assistant', message: {} }))).toEqual({ kind: 'other' });
+    const end = { type: 'result', subtype: 'success', is_error: true, result: 'Not logged in' };
+    expect(decodeResult(end, own.error).error).toEqual({
+      status: 401,
+      type: 'authentication_failed',
+      message: 'Not logged in',
+    });
+    expect(decodeResult(end).error).toMatchObject({ status: 500 });
+  });
+
   test('of an interrupted message ends with what the last frame says', () => {
     const cut = { ...result, subtype: 'error_during_execution', is_error: true, errors: ['aborted'] };
     expect(() => decode([...message('one', null), cut])).toThrow(/aborted/);
