@@ -108,7 +108,11 @@ for (const [name, model] of [
   const round = async ({ port, cpuMs }: Running): Promise<{ perSecond: number; cpuUs: number }> => {
     const before = cpuMs();
     const call = restCall({ port, model });
-    const { done, failed, elapsedMs } = await load.call('loop', { call, concurrency, durationMs }, 60_000);
+    const { done, failed, elapsedMs } = await load.call(
+      'loop',
+      { call, concurrency, durationMs, rate: 0 },
+      60_000,
+    );
     if (failed > 0) throw new Error(`${failed} calls failed`);
     return { perSecond: (done / elapsedMs) * 1000, cpuUs: ((cpuMs() - before) * 1000) / done };
   };
