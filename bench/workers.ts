@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { startFlags } from '../scripts/lib/start-flags.ts';
 import { Child } from './lib/children.ts';
 import { restCall } from './lib/requests.ts';
 import type { LoadContract } from './load/types.ts';
@@ -43,7 +44,7 @@ interface Running {
 
 const start = async (workers: number, upstream: string): Promise<Running> => {
   const data = mkdtempSync(join(tmpdir(), 'llm-gateway-bench-'));
-  const child = spawn(process.execPath, ['--max-semi-space-size=32', 'src/main.ts'], {
+  const child = spawn(process.execPath, [...startFlags(), 'src/main.ts'], {
     cwd: root,
     env: {
       PATH: process.env['PATH'],

@@ -1,4 +1,5 @@
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
+import type { Keyed } from '../base/keyed-slots.ts';
 import { LightSignal } from '../base/light-signal.ts';
 import { Slots, type Slotted } from '../base/slots.ts';
 import { GatewayError, toGatewayError } from '../errors/gateway-error.ts';
@@ -35,9 +36,11 @@ export type OnLanded = (batches: readonly Batch[] | null) => void;
  * what has come so far; the one that is ahead pulls. What is kept is bounded: beyond that nobody can come in, what everyone has read is
  * forgotten, and who is too far behind is left behind.
  */
-export class Flight {
+export class Flight implements Keyed<Flight> {
   /** By which it is found. */
   readonly key: string;
+  /** Of those that can be found. */
+  next: Flight | null = null;
   readonly #room: FlightRoom;
   /** Aborts when nobody waits any more. */
   readonly signal = new LightSignal();

@@ -1,4 +1,4 @@
-import { KeyedSlots } from '../../base/keyed-slots.ts';
+import { type Keyed, KeyedSlots } from '../../base/keyed-slots.ts';
 import { GatewayError, toGatewayError } from '../../errors/gateway-error.ts';
 import type { Logger } from '../../observability/log.ts';
 import type { Balance, BudgetStore, Claim, Refusal, Settlement, Spent } from '../../usage/store.ts';
@@ -15,9 +15,7 @@ interface Account {
 }
 
 /** Money set aside. */
-interface Hold {
-  /** Its unique name. */
-  readonly key: string;
+interface Hold extends Keyed<Hold> {
   readonly accounts: readonly Account[];
   readonly amount: number;
   readonly expiresMs: number;
@@ -64,7 +62,7 @@ export class BufferedBudgets implements BudgetStore {
     }
     for (const account of accounts) account.reserved += amount;
     this.#soonestMs = Math.min(this.#soonestMs, now + leaseMs);
-    this.#holds.add({ key: hold, accounts, amount, expiresMs: now + leaseMs });
+    this.#holds.add({ key: hold, next: null, accounts, amount, expiresMs: now + leaseMs });
     return null;
   }
 
