@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util';
 import { startFlags } from '../scripts/lib/start-flags.ts';
 import { Child } from './lib/children.ts';
 import { restCall } from './lib/requests.ts';
+import { median } from './lib/statistics.ts';
 import type { LoadContract } from './load/types.ts';
 import type { UpstreamContract } from './upstream/main.ts';
 
@@ -91,8 +92,6 @@ function cpuOf(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
   return (Number(fields[11]) + Number(fields[12])) * tickMs;
 }
-
-const median = (list: readonly number[]): number => list.toSorted((a, b) => a - b)[list.length >> 1]!;
 
 const load = new Child<LoadContract>(join(root, 'bench/load/main.ts'), {});
 const upstream = new Child<UpstreamContract>(join(root, 'bench/upstream/main.ts'), {});

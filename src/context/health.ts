@@ -36,6 +36,7 @@ export function createHealth(context: HealthContext): HealthApi {
     environment: initial.environment,
     serving,
     memory,
+    keysNeeded: () => settled().config.authRequired === true,
     loads: async () => (await crew.askAll('load')) as Load[],
     checks: new Checks({
       checks: () => checksOf(context),

@@ -18,8 +18,9 @@ import type { Logger } from '../observability/log.ts';
 import type { ContextPolicy } from '../pipeline/context.ts';
 import { Router } from '../pipeline/routing.ts';
 import { type Discovery, startDiscovery } from '../providers/discovery.ts';
+import type { KeyAffinity } from '../providers/key-affinity.ts';
 import type { Provider } from '../providers/provider.ts';
-import { createProviders } from '../providers/registry.ts';
+import { createProviders, type KeyOptions } from '../providers/registry.ts';
 import type { ResilienceRules } from '../resilience/rules.ts';
 import { KnownModels } from '../rpc/known-models.ts';
 import { builtinTools } from '../tools/builtin/builtin-tools.ts';
@@ -55,6 +56,8 @@ export interface SettleParts {
   readonly toolClient: UpstreamClient;
   /** Built-in tools besides the gateway's. */
   readonly ownTools: readonly Tool[];
+  /** Which keys of providers made what is given back to them. */
+  readonly keyAffinity: KeyAffinity;
   readonly log: Logger;
   /** Reads the files that the configuration names. Default: from the disk. */
   readonly readFile?: ((file: string) => string) | undefined;
@@ -66,7 +69,7 @@ export interface SettleParts {
  */
 export function settle(
   config: Config,
-  { client, toolClient, ownTools, log, readFile = fromDisk }: SettleParts,
+  { client, toolClient, ownTools, keyAffinity, log, readFile = fromDisk }: SettleParts,
   previous?: Discovery,
 ): Settled {
   const catalogue = loadCatalogue(config, readFile);
@@ -79,13 +82,14 @@ export function settle(
     maxResultBytes: () => config.toolMaxResultBytes,
   });
   const keysLog = log.module('keys');
-  const providers = createProviders(config.providers, client, {
+  const keyOptions: KeyOptions = {
     restMs: config.keyRestMs,
     onChange: (provider, key, why) =>
       why === null
         ? keysLog.info('a key is accepted again', { provider, key_number: key })
         : keysLog.warn('a key is set aside', { provider, key_number: key, reason: why }),
-  });
+  };
+  const providers = createProviders(config.providers, client, keyOptions, keyAffinity);
   const prefixes = new Map(Object.entries(foreignPrefixes));
   for (const { name, prefixes: own } of config.providers)
     for (const prefix of own) prefixes.set(prefix, name);

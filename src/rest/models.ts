@@ -4,9 +4,8 @@ import {
   type ModelPrice,
   SecurityLevel,
 } from '../../gen/llmgateway/v1/models_service_pb.js';
-import { invalidRequest } from '../errors/gateway-error.ts';
 import type { ModelsApi } from '../rpc/models-api.ts';
-import { type RestHandler, sendJson } from './exchange.ts';
+import { type RestHandler, sendJson, unescaped } from './exchange.ts';
 
 /**
  * A model in OpenAI's form, with its sizes under the names that other servers of that form use for them, and what else the
@@ -92,14 +91,6 @@ export const getModel =
     const id = exchange.path.replace(/^(\/v1)?\/models\//, '');
     sendJson(exchange, 200, modelText(api.getModel(unescaped(id), 'model', exchange.principal)));
   };
-
-function unescaped(id: string): string {
-  try {
-    return decodeURIComponent(id);
-  } catch {
-    throw invalidRequest('model', 'the model id in the path is not valid percent-encoding');
-  }
-}
 
 /** GET /v1/providers. */
 export const listProviders =

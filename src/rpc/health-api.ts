@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { type GetHealthResponse, GetHealthResponseSchema } from '../../gen/llmgateway/v1/admin_service_pb.js';
+import { anonymous, type Principal } from '../auth/principal.ts';
 import { type CheckResult, type Checks, type ReadyStatus, verdict } from '../health/checks.ts';
 import type { Admission } from '../overload/admission.ts';
 import { type MemoryWatch, mebibytes } from '../overload/memory.ts';
@@ -23,6 +24,8 @@ export interface HealthParts {
   readonly serving: { readonly serving: boolean };
   readonly checks: Checks;
   readonly memory: MemoryWatch;
+  /** Calls need keys or tokens. */
+  readonly keysNeeded: () => boolean;
   /** Of each process of the gateway. */
   readonly loads: () => Promise<readonly Load[]>;
   readonly modelsAvailable: () => number;
@@ -54,7 +57,8 @@ export interface HealthApi {
     modelsAvailable: number;
   };
   readiness(): Promise<Readiness>;
-  detailed(): Promise<GetHealthResponse>;
+  /** Names of models are for administrators, once calls need keys. */
+  detailed(principal: Principal): Promise<GetHealthResponse>;
 }
 
 const maxBreakers = 100;
@@ -81,7 +85,8 @@ export function healthApi(parts: HealthParts): HealthApi {
         modelsAvailable: parts.modelsAvailable(),
       };
     },
-    async detailed() {
+    async detailed(principal) {
+      const seesModels = principal.admin || (principal === anonymous && !parts.keysNeeded());
       const results = await checks.results();
       const modelsAvailable = parts.modelsAvailable();
       const isWell = results.every(({ healthy }) => healthy) && memory.pressure !== 'critical';
@@ -108,7 +113,7 @@ export function healthApi(parts: HealthParts): HealthApi {
           error,
           ...(checkedAt === null ? {} : { lastChecked: timestampFromMs(checkedAt) }),
         })),
-        breakers: parts.breakers().slice(0, maxBreakers),
+        breakers: seesModels ? parts.breakers().slice(0, maxBreakers) : [],
       });
     },
   };
