@@ -25,4 +25,4 @@ EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s \
   CMD ["node", "-e", "const tls = Boolean(process.env.LLM_GATEWAY_TLS_CERT); process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'; require(tls ? 'https' : 'http').get({ port: process.env.LLM_GATEWAY_PORT, path: '/health/live' }, (r) => process.exit(r.statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
 STOPSIGNAL SIGTERM
-CMD ["node", "--max-semi-space-size=32", "src/main.ts"]
+CMD ["node", "--max-semi-space-size=32", "--no-memory-reducer", "--heap-growing-percent=100", "src/main.ts"]

@@ -10,8 +10,10 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { startFlags } from '../scripts/lib/start-flags.ts';
 import { Child } from './lib/children.ts';
 import { restCall } from './lib/requests.ts';
+import { median } from './lib/statistics.ts';
 import type { LoadContract } from './load/types.ts';
 import type { UpstreamContract } from './upstream/main.ts';
 
@@ -43,7 +45,7 @@ interface Running {
 
 const start = async (workers: number, upstream: string): Promise<Running> => {
   const data = mkdtempSync(join(tmpdir(), 'llm-gateway-bench-'));
-  const child = spawn(process.execPath, ['--max-semi-space-size=32', 'src/main.ts'], {
+  const child = spawn(process.execPath, [...startFlags(), 'src/main.ts'], {
     cwd: root,
     env: {
       PATH: process.env['PATH'],
@@ -91,8 +93,6 @@ function cpuOf(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) * tickMs;
 }
 
-const median = (list: readonly number[]): number => list.toSorted((a, b) => a - b)[list.length >> 1]!;
-
 const load = new Child<LoadContract>(join(root, 'bench/load/main.ts'), {});
 const upstream = new Child<UpstreamContract>(join(root, 'bench/upstream/main.ts'), {});
 const upstreamUrl = `http://127.0.0.1:${await upstream.call('listen', null)}/v1`;
@@ -108,7 +108,11 @@ for (const [name, model] of [
   const round = async ({ port, cpuMs }: Running): Promise<{ perSecond: number; cpuUs: number }> => {
     const before = cpuMs();
     const call = restCall({ port, model });
-    const { done, failed, elapsedMs } = await load.call('loop', { call, concurrency, durationMs }, 60_000);
+    const { done, failed, elapsedMs } = await load.call(
+      'loop',
+      { call, concurrency, durationMs, rate: 0 },
+      60_000,
+    );
     if (failed > 0) throw new Error(`${failed} calls failed`);
     return { perSecond: (done / elapsedMs) * 1000, cpuUs: ((cpuMs() - before) * 1000) / done };
   };

@@ -10,7 +10,7 @@ import { createCalls } from './context/calls.ts';
 import { readCertificate } from './context/certificate.ts';
 import { createCli, watchCli } from './context/cli.ts';
 import { createHealth } from './context/health.ts';
-import { createLimits } from './context/limits.ts';
+import { areLimited, createLimits } from './context/limits.ts';
 import { createMetrics, watch } from './context/metrics.ts';
 import { observedToolbox } from './context/observed-toolbox.ts';
 import { requestObserver } from './context/observer.ts';
@@ -32,6 +32,7 @@ import type { Metrics } from './observability/metrics.ts';
 import { isLogged, loggedOf } from './pipeline/log.ts';
 import { OpenCalls } from './pipeline/open-calls.ts';
 import { screened } from './pipeline/security.ts';
+import { KeyAffinity } from './providers/key-affinity.ts';
 import { Conversations } from './responses/conversations.ts';
 import { restRouter } from './rest/router.ts';
 import { adminKeysApi } from './rpc/admin-keys-api.ts';
@@ -150,13 +151,20 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
   const toolClient = createToolClient();
   const { crew = crewOfOne() } = own;
   const cli = createCli(log.module('cli'), crew.number);
-  const settleParts = { client, toolClient, ownTools: own.tools ?? [], log, cli: cli.provider };
+  const settleParts = {
+    client,
+    toolClient,
+    ownTools: own.tools ?? [],
+    keyAffinity: new KeyAffinity(),
+    log,
+    cli: cli.provider,
+  };
   let current = settle(initial, { ...settleParts, readFile: own.readFile });
   const settled = () => current;
   const metrics = createMetrics(initial, settled);
   const tracing = createTracing(initial, () => current.config, metrics, log);
-  const onCommand = (answered: boolean, ms: number): void =>
-    metrics?.storeAsked('redis', answered ? 'ok' : 'failed', ms / 1_000);
+  const onCommand = (answered: boolean, ms: number | null): void =>
+    metrics?.storeAsked('redis', answered ? 'ok' : 'failed', ms === null ? null : ms / 1_000);
   // One of the processes that share the embedded store is enough to clear it up.
   const storeOptions = { ...initial, shared: crew.size > 1, sweeps: crew.number === 1 };
   const stores = openStores(
@@ -169,12 +177,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
   const toolbox = observedToolbox(tools, metrics, tracing, isOwn);
   const usage = createUsage(initial, settled, stores, log);
   const auth = createAuth(initial, stores.keys, crew, log.module('auth'));
-  const hasKeys =
-    initial.authRequired === true ||
-    initial.keys.length > 0 ||
-    initial.tokenIssuers.length > 0 ||
-    own.authenticate !== undefined;
-  const rateLimits = createLimits(initial, hasKeys, stores.limits, () => current.limits, metrics, log);
+  const rateLimits = createLimits(stores.limits, () => current.limits, metrics, log);
   const cache = createCache(initial, settled, stores, log);
   const audit = createAudit(initial, crew.number, metrics, log.module('audit'));
   const leases = new Leases(stores.sessions, () => {
@@ -201,6 +204,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     usage,
     cache,
     limits: rateLimits,
+    isLimited: () => areLimited(current.config, own.authenticate !== undefined),
     targets,
     audit,
     metrics,
@@ -378,7 +382,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
       leases.settled(unlockGraceMs),
       usage?.close(),
       auth.close(),
-      rateLimits?.close(unlockGraceMs),
+      rateLimits.close(unlockGraceMs),
     ]);
     await audit?.close();
     stores.close();

@@ -7,11 +7,16 @@ import { wants } from './options.ts';
 import type { CaseResult, CaseRow } from './results.ts';
 import { BURST, loopRound, pacedRound, pacedShape, type RoundResult, verify } from './rounds.ts';
 
+/** Part of what the slowest system of a case can do that all of them get. */
+const EVEN_SHARE = 0.6;
+
 export interface Case {
   id: string;
   title: string;
   unit: string;
   kind: 'unary' | 'burst' | 'paced';
+  /** Every system gets as many calls as it can answer, not all the same. */
+  fullLoad?: boolean;
   /** Names of the systems that take part. */
   systems: string[];
   reference: string;
@@ -75,25 +80,48 @@ async function runCase(
   const half = Math.ceil(bench.options.rounds / 2);
   await bench.upstream.call('shape', paced ? pacedShape(bench.options.pacedMs) : BURST);
   // Long paced streams warm little; the bursts of an earlier case have done that.
-  for (const system of contenders) await round(bench, one, system, paced ? warmMs / 2 : warmMs);
+  for (const system of contenders) await round(bench, one, system, paced ? warmMs / 2 : warmMs, 0);
+  const rate = one.fullLoad || paced ? 0 : await evenRate(bench, one, contenders, result);
   for (let i = 0; i < (one.info ? half : bench.options.rounds); i++) {
     const taking = contenders.filter(({ name }) => i < half || !one.extras?.includes(name));
     const order = [...taking.slice(i % taking.length), ...taking.slice(0, i % taking.length)];
     const durationMs = paced ? bench.options.pacedMs : bench.options.roundMs;
     const values = new Map<string, RoundResult>();
-    for (const system of order) values.set(system.name, await round(bench, one, system, durationMs));
+    for (const system of order) values.set(system.name, await round(bench, one, system, durationMs, rate));
     // A system that did not run still has a value for the round, so that rounds stay paired.
     for (const row of result.rows) {
       row.values.push(values.get(row.system)?.cpu ?? Number.NaN);
-      row.rates.push(values.get(row.system)?.rate ?? Number.NaN);
+      if (rate === 0) row.rates.push(values.get(row.system)?.rate ?? Number.NaN);
     }
   }
 }
 
-function round(bench: Bench, one: Case, system: RunningSystem, durationMs: number): Promise<RoundResult> {
+/** Units per second that all systems can do without haste, and for the report how many each can do. */
+async function evenRate(
+  bench: Bench,
+  one: Case,
+  contenders: RunningSystem[],
+  result: CaseResult,
+): Promise<number> {
+  const most: number[] = [];
+  for (const system of contenders) {
+    const { rate } = await round(bench, one, system, bench.options.roundMs, 0);
+    result.rows.find((row) => row.system === system.name)?.rates.push(rate);
+    if (Number.isFinite(rate)) most.push(rate);
+  }
+  return most.length === 0 ? 0 : Math.min(...most) * EVEN_SHARE;
+}
+
+function round(
+  bench: Bench,
+  one: Case,
+  system: RunningSystem,
+  durationMs: number,
+  rate: number,
+): Promise<RoundResult> {
   const call = one.call(system);
   if (one.kind === 'paced') return pacedRound(bench, system, call, durationMs);
-  return loopRound(bench, system, call, one.kind === 'burst' ? BURST.chunks : 1, durationMs);
+  return loopRound(bench, system, call, one.kind === 'burst' ? BURST.chunks : 1, durationMs, rate);
 }
 
 async function verified(bench: Bench, one: Case, systems: RunningSystem[]): Promise<RunningSystem[]> {

@@ -32,7 +32,7 @@ const FULL = {
   starts: 2,
   rounds: 4,
   roundMs: 500,
-  startWarmMs: 9000,
+  startWarmMs: 12000,
   warmMs: 600,
   pacedMs: 800,
   latencySamples: 250,

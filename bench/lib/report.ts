@@ -28,8 +28,9 @@ export function renderReport(
 }
 
 const CPU_NOTE =
-  'User and system time of the measured process, all threads. Median of the rounds, in brackets the least and the ' +
-  'most. Ratios are medians over rounds that ran next to each other, with their 95 % bootstrap interval.';
+  'User and system time of the measured process, all threads, at the same rate for all systems of a case unless it says ' +
+  'otherwise. Median of the rounds, in brackets the least and the most. Ratios are medians over rounds that ran next to ' +
+  'each other, with their 95 % bootstrap interval.';
 const LATENCY_NOTE =
   'One call at a time, systems in turn. “Added” is against the same call sent straight to the upstream.';
 
@@ -70,7 +71,7 @@ function cpu(result: CaseResult): string {
       ratio ? interval(ratio) : row.system === result.reference ? '1' : '–',
     ];
   });
-  const header = ['system', `CPU µs per ${result.unit}`, `${result.unit}s/s`, `× ${result.reference}`];
+  const header = ['system', `CPU µs per ${result.unit}`, `most ${result.unit}s/s`, `× ${result.reference}`];
   return `### ${result.title}\n\n${table(header, rows)}`;
 }
 

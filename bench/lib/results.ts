@@ -4,7 +4,7 @@ export interface CaseRow {
   system: string;
   /** CPU time per unit in microseconds, one value a round; NaN for a round that failed. */
   values: number[];
-  /** Units per second, one value a round. */
+  /** Units per second at full load; of paced streams, at their pace. */
   rates: number[];
 }
 

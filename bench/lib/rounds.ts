@@ -43,16 +43,22 @@ export async function verify(bench: Bench, call: Call, stream: boolean): Promise
     throw new Error(`${countMarkers(reply)} of ${expected} chunks arrived`);
 }
 
-/** As many calls as the system can answer. */
+/** Calls at a rate, in units per second; 0: as many as the system can answer. */
 export async function loopRound(
   bench: Bench,
   system: RunningSystem,
   call: Call,
   unitsPerCall: number,
   durationMs: number,
+  rate: number,
 ): Promise<RoundResult> {
   const before = await system.probe.call('cpu', null);
-  const load = await bench.load.call('loop', { call, concurrency: CONCURRENCY, durationMs });
+  const load = await bench.load.call('loop', {
+    call,
+    concurrency: CONCURRENCY,
+    durationMs,
+    rate: rate / unitsPerCall,
+  });
   const after = await system.probe.call('cpu', null);
   const units = load.done * unitsPerCall;
   if (load.failed > load.done * FAILURE_LIMIT) {

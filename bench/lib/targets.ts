@@ -25,7 +25,7 @@ export const TARGETS: readonly Target[] = [
   { caseId: 'rest/unary', title: 'REST, unary', reference: 'floor', limit: 1.8 },
   { caseId: 'rest/burst', title: 'REST, stream of 100 chunks in one burst', reference: 'floor', limit: 1.6 },
   { caseId: 'rest/paced', title: 'REST, paced chunk', reference: 'floor', limit: 1.3 },
-  { caseId: 'rest/unary', title: 'REST, unary', reference: 'portkey', limit: 0.2 },
+  { caseId: 'rest/peer', title: 'REST, unary, at full load', reference: 'portkey', limit: 0.2 },
   ...['anthropic', 'gemini'].flatMap((api) => [
     { caseId: `translated/${api}/unary`, title: `REST to ${api}, unary`, reference: 'floor', limit: 2.2 },
     { caseId: `translated/${api}/burst`, title: `REST from ${api}, burst`, reference: 'floor', limit: 2 },

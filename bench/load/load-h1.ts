@@ -3,6 +3,7 @@
 import { connect, type Socket } from 'node:net';
 import { countMarkers } from '../lib/marker.ts';
 import { ReplyReader } from './reply-reader.ts';
+import { Schedule } from './schedule.ts';
 import type { Call, HoldParams, LoopParams, LoopResult, OnceResult } from './types.ts';
 
 let calls = 0;
@@ -14,34 +15,40 @@ function nextRequest({ request, varies }: Call): Uint8Array {
   return request;
 }
 
-export function loopH1({ call, concurrency, durationMs }: LoopParams): Promise<LoopResult> {
+export function loopH1({ call, concurrency, durationMs, rate }: LoopParams): Promise<LoopResult> {
   const started = performance.now();
   const until = started + durationMs;
+  const schedule = new Schedule(rate, until);
   const result: LoopResult = { done: 0, failed: 0, bytes: 0, elapsedMs: 0 };
   const worker = (finished: () => void): void => {
     const reader = new ReplyReader();
     const socket = connect({ port: call.port, host: '127.0.0.1', noDelay: true });
-    let waiting = true;
-    const next = (good: boolean): void => {
+    let state: 'idle' | 'calling' | 'over' = 'idle';
+    const start = (due: boolean): void => {
+      // A socket that was closed meanwhile has a successor.
+      if (socket.destroyed) return;
+      state = due ? 'calling' : 'over';
+      if (due) socket.write(nextRequest(call));
+      else socket.destroy();
+    };
+    const count = (good: boolean): void => {
       if (good) result.done++;
       else result.failed++;
       result.bytes += reader.bytes;
       reader.reset();
-      waiting = performance.now() < until;
-      if (waiting && !socket.destroyed) socket.write(nextRequest(call));
-      else socket.destroy();
+      state = 'idle';
     };
-    socket.on('connect', () => socket.write(nextRequest(call)));
+    socket.on('connect', () => schedule.next(start));
     socket.on('data', (data: Buffer) => {
-      if (reader.push(data)) next(isGood(call, reader));
+      if (!reader.push(data)) return;
+      count(isGood(call, reader));
+      schedule.next(start);
     });
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
-      if (!waiting) return finished();
       // Closed with a reply outstanding; a new connection carries on.
-      const good = reader.endsWithConnection && isGood(call, reader);
-      next(good);
-      if (performance.now() < until) worker(finished);
+      if (state === 'calling') count(reader.endsWithConnection && isGood(call, reader));
+      if (state !== 'over' && performance.now() < until) worker(finished);
       else finished();
     });
   };

@@ -13,6 +13,7 @@ import {
   setStream,
   settingsAck,
 } from './frames.ts';
+import { Schedule } from './schedule.ts';
 import type { Call, HoldParams, LoopParams, LoopResult, OnceResult } from './types.ts';
 
 /** Several, as several clients would have; also keeps what is in flight on one below its flow-control window. */
@@ -76,9 +77,9 @@ function openSession(call: Call, streams: number, events: SessionEvents): Sessio
   return { socket, start };
 }
 
-export function loopH2({ call, concurrency, durationMs }: LoopParams): Promise<LoopResult> {
+export function loopH2({ call, concurrency, durationMs, rate }: LoopParams): Promise<LoopResult> {
   const started = performance.now();
-  const until = started + durationMs;
+  const schedule = new Schedule(rate, started + durationMs);
   const result: LoopResult = { done: 0, failed: 0, bytes: 0, elapsedMs: 0 };
   const run = (streams: number): Promise<void> =>
     new Promise((resolve) => {
@@ -87,8 +88,10 @@ export function loopH2({ call, concurrency, durationMs }: LoopParams): Promise<L
         onStreamEnd: (good) => {
           if (good) result.done++;
           else result.failed++;
-          if (performance.now() < until && !session.socket.destroyed) session.start();
-          else if (--open === 0) session.socket.destroy();
+          schedule.next((due) => {
+            if (due && !session.socket.destroyed) session.start();
+            else if (--open === 0) session.socket.destroy();
+          });
         },
         onData: (data) => {
           result.bytes += data.length;

@@ -21,6 +21,8 @@ export interface LoopParams {
   concurrency: number;
   /** No call starts after this time; those in flight are waited for. */
   durationMs: number;
+  /** Calls per second that start, evenly spread; 0: as many as can be. */
+  rate: number;
 }
 
 export interface LoopResult {

@@ -12,7 +12,8 @@ export function runRest(bench: Bench): Promise<CaseResult[]> {
   return runCases(bench, SYSTEMS, cases);
 }
 
-const common = { systems: SYSTEMS.map((system) => system.name), reference: floor.name };
+const common = { systems: [floor.name, gateway.name], reference: floor.name };
+const withPeer = { systems: SYSTEMS.map((system) => system.name), reference: floor.name };
 
 const cases: Case[] = [
   {
@@ -32,7 +33,26 @@ const cases: Case[] = [
     call: streamCall,
   },
   {
-    ...common,
+    ...withPeer,
+    id: 'rest/peer',
+    title: 'Unary, request of 1 KB, at full load',
+    unit: 'request',
+    kind: 'unary',
+    fullLoad: true,
+    call: (system) => restCall(system),
+  },
+  {
+    ...withPeer,
+    id: 'rest/peer-burst',
+    title: 'Stream of 100 chunks in one burst, at full load',
+    unit: 'chunk',
+    kind: 'burst',
+    fullLoad: true,
+    info: true,
+    call: streamCall,
+  },
+  {
+    ...withPeer,
     id: 'rest/paced',
     title: 'Paced streams: 48 at once, a chunk every 10 ms in each',
     unit: 'chunk',

@@ -1,10 +1,11 @@
 // How each system under test is started. All are processes of their own, with the probe loaded.
 
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { startFlags } from '../../scripts/lib/start-flags.ts';
 import { Child, type ChildOptions, freePort, waitForHttp } from '../lib/children.ts';
 import { installPortkey, PORTKEY_FILE } from './portkey.ts';
 import type { ProbeContract } from './probe.ts';
@@ -42,7 +43,7 @@ const MODEL = 'openai/gpt-4o-mini';
 function startProbed(file: string, options: ChildOptions): Child<ProbeContract> {
   return new Child<ProbeContract>(file, {
     ...options,
-    nodeArgs: [...(options.nodeArgs ?? []), '--expose-gc', '--import', PROBE],
+    nodeArgs: [...startFlags(), '--expose-gc', '--import', PROBE],
   });
 }
 
@@ -58,12 +59,6 @@ export const floor: System = {
     return { name: 'floor', port, h2Port: 0, probe, model: MODEL, headers: {}, stop: () => probe.stop() };
   },
 };
-
-/** What `npm start` gives to node. */
-function startFlags(): string[] {
-  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
-  return scripts.start.split(' ').filter((word: string) => word.startsWith('--'));
-}
 
 /** The gateway itself, as `npm start` runs it. */
 export const gateway: System = {
@@ -132,7 +127,6 @@ async function startGateway(
   if (config !== '') writeFileSync(configFile, config);
   const probe = startProbed(file, {
     cwd: ROOT,
-    nodeArgs: startFlags(),
     env: {
       LLM_GATEWAY_PORT: String(port),
       LLM_GATEWAY_HOST: '127.0.0.1',

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { root } from '../lib/run.ts';
+import { startFlags } from '../lib/start-flags.ts';
 
 /** A gateway in a process of its own, in front of an upstream in another. */
 export interface Running {
@@ -54,7 +55,7 @@ export async function startAll(env: Record<string, string>): Promise<Running> {
   };
   const upstream = start(['scripts/load/upstream.ts'], {});
   const upstreamPort = await firstOf(upstream, (line) => Number(line));
-  const gateway = start(['--max-semi-space-size=32', '--expose-gc', 'scripts/load/gateway.ts'], {
+  const gateway = start([...startFlags(), '--expose-gc', 'scripts/load/gateway.ts'], {
     LLM_GATEWAY_HOST: '127.0.0.1',
     LLM_GATEWAY_PORT: '0',
     LLM_GATEWAY_LOG_LEVEL: 'INFO',

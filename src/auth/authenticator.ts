@@ -5,7 +5,7 @@ import { type ApiKey, principalOfKey, refusalOfKey } from './api-key.ts';
 import { credentialOf } from './credential.ts';
 import type { KnownKey, KnownKeys } from './known-keys.ts';
 import type { LastUsed } from './last-used.ts';
-import { isAdminPath, isMetricsPath, isOpenPath } from './paths.ts';
+import { isAdminPath, isMetricsPath, isOpenPath, tellsMore } from './paths.ts';
 import { anonymous, type Principal } from './principal.ts';
 import { hashOf, isOwnForm, sameHash } from './secret-form.ts';
 import { isTokenForm, type Tokens } from './tokens.ts';
@@ -85,6 +85,16 @@ export function authenticator({
     return principal;
   }
 
+  /** Where nobody has to prove who they are. */
+  function whoIfAnybody(credentials: Credentials): Principal | Promise<Principal> {
+    try {
+      const found = who(credentials);
+      return found instanceof Promise ? found.catch(() => anonymous) : found;
+    } catch {
+      return anonymous;
+    }
+  }
+
   function administratorOf(credentials: Credentials): Principal | Promise<Principal> {
     const { adminHash, keys, tokens, required } = rules();
     if (adminHash === null && !required && keys.size === 0 && tokens.isEmpty) {
@@ -101,6 +111,7 @@ export function authenticator({
     const { path } = credentials;
     if (isAdminPath(path)) return administratorOf(credentials);
     const { required, metricsOpen } = rules();
+    if (required && tellsMore(path)) return whoIfAnybody(credentials);
     if (!required || isOpenPath(path) || (metricsOpen && isMetricsPath(path))) return anonymous;
     return who(credentials);
   };

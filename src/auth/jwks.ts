@@ -50,19 +50,28 @@ export class IssuerKeys {
     if (this.#now() - this.#triedAt >= pauseMs) this.#read().catch(() => {});
   }
 
-  /** The key of a token, for jose. @throws GatewayError DEPENDENCY_UNAVAILABLE when it is not known whether there is one */
-  readonly find: JWTVerifyGetKey = async (header, token) => {
+  /**
+   * The key of a token, for jose.
+   * @param onFound told of which generation the keys are among which it is looked for
+   * @throws GatewayError DEPENDENCY_UNAVAILABLE when it is not known whether there is one
+   */
+  async find(
+    [header, token]: Parameters<JWTVerifyGetKey>,
+    onFound: (generation: number) => void,
+  ): Promise<Awaited<ReturnType<JWTVerifyGetKey>>> {
     if (this.#keys === null) await this.#readOnce();
     try {
+      onFound(this.generation);
       return await (this.#keys as LocalKeys)(header, token);
     } catch (error) {
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
       if (this.#reading === null && this.#failed === null && this.#now() - this.#triedAt < pauseMs)
         throw error;
       await this.#readOnce();
+      onFound(this.generation);
       return (this.#keys as LocalKeys)(header, token);
     }
-  };
+  }
 
   /** As often as is allowed; in between the last failure counts. */
   async #readOnce(): Promise<void> {

@@ -27,19 +27,18 @@ export class Keys {
     this.#now = now;
   }
 
-  /** Makes a key. The secret is told this once and kept nowhere. */
+  /** Makes a key; an owner, tenant or class of '' is the default one. The secret is told this once and kept nowhere. */
   async create(terms: Partial<KeyTerms>): Promise<{ key: ApiKey; secret: string }> {
     const secret = newSecret();
     const id = newId(this.#now());
-    const owner = terms.owner ?? id;
-    const key: ApiKey = {
+    const key = withDefaults({
       id,
       hash: hashOf(secret),
       hint: secret.slice(0, hintLength),
       name: terms.name ?? '',
-      owner,
-      tenant: terms.tenant ?? owner,
-      rateClass: terms.rateClass ?? 'default',
+      owner: terms.owner ?? '',
+      tenant: terms.tenant ?? '',
+      rateClass: terms.rateClass ?? '',
       models: terms.models ?? null,
       budget: terms.budget ?? null,
       admin: terms.admin ?? false,
@@ -48,7 +47,7 @@ export class Keys {
       createdMs: this.#now(),
       revokedMs: null,
       revision: 1,
-    };
+    });
     const result = await this.#store.create(key, maxKeys);
     if (result === 'full') {
       throw new GatewayError(
@@ -71,7 +70,7 @@ export class Keys {
     return stored;
   }
 
-  /** Changes what is given and leaves the rest. */
+  /** Changes what is given and leaves the rest; an owner, tenant or class of '' becomes the default one. */
   update(id: string, changes: Partial<KeyTerms>): Promise<StoredKey> {
     return this.#change(id, (key) => {
       if (key.revokedMs !== null) {
@@ -83,7 +82,7 @@ export class Keys {
           },
         );
       }
-      return { ...key, ...changes };
+      return withDefaults({ ...key, ...changes });
     });
   }
 
@@ -116,6 +115,11 @@ export class Keys {
       retryAfterMs: 1_000,
     });
   }
+}
+
+function withDefaults(key: ApiKey): ApiKey {
+  const owner = key.owner || key.id;
+  return { ...key, owner, tenant: key.tenant || owner, rateClass: key.rateClass || 'default' };
 }
 
 /** Sorts by time, to the millisecond. */

@@ -13,6 +13,9 @@ const openService = '/grpc.health.v1.Health/';
 
 export const isOpenPath = (path: string): boolean => open.has(path) || path.startsWith(openService);
 
+/** Open, and tells administrators more. */
+export const tellsMore = (path: string): boolean => path === '/health/detailed';
+
 export const isMetricsPath = (path: string): boolean => path === '/metrics' || path === '/metrics/';
 
 /** What only administrators get. */

@@ -1,15 +1,9 @@
 import type { JWTPayload } from 'jose';
+import { isPlain, maxNameLength, maxPatterns } from '../config/grants.ts';
 import type { TokenIssuerConfig } from '../config/token-issuers.ts';
 import type { Principal } from './principal.ts';
 
-const maxLength = 256;
-const maxPatterns = 256;
-
-const isName = (value: unknown): value is string =>
-  typeof value === 'string' &&
-  value.length <= maxLength &&
-  /^[\x20-\x7e]+$/.test(value) &&
-  value.trim() === value;
+const isName = (value: unknown): value is string => isPlain(value, maxNameLength);
 
 /** A claim by its name, or by the names that lead to it (`realm_access.roles`). */
 function claimOf(payload: JWTPayload, name: string | null): unknown {

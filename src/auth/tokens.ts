@@ -104,8 +104,11 @@ export class Tokens {
       const { config, keys } = issuer;
       keys.refresh();
       // Of the keys that check it, whatever they are afterwards.
-      const { generation } = keys;
-      const { payload } = await jwtVerify(token, keys.find, {
+      let { generation } = keys;
+      const onFound = (found: number): void => {
+        generation = found;
+      };
+      const { payload } = await jwtVerify(token, (...wanted) => keys.find(wanted, onFound), {
         issuer: config.issuer,
         audience: [...config.audiences],
         algorithms: [...config.algorithms],

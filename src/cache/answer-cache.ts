@@ -1,7 +1,7 @@
+import { wildcard } from '../base/wildcard.ts';
 import type { Logger } from '../observability/log.ts';
 import { type AnswerKind, madeAt } from './entry.ts';
 import { Flights } from './flights.ts';
-import { glob } from './glob.ts';
 import type { CacheStore, EntryFilter, EntryName, StoreStatus } from './store.ts';
 
 /** What holds for entries. Read anew for each call, since a reload may change it. */
@@ -157,7 +157,7 @@ export class AnswerCache {
     const filter: EntryFilter = {
       tenant,
       owner: owner === '' ? undefined : owner,
-      fits: pattern === '' ? undefined : glob(pattern),
+      fits: pattern === '' ? undefined : wildcard(pattern, '?'),
     };
     this.clears++;
     try {

@@ -53,7 +53,8 @@ export function encodeEntry<K extends AnswerKind>(
   madeMs: number,
 ): Uint8Array {
   const body = toBinary(schemas[kind], { ...answer, callReport: report } as never);
-  const entry = Buffer.allocUnsafe(headBytes + body.length);
+  // Not of a pool: what else is in the pool would be kept as long.
+  const entry = Buffer.allocUnsafeSlow(headBytes + body.length);
   entry[0] = kinds[kind];
   entry.writeDoubleBE(madeMs, 1);
   entry.set(body, headBytes);

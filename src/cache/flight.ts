@@ -1,5 +1,7 @@
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
+import type { Keyed } from '../base/keyed-slots.ts';
 import { LightSignal } from '../base/light-signal.ts';
+import { Slots, type Slotted } from '../base/slots.ts';
 import { GatewayError, toGatewayError } from '../errors/gateway-error.ts';
 import { type EventStream, endOfEvents, type StreamEvent } from '../model/events.ts';
 import { eventBytes } from './event-bytes.ts';
@@ -12,13 +14,15 @@ export interface Asker {
   readonly deadline?: number | undefined;
 }
 
-/** Memory for what flights keep. */
+/** Where flights are found, and memory for what they keep. */
 export interface FlightRoom {
   /** Bound for one of them, in bytes. */
   readonly maxFlightBytes: number;
   /** @returns false when there is too much of it in all */
   take(bytes: number): boolean;
   give(bytes: number): void;
+  /** Nobody can come in any more. */
+  closed(flight: Flight): void;
 }
 
 type Batch = readonly StreamEvent[];
@@ -32,15 +36,17 @@ export type OnLanded = (batches: readonly Batch[] | null) => void;
  * what has come so far; the one that is ahead pulls. What is kept is bounded: beyond that nobody can come in, what everyone has read is
  * forgotten, and who is too far behind is left behind.
  */
-export class Flight {
+export class Flight implements Keyed<Flight> {
+  /** By which it is found. */
+  readonly key: string;
+  /** Of those that can be found. */
+  next: Flight | null = null;
   readonly #room: FlightRoom;
-  /** Nobody can come in any more. */
-  readonly #onClosed: () => void;
   /** Aborts when nobody waits any more. */
   readonly signal = new LightSignal();
   /** What its maker notes of it for those who come later. */
   note: unknown = null;
-  readonly #riders = new Set<Rider>();
+  readonly #riders = new Slots<Rider>();
   /** Batches from number `#from` on. */
   readonly #log: Batch[] = [];
   readonly #sizes: number[] = [];
@@ -56,15 +62,15 @@ export class Flight {
   #begun = false;
   #over: { readonly error: unknown } | null = null;
 
-  constructor(room: FlightRoom, onClosed: () => void) {
+  constructor(key: string, room: FlightRoom) {
+    this.key = key;
     this.#room = room;
-    this.#onClosed = onClosed;
   }
 
   /** The latest of all who wait. */
   get deadline(): number | undefined {
     let latest: number | undefined = 0;
-    for (const { asker } of this.#riders) {
+    for (const { asker } of this.#riders.entries()) {
       if (asker.deadline === undefined) return undefined;
       if (asker.deadline > latest) latest = asker.deadline;
     }
@@ -87,7 +93,7 @@ export class Flight {
     this.#close();
     this.#over = { error: null };
     this.#begin();
-    for (const rider of [...this.#riders]) this.leave(rider, null);
+    for (const rider of this.#riders.entries()) this.leave(rider, null);
   }
 
   /** The answer begins. */
@@ -107,7 +113,7 @@ export class Flight {
     this.#over = { error };
     this.#close();
     // What has come is still there for those who have not read it.
-    for (const rider of [...this.#riders]) if (rider.waits) this.leave(rider, error);
+    for (const rider of this.#riders.entries()) if (rider.waits) this.leave(rider, error);
   }
 
   /** Resolves when the answer begins. */
@@ -160,14 +166,14 @@ export class Flight {
 
   #begin(): void {
     this.#begun = true;
-    for (const rider of this.#riders) rider.begin();
+    for (const rider of this.#riders.entries()) rider.begin();
   }
 
   #close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.note = null;
-    this.#onClosed();
+    this.#room.closed(this);
   }
 
   #pull(): void {
@@ -182,7 +188,7 @@ export class Flight {
     if (result.done) {
       this.#over = { error: null };
       this.#close();
-      for (const rider of [...this.#riders]) {
+      for (const rider of this.#riders.entries()) {
         if (!rider.waits) continue;
         rider.serve({ done: true, value: undefined });
         this.leave(rider, null);
@@ -191,7 +197,7 @@ export class Flight {
     }
     this.#add(result.value);
     const last = this.#from + this.#log.length;
-    for (const rider of this.#riders) {
+    for (const rider of this.#riders.entries()) {
       if (!rider.waits) continue;
       rider.at = last;
       rider.serve({ done: false, value: rider.own(result.value) });
@@ -229,7 +235,7 @@ export class Flight {
   #bound(): void {
     this.#trim();
     while (this.#bytes > this.#room.maxFlightBytes && this.#riders.size > 1) {
-      const [last] = [...this.#riders].sort((a, b) => a.at - b.at);
+      const [last] = this.#riders.entries().sort((a, b) => a.at - b.at);
       this.leave(last as Rider, tooSlow());
       this.#trim();
     }
@@ -237,8 +243,7 @@ export class Flight {
 
   /** Forgets what everyone has read. */
   #trim(): void {
-    let least = Number.POSITIVE_INFINITY;
-    for (const { at } of this.#riders) if (at < least) least = at;
+    const least = this.#riders.least(({ at }) => at);
     while (this.#from < least && this.#log.length > 0) {
       this.#log.shift();
       this.#giveBack(this.#sizes.shift() as number);
@@ -270,7 +275,9 @@ interface Waiting {
 }
 
 /** One of those who wait for an answer. */
-export class Rider implements EventStream {
+export class Rider implements EventStream, Slotted {
+  /** Of the flight. */
+  slot = -1;
   readonly asker: Asker;
   readonly own: (batch: Batch) => Batch;
   /** Number of the batch that it reads next. */

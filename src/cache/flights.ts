@@ -1,3 +1,4 @@
+import { KeyedSlots } from '../base/keyed-slots.ts';
 import { Flight, type FlightRoom } from './flight.ts';
 
 export interface FlightsOptions {
@@ -10,7 +11,7 @@ export interface FlightsOptions {
 /** Answers that are on their way and that others may share, by their keys. */
 export class Flights implements FlightRoom {
   readonly #options: FlightsOptions;
-  readonly #flights = new Map<string, Flight>();
+  readonly #flights = new KeyedSlots<Flight>();
   #bytes = 0;
 
   constructor(options: FlightsOptions) {
@@ -37,11 +38,16 @@ export class Flights implements FlightRoom {
 
   /** A new one, which others find from now on. */
   begin(key: string): Flight {
-    const flight: Flight = new Flight(this, () => {
-      if (this.#flights.get(key) === flight) this.#flights.delete(key);
-    });
-    this.#flights.set(key, flight);
+    const flight = new Flight(key, this);
+    // One that could be found until now goes on for those who are in it.
+    const before = this.#flights.get(key);
+    if (before !== undefined) this.#flights.delete(before);
+    this.#flights.add(flight);
     return flight;
+  }
+
+  closed(flight: Flight): void {
+    this.#flights.delete(flight);
   }
 
   take(bytes: number): boolean {

@@ -117,6 +117,13 @@ export class Resolver {
   }
 }
 
+/** All that a model is called that is asked for by a name: so, by its id in the catalogue, by its provider and the name there. */
+export const namesOf = (name: string, { provider, upstreamModel, entry, exact }: Resolved): string[] => [
+  name,
+  ...(exact && entry !== null ? [entry.model.id] : []),
+  `${provider}/${upstreamModel}`,
+];
+
 const direct = (entry: CatalogueEntry): Resolved => ({
   provider: entry.model.provider,
   upstreamModel: entry.model.upstreamId,

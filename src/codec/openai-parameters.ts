@@ -150,7 +150,8 @@ function readBias(value: unknown, field: string): Record<string, number> {
   return bias;
 }
 
-function readMetadata(value: unknown, field: string): Record<string, string> {
+/** A client's labels. @throws GatewayError INVALID_REQUEST */
+export function readMetadata(value: unknown, field: string): Record<string, string> {
   const json = readObject(value, field);
   const metadata: Record<string, string> = {};
   let pairs = 0;

@@ -1,13 +1,11 @@
 import { type FieldsOf, readFields } from './fields.ts';
+import { type BudgetAmount, budgetPeriod, maxUsd } from './grants.ts';
 import type { Problems } from './problems.ts';
-import { oneOf, percentageList, text, type ValueReader, Wrong } from './values.ts';
+import { percentageList, text, type ValueReader, Wrong } from './values.ts';
 
 /** A budget of the file. Conditions that are null hold always. */
-export interface BudgetConfig {
+export interface BudgetConfig extends BudgetAmount {
   readonly name: string;
-  /** US dollars. */
-  readonly usd: number;
-  readonly per: 'day' | 'month' | 'total';
   readonly tenant: string | null;
   readonly owner: string | null;
   readonly key: string | null;
@@ -24,12 +22,12 @@ export interface DefaultPrice {
 
 const maxBudgets = 256;
 
-/** Dollars and fractions of them. Larger sums could not be counted exactly. */
+/** Dollars and fractions of them. */
 const usd: ValueReader<number> = (raw) => {
   const value = typeof raw === 'string' && /^\s*\d+(?:\.\d+)?\s*$/.test(raw) ? Number(raw) : raw;
-  return typeof value === 'number' && value >= 0 && value <= 1_000_000
+  return typeof value === 'number' && value >= 0 && value <= maxUsd
     ? value
-    : new Wrong('US dollars from 0 to 1000000');
+    : new Wrong(`US dollars from 0 to ${maxUsd}`);
 };
 
 const budgetName: ValueReader<string> = (raw) =>
@@ -40,7 +38,7 @@ const budgetName: ValueReader<string> = (raw) =>
 const fields = {
   name: budgetName,
   usd,
-  per: oneOf(['day', 'month', 'total']),
+  per: budgetPeriod,
   tenant: text,
   owner: text,
   key: text,

@@ -3,24 +3,30 @@ import { isMap } from './file.ts';
 import { flag, list, oneOf, type ValueReader, Wrong } from './values.ts';
 
 /** How much money may be spent within a time. */
-export interface BudgetConfig {
+export interface BudgetAmount {
   /** In US dollars. */
   readonly usd: number;
   readonly per: 'day' | 'month' | 'total';
 }
 
+/** US dollars. Larger sums could not be counted exactly. */
+export const maxUsd = 1_000_000;
+
+export const budgetPeriod = oneOf(['day', 'month', 'total']);
+
 /** More patterns of models are not taken for one key. */
 export const maxPatterns = 256;
-const maxPatternLength = 256;
-const maxUsd = 1e9;
+/** Of names and of patterns of models. */
+export const maxNameLength = 256;
 
-const isPlain = (raw: unknown, most: number): raw is string =>
-  typeof raw === 'string' && raw.length <= most && /^[\x20-\x7e]+$/.test(raw) && raw.trim() === raw;
+/** Printable ASCII without spaces around it. */
+export const isPlain = (raw: unknown, mostChars: number): raw is string =>
+  typeof raw === 'string' && raw.length <= mostChars && /^[\x20-\x7e]+$/.test(raw) && raw.trim() === raw;
 
 /** What keys, owners, tenants and classes are called. */
 export const grantName: ValueReader<string> = (raw) => {
   const value = typeof raw === 'number' ? String(raw) : raw;
-  return isPlain(value, 256)
+  return isPlain(value, maxNameLength)
     ? value
     : new Wrong('1 to 256 characters of printable ASCII, without spaces around them');
 };
@@ -32,19 +38,17 @@ export const modelPatterns: ValueReader<readonly string[]> = (raw) => {
     !(items instanceof Wrong) &&
     items.length >= 1 &&
     items.length <= maxPatterns &&
-    items.every((item) => isPlain(item, maxPatternLength));
+    items.every((item) => isPlain(item, maxNameLength));
   return fits ? items : new Wrong(`a list of 1 to ${maxPatterns} names of models, with * for any text`);
 };
 
-const period = oneOf(['day', 'month', 'total']);
-
-export const budget: ValueReader<BudgetConfig> = (raw) => {
+export const budget: ValueReader<BudgetAmount> = (raw) => {
   const wrong = new Wrong(
-    'a map of `usd` (more than 0) and `per` (day, month or total; default month), such as { usd: 100, per: month }',
+    `a map of \`usd\` (more than 0, at most ${maxUsd}) and \`per\` (day, month or total; default month), such as { usd: 100, per: month }`,
   );
   if (!isMap(raw) || Object.keys(raw).some((name) => !['usd', 'per'].includes(name))) return wrong;
   const usd = typeof raw['usd'] === 'string' ? Number(raw['usd'] || Number.NaN) : raw['usd'];
-  const per = period(raw['per'] ?? 'month');
+  const per = budgetPeriod(raw['per'] ?? 'month');
   const fits = typeof usd === 'number' && usd > 0 && usd <= maxUsd && !(per instanceof Wrong);
   return fits ? { usd, per } : wrong;
 };

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { rememberSecret } from '../observability/redact.ts';
 import { readFields } from './fields.ts';
 import { type Environment, isSet } from './file.ts';
-import { type BudgetConfig, grantFields, grantName } from './grants.ts';
+import { type BudgetAmount, grantFields, grantName } from './grants.ts';
 import type { Problems } from './problems.ts';
 import { flag, type ValueReader, Wrong } from './values.ts';
 
@@ -17,7 +17,7 @@ export interface KeyConfig {
   readonly rateClass: string;
   /** Null for all. */
   readonly models: readonly string[] | null;
-  readonly budget: BudgetConfig | null;
+  readonly budget: BudgetAmount | null;
   /** Milliseconds since 1970; null for never. */
   readonly expiresMs: number | null;
   readonly disabled: boolean;

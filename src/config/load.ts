@@ -240,12 +240,11 @@ function readSetting(setting: Setting, env: Environment, yaml: YamlMap, problems
   const variable = setting.env.find((name) => isSet(env, name));
   const raw = rawOf(setting, env, yaml);
   if (!isGiven(raw)) return setting.fallback;
-  if (setting.secret === true && typeof raw === 'string') problems.hide(raw);
+  const isSecret = setting.secret === true;
+  if (isSecret && (typeof raw === 'string' || typeof raw === 'number')) problems.hide(String(raw));
   const value = setting.read(raw);
   if (!(value instanceof Wrong)) return value;
   if (typeof raw === 'string') hideLogin(raw, problems);
-  const isSecret = setting.secret === true;
-  if (isSecret && (typeof raw === 'string' || typeof raw === 'number')) problems.hide(String(raw));
   problems.wrong(variable ?? setting.path, isSecret ? '[secret]' : raw, value.allowed);
   return setting.fallback;
 }

@@ -19,7 +19,6 @@ export const needRestart = [
   'toolStateTtlMs',
   'usageEnabled',
   'usageRetentionMs',
-  'limitsMode',
   'limitEmbedded',
   'limitLeaseMs',
   'cacheEnabled',

@@ -1,6 +1,6 @@
 import { readFields } from './fields.ts';
 import { isMap } from './file.ts';
-import { type BudgetConfig, budget, grantName, modelPatterns } from './grants.ts';
+import { type BudgetAmount, budget, grantName, modelPatterns } from './grants.ts';
 import type { Problems } from './problems.ts';
 import { duration, list, text, type ValueReader, Wrong } from './values.ts';
 
@@ -20,7 +20,7 @@ export interface TokenIssuerConfig {
   /** What holds where the token says nothing. */
   readonly rateClass: string;
   readonly models: readonly string[] | null;
-  readonly budget: BudgetConfig | null;
+  readonly budget: BudgetAmount | null;
 }
 
 /** Which claims say what; null: none does. */

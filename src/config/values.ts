@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
+import { isMap } from './file.ts';
 
 /** Reads one value; returns it, or a Wrong that says what is allowed. */
 export type ValueReader<T> = (raw: unknown) => T | Wrong;
@@ -98,9 +99,6 @@ export const pairs: ValueReader<ReadonlyMap<string, string>> = (raw) => {
   }
   return found;
 };
-
-const isMap = (raw: unknown): raw is Record<string, unknown> =>
-  typeof raw === 'object' && raw !== null && !Array.isArray(raw);
 
 /** So many whole percentages, ascending, as a list or as text separated by commas. */
 export function percentages(count: number): ValueReader<readonly number[]> {

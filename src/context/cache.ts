@@ -26,7 +26,8 @@ export function createCache(
 /** What all processes of the gateway keep, as one. @param isShared they keep it in one place */
 export function wholeCache(cache: AnswerCache, crew: Crew, isShared: boolean): WholeCache {
   crew.answer('cache.clear', (which) => cache.clear(which as Clearing));
-  crew.answer('cache.status', () => cache.status());
+  // What is kept in one place is counted there, by whoever asks.
+  crew.answer('cache.status', () => (isShared ? { counts: cache.counts } : cache.status()));
   return {
     async clear(which) {
       if (isShared) return cache.clear(which);
@@ -40,12 +41,15 @@ export function wholeCache(cache: AnswerCache, crew: Crew, isShared: boolean): W
     },
     async status() {
       if (crew.size === 1) return cache.status();
-      const all = (await crew.askAll('cache.status')) as CacheStatus[];
+      const [all, kept] = await Promise.all([
+        crew.askAll('cache.status') as Promise<CacheStatus[]>,
+        isShared ? cache.status() : null,
+      ]);
       const counts = { hit: 0, miss: 0, shared: 0, refreshed: 0, failed: 0 };
       for (const { counts: own } of all) {
         for (const outcome of Object.keys(counts) as (keyof typeof counts)[]) counts[outcome] += own[outcome];
       }
-      return isShared ? { ...(await cache.status()), counts } : { ...summed(all), counts };
+      return { ...(kept ?? summed(all)), counts };
     },
   };
 }

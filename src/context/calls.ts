@@ -59,8 +59,9 @@ export interface CallParts {
   readonly toolbox: Toolbox;
   /** Null: nothing is counted. */
   readonly usage: UsageParts | null;
-  /** Null: nothing is limited. */
-  readonly limits: Limits | null;
+  readonly limits: Limits;
+  /** Whether calls are limited at all, by the configuration that holds now. */
+  readonly isLimited: () => boolean;
   /** Null: no answers are kept. */
   readonly cache: AnswerCache | null;
   /** What is remembered of providers. */
@@ -93,6 +94,7 @@ export function createCalls(parts: CallParts): {
     toolbox,
     usage,
     limits,
+    isLimited,
     cache,
     targets,
     audit,
@@ -121,10 +123,13 @@ export function createCalls(parts: CallParts): {
     onFault: (tool: string, error: unknown) =>
       toolsLog.error('a tool failed in the gateway', { tool, error }),
   };
+  const reasoningState: Stage[] = [];
   const { reasoningStateBytes: maxSize, reasoningStateTtlMs: ttlMs } = initial;
-  const states = new StateMemory({ maxSize: Math.max(maxSize, 1), ttlMs, shared: shared('state', ttlMs) });
-  onPressure(() => states.shrink());
-  const reasoningState = maxSize > 0 ? [reasoningStateStage(states)] : [];
+  if (maxSize > 0) {
+    const states = new StateMemory({ maxSize, ttlMs, shared: shared('state', ttlMs) });
+    onPressure(() => states.shrink());
+    reasoningState.push(reasoningStateStage(states));
+  }
   // The innermost: it counts each answer of a provider's by itself.
   const counted =
     usage === null
@@ -176,34 +181,45 @@ export function createCalls(parts: CallParts): {
     compactionStage,
     truncationStage((model) => settled().context.windowOf(model), countByTokenizer),
   ];
-  return {
-    handle: pipeline(
+  const context = spanned(
+    'context',
+    contextStage(() => settled().context),
+  );
+  const kept = cache === null ? [] : [spanned('cache', cacheStage({ cache, readOpaque: unknownMembers }))];
+  const letIn = spanned('limits', letInStage);
+  const tools = toolsStage(toolOptions);
+  const resilience = resilienceStage({ targets, origins: new Origins() });
+  /** @param limiting null: nothing is limited */
+  const row = (limiting: Limits | null): Handler =>
+    pipeline(
       [
         ...audited(),
         ...first,
-        ...(limits === null ? [] : [limitsStage(limits)]),
+        ...(limiting === null ? [] : [limitsStage(limiting)]),
         ...outer,
         screened,
-        spanned(
-          'context',
-          contextStage(() => settled().context),
-        ),
-        ...(cache === null ? [] : [spanned('cache', cacheStage({ cache, readOpaque: unknownMembers }))]),
-        ...(limits === null ? [] : [spanned('limits', letInStage)]),
-        toolsStage(toolOptions),
+        context,
+        ...kept,
+        ...(limiting === null ? [] : [letIn]),
+        tools,
         screenedRounds,
-        resilienceStage({ targets, origins: new Origins() }),
+        resilience,
         ...routed,
         ...shorter,
         ...reasoningState,
-        ...(limits === null ? [] : [providerLimitsStage(limits)]),
+        ...(limiting === null ? [] : [providerLimitsStage(limiting)]),
         ...attempts,
         ...counted,
-        ...(limits === null ? [] : [admittedStage]),
+        ...(limiting === null ? [] : [admittedStage]),
         securityGuard,
       ],
       dispatch,
-    ),
+    );
+  // A reload may begin or end what is limited.
+  const limited = row(limits);
+  const unlimited = row(null);
+  return {
+    handle: (call) => (isLimited() ? limited : unlimited)(call),
     count: pipeline(
       [
         ...audited('count_tokens'),

@@ -45,6 +45,7 @@ export function createHealth(context: HealthContext): HealthApi {
     serving,
     memory,
     numbers: healthNumbers(settled, () => context),
+    keysNeeded: () => settled().config.authRequired === true,
     loads: async () => (await crew.askAll('load')) as Load[],
     checks: new Checks({
       checks: () => checksOf(context),

@@ -17,24 +17,26 @@ export const limitTerms = (config: Config): LimitTerms => ({
 });
 
 /**
- * Null when nothing is limited: a first try with neither keys nor limits is not throttled.
- * @param hasKeys clients are told apart
+ * Whether calls are limited: a first try with neither keys nor limits is not throttled.
+ * @param ownAuth whoever embeds the gateway tells clients apart
  */
-export function createLimits(
-  { limitsMode, limits }: Config,
-  hasKeys: boolean,
+export function areLimited(
+  { limitsMode, limits, authRequired, keys, tokenIssuers }: Config,
+  ownAuth: boolean,
+): boolean {
+  if (limitsMode !== 'auto') return limitsMode === 'on';
+  return limits.given || ownAuth || authRequired === true || keys.length > 0 || tokenIssuers.length > 0;
+}
+
+export const createLimits = (
   store: LimitStore,
   terms: () => LimitTerms,
   metrics: Metrics | null,
   log: Logger,
-): Limits | null {
-  const wanted = limitsMode === 'on' || (limitsMode === 'auto' && (hasKeys || limits.given));
-  return wanted
-    ? new Limits({
-        store,
-        terms,
-        log: log.module('limits'),
-        onRefused: (limit, { name }) => metrics?.limited(limit, name.split(':', 1)[0] as string),
-      })
-    : null;
-}
+): Limits =>
+  new Limits({
+    store,
+    terms,
+    log: log.module('limits'),
+    onRefused: (limit, { name }) => metrics?.limited(limit, name.split(':', 1)[0] as string),
+  });

@@ -21,8 +21,9 @@ import type { ContextPolicy } from '../pipeline/context.ts';
 import { Router } from '../pipeline/routing.ts';
 import type { SecurityPolicy } from '../pipeline/security.ts';
 import { type Discovery, startDiscovery } from '../providers/discovery.ts';
+import type { KeyAffinity } from '../providers/key-affinity.ts';
 import type { Provider } from '../providers/provider.ts';
-import { createProviders } from '../providers/registry.ts';
+import { createProviders, type KeyOptions } from '../providers/registry.ts';
 import type { ResilienceRules } from '../resilience/rules.ts';
 import { KnownModels } from '../rpc/known-models.ts';
 import { builtinTools } from '../tools/builtin/builtin-tools.ts';
@@ -62,6 +63,8 @@ export interface SettleParts {
   readonly toolClient: UpstreamClient;
   /** Built-in tools besides the gateway's. */
   readonly ownTools: readonly Tool[];
+  /** Which keys of providers made what is given back to them. */
+  readonly keyAffinity: KeyAffinity;
   readonly log: Logger;
   /** Makes the provider that holds sessions with a command-line program. */
   readonly cli: (config: Config, provider: ProviderConfig) => Provider;
@@ -75,7 +78,7 @@ export interface SettleParts {
  */
 export function settle(
   config: Config,
-  { client, toolClient, ownTools, log, cli, readFile = fromDisk }: SettleParts,
+  { client, toolClient, ownTools, keyAffinity, log, cli, readFile = fromDisk }: SettleParts,
   previous?: Discovery,
 ): Settled {
   const catalogue = loadCatalogue(config, readFile);
@@ -88,14 +91,14 @@ export function settle(
     maxResultBytes: () => config.toolMaxResultBytes,
   });
   const keysLog = log.module('keys');
-  const keyOptions = {
+  const keyOptions: KeyOptions = {
     restMs: config.keyRestMs,
     onChange: (provider: string, key: string, why: string | null) =>
       why === null
         ? keysLog.info('a key is accepted again', { provider, key_number: key })
         : keysLog.warn('a key is set aside', { provider, key_number: key, reason: why }),
   };
-  const providers = createProviders(config.providers, client, keyOptions, {
+  const providers = createProviders(config.providers, client, keyOptions, keyAffinity, {
     cli: (provider) => cli(config, provider),
     mockDelayMs: config.mockDelayMs,
   });

@@ -136,7 +136,7 @@ export function defineFamilies(f: Families) {
     ]),
     storeSeconds: f.histogram(
       'llm_gateway_store_command_duration_seconds',
-      'Time of commands to the store.',
+      'Time of commands to the store that were sent.',
       secondsOfStores,
       ['store'],
     ),

@@ -286,10 +286,10 @@ export class Metrics {
     this.#cell('auditsent', this.#f.auditSent, outcome).value += lines;
   }
 
-  /** A command to a store. @param outcome `ok` or `failed` */
-  storeAsked(store: string, outcome: string, seconds: number): void {
+  /** A command to a store. @param outcome `ok` or `failed` @param seconds null for one that was not sent: it took no time */
+  storeAsked(store: string, outcome: string, seconds: number | null): void {
     this.#cell('store', this.#f.storeCommands, store, outcome).value++;
-    this.#distribution('storet', this.#f.storeSeconds, store).observe(seconds);
+    if (seconds !== null) this.#distribution('storet', this.#f.storeSeconds, store).observe(seconds);
   }
 
   /** Spans were handed to the collector, or could not be. */

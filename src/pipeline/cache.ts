@@ -279,13 +279,7 @@ function isOwnModels({ plan, report, route }: Call): boolean {
 }
 
 /** The call as it goes on: for all who wait, and as long as any of them does. */
-const flown = (call: Call, flight: Flight): Call => ({
-  ...call,
-  signal: flight.signal,
-  get deadline() {
-    return flight.deadline;
-  },
-});
+const flown = (call: Call, flight: Flight): Call => ({ ...call, signal: flight.signal, awaited: flight });
 
 /** The reply that an entry makes; null for one that cannot be read. */
 function replayed({ entry, ageMs }: Found, call: Call): Reply | null {

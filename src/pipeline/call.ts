@@ -29,6 +29,8 @@ interface AnyCall {
   readonly signal: AbortSignal;
   /** When it will, at the latest, on the clock of performance.now(). */
   readonly deadline?: number | undefined;
+  /** Those who wait for its answer, where there may be more than its client: its deadline is then theirs, and may move. */
+  readonly awaited?: { readonly deadline: number | undefined };
   /** W3C trace context of the client's request. */
   readonly trace?: TraceContext | undefined;
   /** What the provider is told of the trace. */

@@ -75,7 +75,8 @@ class CallJob implements Job<Deployment, Reply> {
   }
 
   get deadline(): number {
-    return this.#call.deadline ?? Number.POSITIVE_INFINITY;
+    const { deadline, awaited } = this.#call;
+    return (awaited === undefined ? deadline : awaited.deadline) ?? Number.POSITIVE_INFINITY;
   }
 
   /** A turn of a thread changes it. */

@@ -75,7 +75,7 @@ async function inNamespaces(pending: Promise<Reply>, places: Places): Promise<Re
 
 function overChat(call: ChatCall): CreateChatCompletionRequest {
   const { extras, ...rest } = call.request;
-  const messages = spokenPlainly(withPictures(plainOutputs(call, rest.messages)));
+  const messages = asAnswered(plainOutputs(call, rest.messages));
   const request = withoutHosted(call, withoutKept({ ...rest, messages }));
   if (extras === undefined) return request;
   const drop = call.request.options?.dropParams;
@@ -143,20 +143,16 @@ function plainOutputs(call: ChatCall, given: readonly Message[]): readonly Messa
   return messages;
 }
 
-/** Pictures of earlier answers as all providers know them. */
-const withPictures = (messages: readonly Message[]): Message[] =>
+/**
+ * Answers of before as chat APIs have them: with pictures as parts of theirs. What a model has said is no list: there is one way to say a text to it that
+ * all providers understand.
+ */
+const asAnswered = (messages: readonly Message[]): Message[] =>
   messages.map((message) =>
     message.role === Role.ASSISTANT
-      ? { ...message, parts: message.parts.map((part) => pictureOf(part) ?? part) }
+      ? { ...message, multipart: false, parts: message.parts.map((part) => pictureOf(part) ?? part) }
       : message,
   );
-
-/** What a model has said: there is one way to say a text to it that all providers understand. */
-function spokenPlainly(messages: readonly Message[]): Message[] {
-  return messages.map((message) =>
-    message.role === Role.ASSISTANT && message.multipart ? { ...message, multipart: false } : message,
-  );
-}
 
 /** The gateway itself keeps the response with its labels: of others that is not wanted. */
 function withoutKept(

@@ -2,7 +2,7 @@ import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { ModelCapability } from '../../gen/llmgateway/v1/models_service_pb.js';
 import { checkModel, mayAsk } from '../auth/models.ts';
 import type { CatalogueEntry } from '../catalogue/catalogue.ts';
-import type { Resolved, Resolver } from '../catalogue/resolve.ts';
+import { namesOf, type Resolved, type Resolver } from '../catalogue/resolve.ts';
 import type { DeploymentGroup, Fallbacks } from '../config/deployments.ts';
 import type { TimeoutOverrides } from '../config/providers.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
@@ -149,7 +149,7 @@ export class Router {
 export function routingStage(router: () => Router): Stage {
   return (next) => (call) => {
     const plan = planOf(call, router());
-    checkModel(call.principal, namesOf(plan), call.request.model);
+    checkModel(call.principal, namesOfGroup(plan), call.request.model);
     call.plan = plan;
     call.route = plan.deployments[0] as Deployment;
     return next(call);
@@ -164,12 +164,12 @@ function planOf(call: Call, router: Router): RoutePlan {
     const field = call.face === 'rpc' ? 'options.fallbacks' : 'fallbacks';
     const own = router.withFallbacks(plan, names, field);
     for (const [i, group] of own.fallbacks.entries()) {
-      checkModel(principal, namesOf(group), group.model, `${field}[${i}]`);
+      checkModel(principal, namesOfGroup(group), group.model, `${field}[${i}]`);
     }
     return own;
   }
   if (principal.models === null || plan.fallbacks.length + plan.contextFallbacks.length === 0) return plan;
-  const allowed = (group: Group<Deployment>): boolean => mayAsk(principal, namesOf(group));
+  const allowed = (group: Group<Deployment>): boolean => mayAsk(principal, namesOfGroup(group));
   return {
     ...plan,
     fallbacks: plan.fallbacks.filter(allowed),
@@ -178,16 +178,17 @@ function planOf(call: Call, router: Router): RoutePlan {
 }
 
 /** All that a model is called. Who may ask a group of deployments may ask each of them. */
-const namesOf = ({ model, deployments: [first, ...others] }: Group<Deployment>): readonly string[] =>
+const namesOfGroup = ({ model, deployments: [first, ...others] }: Group<Deployment>): readonly string[] =>
   first === undefined || others.length > 0 ? [model] : [model, ...first.names];
 
 function deploymentOf(
   name: string,
-  { provider: providerName, upstreamModel, entry, exact }: Resolved,
+  resolved: Resolved,
   kind: CallKind,
   weight: number,
   table: RoutingOptions,
 ): Deployment {
+  const { provider: providerName, upstreamModel, entry, exact } = resolved;
   const facts = { field: 'model', provider: providerName };
   const provider = table.providers.get(providerName);
   if (provider === undefined) {
@@ -215,7 +216,7 @@ function deploymentOf(
     timeouts: { ...table.timeouts, ...table.providerTimeouts.get(providerName), ...entry?.timeouts },
     weight,
     price: price === undefined ? Number.POSITIVE_INFINITY : (price.input ?? 0) + (price.output ?? 0),
-    names: [name, ...(exact && entry !== null ? [entry.model.id] : []), `${providerName}/${upstreamModel}`],
+    names: namesOf(name, resolved),
     secure: table.isSecure?.(providerName, upstreamModel, exact ? entry : null) === true,
   };
 }

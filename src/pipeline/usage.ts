@@ -34,9 +34,9 @@ export function usageStage(options: UsageStageOptions): Stage {
     const priced = prices().of(provider.name, upstreamModel);
     const applied = priced.price === 'free' ? [] : budgets.of(call.principal, provider.name, priced.model);
     if (applied.length === 0) return answered(next(call), new Answer(call, priced, null, options));
-    return budgets
-      .reserve(applied, mostOf(call, priced, usualOutput()))
-      .then((hold) => answered(next(call), new Answer(call, priced, hold, options)));
+    const held = budgets.reserve(applied, mostOf(call, priced, usualOutput()));
+    const go = (hold: Hold): Promise<Reply> => answered(next(call), new Answer(call, priced, hold, options));
+    return held instanceof Promise ? held.then(go) : go(held);
   };
 }
 

@@ -2,30 +2,38 @@ import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { CreateChatCompletionRequest } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import type { Part } from '../../gen/llmgateway/v1/message_pb.js';
+import { compactedIn } from '../codec/openai-responses/compaction.ts';
+import { isProvidersCompaction } from '../model/compaction.ts';
 import { isPrivate } from '../model/encrypted.ts';
 import { type EventStream, type StreamEvent, tapEvents } from '../model/events.ts';
-import type { KeyChoice } from './key-pool.ts';
+import { messagesOf } from '../model/items.ts';
+import type { KeyChoice, KeyPool } from './key-pool.ts';
 import type { ChatWay, Provider, ProviderCall } from './provider.ts';
 
 /** States whose keys are remembered; the longest unused are forgotten first. */
-const maxStates = 50_000;
+const maxStates = 100_000;
 
-/** Which of a provider's keys made which state: signatures and encrypted reasoning may belong to the account of a key. */
+/**
+ * Which key made which state: signatures and encrypted reasoning may belong to the account of a key. It outlives the pools of keys, which a new
+ * configuration makes anew.
+ */
 export class KeyAffinity {
-  readonly #states = new LRUCache<string, number>({ max: maxStates });
+  /** Prints of keys; see KeyPool. */
+  readonly #states = new LRUCache<string, string>({ max: maxStates });
 
-  remember(state: string, key: number): void {
-    this.#states.set(digestOf(state), key);
+  remember(state: string, print: string): void {
+    this.#states.set(digestOf(state), print);
   }
 
   /** The key of the latest state in the conversation that is known. */
-  choiceFor({ messages }: CreateChatCompletionRequest): KeyChoice {
+  choiceFor({ messages }: CreateChatCompletionRequest, keys: KeyPool): KeyChoice {
     let preferred: number | null = null;
     if (this.#states.size > 0) {
       for (let i = messages.length - 1; i >= 0; i--) {
         for (const part of messages[i]?.parts ?? []) {
           for (const { text, pins } of statesOf(part)) {
-            const key = this.#states.get(digestOf(text));
+            const print = this.#states.get(digestOf(text));
+            const key = print === undefined ? undefined : keys.indexOf(print);
             if (key === undefined) continue;
             if (pins) return { preferred: key, pinned: true, used: null };
             preferred ??= key;
@@ -46,10 +54,15 @@ interface State {
   readonly pins: boolean;
 }
 
-function statesOf({ content }: Part): State[] {
+function statesOf(part: Part): State[] {
+  const { content } = part;
   if (content.case === 'toolCall') {
     const { signature } = content.value;
     return signature === '' ? [] : [{ text: signature, pins: false }];
+  }
+  if (content.case === 'opaque') {
+    const text = isProvidersCompaction(part) ? compactedIn(content.value) : '';
+    return text === '' ? [] : [{ text, pins: true }];
   }
   if (content.case !== 'reasoning') return [];
   const { encrypted, signature, format } = content.value;
@@ -60,52 +73,71 @@ function statesOf({ content }: Part): State[] {
 }
 
 /** The provider, with each conversation's state going back by the key that made it. */
-export function withAffinity(provider: Provider): Provider {
-  const affinity = new KeyAffinity();
-  const made: Provider = { ...provider, ...wayWith(provider, affinity) };
+export function withAffinity(provider: Provider, keys: KeyPool, affinity: KeyAffinity): Provider {
+  const of = { keys, affinity };
+  const made: Provider = { ...provider, ...wayWith(provider, of) };
   return provider.responses === undefined
     ? made
-    : { ...made, responses: { ...provider.responses, ...wayWith(provider.responses, affinity) } };
+    : { ...made, responses: { ...provider.responses, ...wayWith(provider.responses, of) } };
 }
 
-function wayWith<W extends Partial<ChatWay>>(way: W, affinity: KeyAffinity): Partial<ChatWay> {
-  const { createChat, streamChat } = way;
+interface Remembered {
+  readonly keys: KeyPool;
+  readonly affinity: KeyAffinity;
+}
+
+function wayWith<W extends Partial<ChatWay>>(way: W, of: Remembered): Partial<ChatWay> {
+  const { createChat, streamChat, compact } = way;
+  const withKeys = (call: ProviderCall) => {
+    const choice = of.affinity.choiceFor(call.request, of.keys);
+    return { choice, call: { ...call, keys: choice, warn: call.warn.bind(call) } };
+  };
   return {
     ...(createChat === undefined
       ? {}
       : {
-          async createChat(call) {
-            const keys = affinity.choiceFor(call.request);
-            const response = await createChat({ ...call, keys, warn: call.warn.bind(call) });
-            for (const { message } of response.choices) note(message?.parts ?? [], keys, affinity);
+          async createChat(asked) {
+            const { choice, call } = withKeys(asked);
+            const response = await createChat(call);
+            for (const { message } of response.choices) note(message?.parts ?? [], choice, of);
             return response;
           },
         }),
     ...(streamChat === undefined
       ? {}
       : {
-          async streamChat(call: ProviderCall): Promise<EventStream> {
-            const keys = affinity.choiceFor(call.request);
-            const events = await streamChat({ ...call, keys, warn: call.warn.bind(call) });
-            return watched(events, keys, affinity);
+          async streamChat(asked: ProviderCall): Promise<EventStream> {
+            const { choice, call } = withKeys(asked);
+            return watched(await streamChat(call), choice, of);
+          },
+        }),
+    ...(compact === undefined
+      ? {}
+      : {
+          async compact(asked: ProviderCall) {
+            const { choice, call } = withKeys(asked);
+            const response = await compact(call);
+            for (const { parts } of messagesOf(response.output)) note(parts, choice, of);
+            return response;
           },
         }),
   };
 }
 
-function note(parts: readonly Part[], { used }: KeyChoice, affinity: KeyAffinity): void {
-  if (used === null) return;
-  for (const part of parts) for (const { text } of statesOf(part)) affinity.remember(text, used);
+function note(parts: readonly Part[], { used }: KeyChoice, { keys, affinity }: Remembered): void {
+  const print = used === null ? undefined : keys.prints[used];
+  if (print === undefined) return;
+  for (const part of parts) for (const { text } of statesOf(part)) affinity.remember(text, print);
 }
 
-const watched = (events: EventStream, keys: KeyChoice, affinity: KeyAffinity): EventStream =>
+const watched = (events: EventStream, choice: KeyChoice, of: Remembered): EventStream =>
   tapEvents(events, {
     events(batch) {
       for (const { event } of batch as readonly StreamEvent[]) {
         if (event.case === 'partStarted' && event.value.content !== undefined)
-          note([event.value.content], keys, affinity);
+          note([event.value.content], choice, of);
         else if (event.case === 'partEnded' && event.value.final !== undefined)
-          note([event.value.final], keys, affinity);
+          note([event.value.final], choice, of);
       }
     },
   });

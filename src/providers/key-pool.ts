@@ -1,9 +1,12 @@
+import { hash } from 'node:crypto';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import type { WeightedKey } from '../config/providers.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 
 export interface KeyPoolOptions {
   readonly provider: string;
+  /** Its address. */
+  readonly baseUrl: string;
   readonly keys: readonly WeightedKey[];
   /** The header that has a key, and what stands before it there. */
   readonly header: string;
@@ -59,9 +62,12 @@ const maxTiredMs = 60_000;
  * all of them aside.
  */
 export class KeyPool {
+  /** What tells each key from all others, those of other providers as well, in whatever place it stands. */
+  readonly prints: readonly string[];
   readonly #options: KeyPoolOptions;
   readonly #states: readonly State[];
   readonly #now: () => number;
+  readonly #byPrint = new Map<string, number>();
 
   constructor(options: KeyPoolOptions) {
     this.#options = options;
@@ -76,6 +82,16 @@ export class KeyPool {
       tiredUntil: Number.NEGATIVE_INFINITY,
       models: new Map(),
     }));
+    // Whoever has a key's print does not have the key.
+    this.prints = options.keys.map(({ key }) =>
+      hash('sha256', JSON.stringify([options.provider, options.baseUrl, key.reveal()]), 'base64'),
+    );
+    this.prints.forEach((print, index) => void this.#byPrint.set(print, index));
+  }
+
+  /** The key with this print; undefined when it is not among these. */
+  indexOf(print: string): number | undefined {
+    return this.#byPrint.get(print);
   }
 
   /** A session of one request with the keys. @param model '' for none */

@@ -7,24 +7,28 @@ import { bedrockProvider } from './bedrock/provider.ts';
 import { mockProvider } from './fake/mock.ts';
 import { fakeProvider } from './fake/provider.ts';
 import { googleProvider } from './google/provider.ts';
-import { withAffinity } from './key-affinity.ts';
+import { KeyAffinity, withAffinity } from './key-affinity.ts';
 import { KeyPool, type KeyPoolOptions } from './key-pool.ts';
 import { ollamaProvider } from './ollama/provider.ts';
 import { openAIFormProvider } from './openai-form/provider.ts';
 import type { Provider } from './provider.ts';
 
-/** Makes every configured provider, by name, in the configuration's order. */
+/**
+ * Makes every configured provider, by name, in the configuration's order.
+ * @param affinity which keys made what is given back to them; default: nothing is known yet
+ */
 export function createProviders(
   configs: readonly ProviderConfig[],
   client: UpstreamClient,
   keyOptions: KeyOptions = { restMs: 600_000, onChange: () => {} },
+  affinity = new KeyAffinity(),
   local: LocalProviders = {},
 ): ReadonlyMap<string, Provider> {
   return new Map(
     configs.map((config) => {
       const keys = keyPool(config, keyOptions);
       const provider = makers[config.form](config, client, keys, local);
-      return [config.name, keys === undefined ? provider : withAffinity(provider)];
+      return [config.name, keys === undefined ? provider : withAffinity(provider, keys, affinity)];
     }),
   );
 }
@@ -59,11 +63,11 @@ const keyHeaders: Readonly<Record<ProviderForm, readonly [header: string, scheme
 
 /** Undefined for a provider that has no choice. */
 function keyPool(config: ProviderConfig, options: KeyOptions): KeyPool | undefined {
-  const { name: provider, apiKeys: keys } = config;
+  const { name: provider, baseUrl, apiKeys: keys } = config;
   const [header, scheme] = keyHeaders[config.form];
   // A configured header wins.
   if (keys.length < 2 || config.headers[header] !== undefined) return undefined;
-  return new KeyPool({ ...options, provider, keys, header, scheme });
+  return new KeyPool({ ...options, provider, baseUrl, keys, header, scheme });
 }
 
 /** How a provider of each form is made. */

@@ -5,7 +5,7 @@ import { type Item, ItemSchema } from '../../gen/llmgateway/v1/responses_service
 /** Messages of the user's that are kept besides the summary, in bytes. */
 const maxKeptBytes = 256 * 1024;
 
-/** What the user said, as it was said; the newest as far as there is room. */
+/** What the user said, as it was said: the newest first, as far as there is room. One that has none is left out, and older ones may still have some. */
 export function userMessages(items: readonly Item[]): Item[] {
   const kept: Item[] = [];
   let room = maxKeptBytes;

@@ -22,6 +22,8 @@ export interface Context {
   readonly history: Item[];
   /** The new ones, with those that were only referred to. */
   readonly input: Item[];
+  /** The store was asked, and has answered. */
+  readonly asked: boolean;
 }
 
 /**
@@ -36,11 +38,16 @@ export async function resolveContext(
   fields: FieldNames,
 ): Promise<Context> {
   const history = await historyOf(store, tenant, asked, fields);
+  let wasAsked = asked.previousResponseId !== '' || asked.conversationId !== '';
   const before = new Map<string, Item>();
   for (const item of history) if (item.id !== '') before.set(item.id, item);
   const known = new Map(before);
-  const find = async (id: string): Promise<Item | undefined> =>
-    known.get(id) ?? (await findItem(store, tenant, id, known));
+  const find = async (id: string): Promise<Item | undefined> => {
+    const found = known.get(id);
+    if (found !== undefined) return found;
+    wasAsked = true;
+    return findItem(store, tenant, id, known);
+  };
   const input: Item[] = [];
   for (const [i, item] of asked.input.entries()) {
     if (item.kind.case !== 'reference') {
@@ -55,7 +62,7 @@ export async function resolveContext(
     // What is in the history already is not said twice.
     if (!history.includes(found)) input.push(found);
   }
-  return { history, input };
+  return { history, input, asked: wasAsked };
 }
 
 /** Reasoning that is sent back without what only its provider can read: its id stands for that. */

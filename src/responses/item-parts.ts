@@ -1,9 +1,10 @@
 import { type Part, Role } from '../../gen/llmgateway/v1/message_pb.js';
 import type { Item } from '../../gen/llmgateway/v1/responses_service_pb.js';
-import { dialectName, stateFormat } from '../codec/openai-responses/dialect.ts';
+import { dialectName } from '../codec/openai-responses/dialect.ts';
 import * as build from '../model/build.ts';
 import { item as buildItem, reasoningItem } from '../model/build-responses.ts';
 import { isCompaction } from '../model/compaction.ts';
+import { isPrivate } from '../model/encrypted.ts';
 import { isItem } from '../model/items.ts';
 import { begunPicture } from '../model/picture-items.ts';
 import { type OpenItem, type OpenPart, settle } from './open-item.ts';
@@ -28,7 +29,7 @@ export function itemFor(
         value: { ...content.value },
       });
     case 'reasoning': {
-      const asSummary = wantsSummaries && content.value.format !== stateFormat;
+      const asSummary = wantsSummaries && !isPrivate(content.value.format);
       return buildItem(content.value.id || id('rs'), {
         case: 'reasoning',
         value: reasoningItem([], '', asSummary),

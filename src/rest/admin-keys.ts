@@ -12,11 +12,11 @@ import {
 } from '../../gen/llmgateway/v1/admin_service_pb.js';
 import { requireAdmin } from '../auth/admin.ts';
 import { readBoolean, readInteger, readObject, readString } from '../codec/fields.ts';
-import { isObject, type Json } from '../codec/json.ts';
+import type { Json } from '../codec/json.ts';
 import { invalidRequest } from '../errors/gateway-error.ts';
 import type { AdminKeysApi } from '../rpc/admin-keys-api.ts';
 import { validateMessage } from '../rpc/validate.ts';
-import { type Exchange, type RestHandler, readJson, sendJson } from './exchange.ts';
+import { type Exchange, type RestHandler, readMembers, refuseOthers, sendJson } from './exchange.ts';
 
 /** What the routes of keys are made of. */
 export interface KeyRoutes {
@@ -55,7 +55,7 @@ export const listKeys =
   async (exchange) => {
     requireAdmin(exchange.principal);
     const query = new URLSearchParams(exchange.query);
-    refuseOthers([...query.keys()], ['limit', 'after']);
+    refuseOthers(query.keys(), ['limit', 'after']);
     const given = query.get('limit');
     const limit =
       given === null ? 0 : readInteger(/^\d{1,9}$/.test(given) ? Number(given) : given, 'limit', 1, 500);
@@ -84,22 +84,26 @@ export const updateKey =
     requireAdmin(exchange.principal);
     const body = await readMembers(exchange, maxBodyBytes(), [...terms, 'disabled']);
     const request = create(UpdateKeyRequestSchema, { id: idOf(exchange) });
-    const set = <K extends keyof typeof request>(field: K, value: (typeof request)[K] | undefined): void => {
-      if (value !== undefined) request[field] = value;
+    /** @param none what says null to the service */
+    const set = <K extends keyof typeof request>(
+      field: K,
+      value: (typeof request)[K] | null | undefined,
+      none: (typeof request)[K],
+    ): void => {
+      if (value !== undefined) request[field] = value ?? none;
     };
-    set('name', text(body, 'name'));
-    set('owner', text(body, 'owner'));
-    set('tenant', text(body, 'tenant'));
-    set('rateClass', text(body, 'rate_class'));
-    set('admin', flag(body, 'admin'));
-    set('disabled', flag(body, 'disabled'));
+    set('name', text(body, 'name'), '');
+    set('owner', text(body, 'owner'), '');
+    set('tenant', text(body, 'tenant'), '');
+    set('rateClass', text(body, 'rate_class'), '');
+    set('admin', flag(body, 'admin'), false);
+    set('disabled', flag(body, 'disabled'), false);
     const { models, budget, expiresAt } = composed(body);
-    if (models === null) request.models = create(ModelPatternsSchema);
-    else set('models', models);
+    set('models', models, create(ModelPatternsSchema));
     if (budget === null) request.noBudget = true;
-    else set('budget', budget);
+    else if (budget !== undefined) request.budget = budget;
     if (expiresAt === null) request.noExpiry = true;
-    else set('expiresAt', expiresAt);
+    else if (expiresAt !== undefined) request.expiresAt = expiresAt;
     validateMessage(UpdateKeyRequestSchema, request);
     sendJson(exchange, 200, JSON.stringify(keyJson(await api.updateKey(request))));
   };
@@ -146,30 +150,12 @@ const keyJson = (key: ApiKey): Record<string, unknown> => ({
   last_used_at: iso(key.lastUsedAt),
 });
 
-async function readMembers(exchange: Exchange, maxBytes: number, known: readonly string[]): Promise<Json> {
-  const body = await readJson(exchange, maxBytes);
-  if (!isObject(body)) throw invalidRequest('body', 'the body has to be a JSON object');
-  refuseOthers(Object.keys(body), known);
-  return body;
-}
+const text = (body: Json, field: string): string | null | undefined =>
+  given(body[field], (value) => readString(value, field, 256));
 
-function refuseOthers(given: readonly string[], known: readonly string[]): void {
-  const name = given.find((one) => !known.includes(one))?.slice(0, 200);
-  if (name === undefined) return;
-  throw invalidRequest(name, `Unknown field '${name}': there are ${known.join(', ')}.`);
-}
+const flag = (body: Json, field: string): boolean | null | undefined =>
+  given(body[field], (value) => readBoolean(value, field));
 
-const text = (body: Json, field: string): string | undefined => {
-  const value = body[field] ?? undefined;
-  return value === undefined ? undefined : readString(value, field, 256);
-};
-
-const flag = (body: Json, field: string): boolean | undefined => {
-  const value = body[field] ?? undefined;
-  return value === undefined ? undefined : readBoolean(value, field);
-};
-
-/** Undefined for what is not there. */
 function composed(body: Json): {
   models: ModelPatterns | null | undefined;
   budget: KeyBudget | null | undefined;
@@ -182,6 +168,7 @@ function composed(body: Json): {
   };
 }
 
+/** Undefined for what is not there. */
 const given = <T>(value: unknown, read: (value: unknown) => T): T | null | undefined =>
   value === undefined || value === null ? value : read(value);
 
@@ -196,10 +183,7 @@ function patternsOf(value: unknown): ModelPatterns {
 
 function budgetOf(value: unknown): KeyBudget {
   const { usd, per = 'month', ...others } = readObject(value, 'budget');
-  refuseOthers(
-    Object.keys(others).map((name) => `budget.${name}`),
-    ['budget.usd', 'budget.per'],
-  );
+  refuseOthers(Object.keys(others), ['usd', 'per'], 'budget.');
   const period = Object.hasOwn(periods, String(per)) ? periods[String(per)] : undefined;
   if (period === undefined) {
     throw invalidRequest('budget.per', `Invalid 'budget.per': it has to be "day", "month" or "total".`);

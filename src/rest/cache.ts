@@ -1,6 +1,6 @@
-import { invalid, readObject, readOptionalString } from '../codec/fields.ts';
+import { readOptionalString } from '../codec/fields.ts';
 import type { CacheApi } from '../rpc/cache-api.ts';
-import { type RestHandler, readJson } from './exchange.ts';
+import { type RestHandler, readMembers } from './exchange.ts';
 import { sendFlat } from './platform-reply.ts';
 
 /** What the routes of the cache are made of. */
@@ -16,10 +16,7 @@ const known = ['pattern', 'user_id', 'tenant'];
 export const clearCache =
   ({ api, maxBodyBytes }: CacheRoutes): RestHandler =>
   async (exchange) => {
-    const body = readObject(await readJson(exchange, maxBodyBytes(), {}), 'body');
-    for (const key in body) {
-      if (!known.includes(key)) throw invalid(key, `one of ${known.join(', ')}`, key, 'another member');
-    }
+    const body = await readMembers(exchange, maxBodyBytes(), known, {});
     const pattern = readOptionalString(body['pattern'] ?? null, 'pattern', 1_024);
     const owner = readOptionalString(body['user_id'] ?? null, 'user_id', 256);
     const tenant = body['tenant'];

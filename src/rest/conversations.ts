@@ -1,12 +1,13 @@
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import type { Conversation } from '../../gen/llmgateway/v1/responses_service_pb.js';
-import { readArray, readObject, readString } from '../codec/fields.ts';
+import { readArray } from '../codec/fields.ts';
+import { readMetadata } from '../codec/openai-parameters.ts';
 import { decodeItem } from '../codec/openai-responses/decode-item.ts';
 import { encodeItem } from '../codec/openai-responses/encode-item.ts';
-import { GatewayError, invalidRequest } from '../errors/gateway-error.ts';
+import { GatewayError } from '../errors/gateway-error.ts';
 import type { Conversations } from '../responses/conversations.ts';
 import { checkItems } from '../rpc/check-response.ts';
-import { type Exchange, type RestHandler, readJson, sendJson, unescaped } from './exchange.ts';
+import { type Exchange, type RestHandler, readMembers, sendJson, unescaped } from './exchange.ts';
 import { encodePage, pageQuery } from './responses.ts';
 
 /** What the routes of conversations are made of. */
@@ -16,7 +17,6 @@ export interface ConversationRoutes {
   readonly maxBodyBytes: () => number;
 }
 
-const maxPairs = 16;
 const maxItems = 20;
 const form = { complete: true, withState: true };
 
@@ -24,11 +24,10 @@ const form = { complete: true, withState: true };
 export const createConversation =
   ({ conversations, maxBodyBytes }: ConversationRoutes): RestHandler =>
   async (exchange) => {
-    const body = readObject(await readJson(exchange, maxBodyBytes()), 'body');
+    const body = await readMembers(exchange, maxBodyBytes(), ['metadata', 'items']);
     const { metadata = null, items = null } = body;
-    refuseOthers(body, ['metadata', 'items']);
     const given = items === null ? [] : decodeItems(items);
-    const made = await conversations.create(exchange.principal.tenant, readMetadata(metadata), given);
+    const made = await conversations.create(exchange.principal.tenant, labelsIn(metadata), given);
     sendJson(exchange, 200, encodeConversation(made));
   };
 
@@ -52,15 +51,13 @@ export const oneConversation = (
       const { id, hasItems, item } = placeOf(exchange);
       if (item !== '') throw noRoute(exchange);
       const tenant = exchange.principal.tenant;
-      const body = readObject(await readJson(exchange, maxBodyBytes()), 'body');
+      const body = await readMembers(exchange, maxBodyBytes(), [hasItems ? 'items' : 'metadata']);
       if (hasItems) {
-        refuseOthers(body, ['items']);
         const items = await conversations.addItems(tenant, id, decodeItems(body['items']));
         return sendJson(exchange, 200, encodePage({ items, hasMore: false }));
       }
-      refuseOthers(body, ['metadata']);
       const { metadata = null } = body;
-      const updated = await conversations.update(tenant, id, readMetadata(metadata));
+      const updated = await conversations.update(tenant, id, labelsIn(metadata));
       sendJson(exchange, 200, encodeConversation(updated));
     },
     async DELETE(exchange) {
@@ -83,25 +80,8 @@ function decodeItems(value: unknown) {
   return items;
 }
 
-function readMetadata(value: unknown): Record<string, string> {
-  if (value === null) return {};
-  const json = readObject(value, 'metadata');
-  const entries = Object.entries(json);
-  if (entries.length > maxPairs) throw invalidRequest('metadata', `metadata has more than ${maxPairs} pairs`);
-  for (const [key, text] of entries) {
-    if (key.length > 64) throw invalidRequest('metadata', 'a key of metadata has more than 64 characters');
-    readString(text, `metadata.${key}`, 512);
-  }
-  return json as Record<string, string>;
-}
-
-function refuseOthers(body: Readonly<Record<string, unknown>>, known: readonly string[]): void {
-  for (const key in body) {
-    if (known.includes(key)) continue;
-    const field = key.slice(0, 200);
-    throw invalidRequest(field, `Unknown field '${field}': there are ${known.join(' and ')}.`);
-  }
-}
+const labelsIn = (metadata: unknown): Record<string, string> =>
+  metadata === null ? {} : readMetadata(metadata, 'metadata');
 
 const encodeConversation = ({ id, createdAt, metadata }: Conversation): string =>
   JSON.stringify({ id, object: 'conversation', created_at: createdAt, metadata });

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import type { Principal } from '../auth/principal.ts';
-import { parseJson } from '../codec/json.ts';
+import { isObject, type Json, parseJson } from '../codec/json.ts';
 import { GatewayError, invalidRequest } from '../errors/gateway-error.ts';
 import { readTrace } from '../observability/trace.ts';
 import type { CallContext } from '../rpc/call-context.ts';
@@ -112,6 +112,36 @@ export async function readJson(exchange: Exchange, maxBytes: number, whenEmpty?:
   } catch {
     // The parser's own message quotes the body; it must not reach a log.
     throw invalidRequest('body', body.length === 0 ? 'the body is empty' : 'the body is not valid JSON');
+  }
+}
+
+/**
+ * The request's body as a JSON object of known members.
+ * @param whenEmpty what stands for an empty body, where it may be
+ * @throws GatewayError when it is none, or has others
+ */
+export async function readMembers(
+  exchange: Exchange,
+  maxBytes: number,
+  known: readonly string[],
+  whenEmpty?: Json,
+): Promise<Json> {
+  const body = await readJson(exchange, maxBytes, whenEmpty);
+  if (!isObject(body)) throw invalidRequest('body', 'the body has to be a JSON object');
+  refuseOthers(Object.keys(body), known);
+  return body;
+}
+
+/**
+ * What is misspelt must not be taken for what is not there.
+ * @param above what stands before the names in a message, such as `handler.`
+ * @throws GatewayError that names the first one that is not known
+ */
+export function refuseOthers(given: Iterable<string>, known: readonly string[], above = ''): void {
+  for (const name of given) {
+    if (known.includes(name)) continue;
+    const field = `${above}${name}`.slice(0, 200);
+    throw invalidRequest(field, `Unknown field '${field}': there are ${known.join(', ')}.`);
   }
 }
 

@@ -59,7 +59,7 @@ export const ready =
 export const detailed =
   (api: HealthApi): RestHandler =>
   async (exchange) => {
-    const found = await api.detailed();
+    const found = await api.detailed(exchange.principal);
     const isMissing = found.checks.some(({ name, healthy, critical }) => {
       return name === 'inference_service' && critical && !healthy;
     });

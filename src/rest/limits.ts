@@ -1,9 +1,8 @@
 import type { GetRateLimitStatusResponse_OwnerStatus } from '../../gen/llmgateway/v1/rate_limit_pb.js';
 import { requireAdmin } from '../auth/admin.ts';
-import { isObject } from '../codec/json.ts';
 import { type GatewayError, invalidRequest } from '../errors/gateway-error.ts';
 import type { LimitsApi } from '../rpc/limits-api.ts';
-import { type RestHandler, readJson } from './exchange.ts';
+import { type RestHandler, readMembers, refuseOthers } from './exchange.ts';
 import { sendFlat } from './platform-reply.ts';
 
 const maxBodyBytes = 16_384;
@@ -17,7 +16,7 @@ export const getRateLimits =
   async (exchange) => {
     const { principal } = exchange;
     const query = new URLSearchParams(exchange.query);
-    refuseOthers([...query.keys()]);
+    refuseOthers(query.keys(), known);
     const user = query.get('user_id');
     const tenant = query.get('tenant');
     if (user === null || user === '') {
@@ -43,9 +42,7 @@ export const resetRateLimits =
   (api: LimitsApi): RestHandler =>
   async (exchange) => {
     requireAdmin(exchange.principal);
-    const body = await readJson(exchange, maxBodyBytes, {});
-    if (!isObject(body)) throw invalidRequest('body', 'the body has to be a JSON object');
-    refuseOthers(Object.keys(body));
+    const body = await readMembers(exchange, maxBodyBytes, known, {});
     const user = body['user_id'] ?? null;
     const tenant = body['tenant'] ?? null;
     if (user !== null && (typeof user !== 'string' || user === ''))
@@ -63,13 +60,6 @@ export const resetRateLimits =
   };
 
 const alone = (): GatewayError => invalidRequest('tenant', 'tenant: there is no user_id besides');
-
-/** What is misspelt must not mean everybody. */
-function refuseOthers(given: readonly string[]): void {
-  const name = given.find((one) => !known.includes(one))?.slice(0, 200);
-  if (name === undefined) return;
-  throw invalidRequest(name, `Unknown field '${name}': there are ${known.join(', ')}.`);
-}
 
 function nameIn(field: string, name: string): string {
   if (name.length > maxNameLength || !name.isWellFormed())

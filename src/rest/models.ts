@@ -4,10 +4,9 @@ import {
   type ModelPrice,
   SecurityLevel,
 } from '../../gen/llmgateway/v1/models_service_pb.js';
-import { invalidRequest } from '../errors/gateway-error.ts';
 import type { ModelsApi } from '../rpc/models-api.ts';
 import { shownProvider } from '../rpc/query-providers.ts';
-import { type RestHandler, sendJson } from './exchange.ts';
+import { type RestHandler, sendJson, unescaped } from './exchange.ts';
 import { platformRoute, sendFlat } from './platform-reply.ts';
 
 /**
@@ -94,14 +93,6 @@ export const getModel =
     const id = exchange.path.replace(/^(\/v1)?\/models\//, '');
     sendJson(exchange, 200, modelText(api.getModel(unescaped(id), 'model', exchange.principal)));
   };
-
-function unescaped(id: string): string {
-  try {
-    return decodeURIComponent(id);
-  } catch {
-    throw invalidRequest('model', 'the model id in the path is not valid percent-encoding');
-  }
-}
 
 /** GET /providers, as the documentation platform has it. */
 export const platformProviders = (api: ModelsApi): RestHandler =>

@@ -1,12 +1,10 @@
 import type { Timestamp } from '@bufbuild/protobuf/wkt';
 import type { Session } from '../../gen/llmgateway/v1/session_service_pb.js';
 import { readInteger, readObjectText } from '../codec/fields.ts';
-import { isObject } from '../codec/json.ts';
 import { encodeTranscript } from '../codec/openai-chat/encode-transcript.ts';
-import { invalidRequest } from '../errors/gateway-error.ts';
 import type { SessionApi } from '../rpc/session-api.ts';
 import { pageSize, ttlSeconds } from '../sessions/sessions.ts';
-import { type Exchange, type RestHandler, readJson, sendJson } from './exchange.ts';
+import { type Exchange, type RestHandler, readMembers, refuseOthers, sendJson } from './exchange.ts';
 
 /** What the session routes are made of. */
 export interface SessionRoutes {
@@ -19,9 +17,7 @@ export interface SessionRoutes {
 export const createSession =
   ({ api, maxBodyBytes }: SessionRoutes): RestHandler =>
   async (exchange) => {
-    const body = await readJson(exchange, maxBodyBytes());
-    if (!isObject(body)) throw invalidRequest('body', 'the body has to be a JSON object');
-    refuseOthers(Object.keys(body), ['ttl_seconds', 'context']);
+    const body = await readMembers(exchange, maxBodyBytes(), ['ttl_seconds', 'context']);
     const { ttl_seconds: ttl = null, context = null } = body;
     const session = await api.createSession(exchange.principal.tenant, {
       ttlSeconds: ttl === null ? null : readInteger(ttl, 'ttl_seconds', ttlSeconds.least, ttlSeconds.most),
@@ -70,14 +66,6 @@ export const listSessions =
   };
 
 const idOf = ({ path }: Exchange): string => path.replace(/^(\/v1)?\/sessions\//, '').replace(/\/$/, '');
-
-function refuseOthers(given: Iterable<string>, known: readonly string[]): void {
-  for (const name of given) {
-    if (known.includes(name)) continue;
-    const field = name.slice(0, 200);
-    throw invalidRequest(field, `Unknown field '${field}': there are ${known.join(' and ')}.`);
-  }
-}
 
 const wholeSession = (session: Session): string =>
   `{"id":${JSON.stringify(session.id)},"messages":${encodeTranscript(session.messages)},${facts(session)}}`;

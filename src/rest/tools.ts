@@ -7,12 +7,19 @@ import {
   readOptionalString,
   readString,
 } from '../codec/fields.ts';
-import { isObject, type Json } from '../codec/json.ts';
 import { invalidRequest } from '../errors/gateway-error.ts';
 import type { ToolApi } from '../rpc/tool-api.ts';
 import { handlerBounds } from '../tools/http-handler.ts';
 import { maxDescriptionChars, timeoutRangeMs } from '../tools/new-tool.ts';
-import { clientOf, type Exchange, header, type RestHandler, readJson, sendJson } from './exchange.ts';
+import {
+  clientOf,
+  type Exchange,
+  header,
+  type RestHandler,
+  readMembers,
+  refuseOthers,
+  sendJson,
+} from './exchange.ts';
 import { sameSession } from './gateway-headers.ts';
 
 /** What the tool routes are made of. */
@@ -41,7 +48,7 @@ export const registerTool =
       'handler',
     ]);
     const handler = readObject(body['handler'], 'handler');
-    refuseOthers(handler, ['type', 'url', 'method', 'headers', 'timeout_ms'], 'handler.');
+    refuseOthers(Object.keys(handler), ['type', 'url', 'method', 'headers', 'timeout_ms'], 'handler.');
     if (handler['type'] !== 'http') {
       throw invalidRequest('handler.type', `Invalid 'handler.type': it has to be "http".`);
     }
@@ -107,20 +114,6 @@ const nameOf = ({ path }: Exchange): string => path.replace(/^(\/v1)?\/tools\//,
 
 const toolText = ({ name, description, parametersJson }: GatewayTool): string =>
   `{"name":${JSON.stringify(name)},"description":${JSON.stringify(description)},"parameters":${parametersJson}}`;
-
-async function readMembers(exchange: Exchange, maxBytes: number, known: readonly string[]): Promise<Json> {
-  const body = await readJson(exchange, maxBytes);
-  if (!isObject(body)) throw invalidRequest('body', 'the body has to be a JSON object');
-  refuseOthers(body, known, '');
-  return body;
-}
-
-function refuseOthers(given: Json, known: readonly string[], above: string): void {
-  const name = Object.keys(given).find((one) => !known.includes(one));
-  if (name === undefined) return;
-  const field = `${above}${name}`.slice(0, 200);
-  throw invalidRequest(field, `Unknown field '${field}': there are ${known.join(', ')}.`);
-}
 
 function readHeaders(given: unknown): Record<string, string> {
   const headers = readObject(given, 'handler.headers');

@@ -1,7 +1,7 @@
 import type { UsageGroup, UsageTotals } from '../../gen/llmgateway/v1/usage_service_pb.js';
 import { invalidRequest } from '../errors/gateway-error.ts';
 import { groupWords, type UsageApi } from '../rpc/usage-api.ts';
-import { type RestHandler, sendJson } from './exchange.ts';
+import { type RestHandler, refuseOthers, sendJson } from './exchange.ts';
 
 const known = ['date', 'from', 'to', 'group_by', 'tenant'];
 const groups = new Map([...groupWords].map(([group, word]) => [word as string, group]));
@@ -11,11 +11,7 @@ export const getUsage =
   (api: UsageApi): RestHandler =>
   async (exchange) => {
     const given = new URLSearchParams(exchange.query);
-    for (const name of given.keys()) {
-      if (known.includes(name)) continue;
-      const field = name.slice(0, 200);
-      throw invalidRequest(field, `Unknown parameter '${field}': there are ${known.join(', ')}.`);
-    }
+    refuseOthers(given.keys(), known);
     const date = given.get('date') ?? '';
     if (date !== '' && (given.has('from') || given.has('to'))) {
       throw invalidRequest('date', 'date is one day; from and to are several');

@@ -28,6 +28,10 @@ export interface AdminKeysApi {
   revokeKey(id: string, forget: boolean): Promise<ApiKey>;
 }
 
+type Changes = { -readonly [K in keyof KeyTerms]?: KeyTerms[K] };
+
+const names = ['owner', 'tenant', 'rateClass'] as const;
+
 /**
  * @param onChange told of what was done to which key, for the log
  * @param classes names of the classes of limits that there are
@@ -45,19 +49,23 @@ export function adminKeysApi(
       `rate_class: there is no class ${JSON.stringify(name)}; there are ${classes().slice(0, 100).join(', ')}`,
     );
   }
+  /** Those that are given; '' for the default one. */
+  function namesOf(asked: { readonly [K in (typeof names)[number]]?: string | undefined }): Changes {
+    const changes: Changes = {};
+    for (const field of names) {
+      const value = asked[field];
+      if (value !== undefined) changes[field] = value === '' ? '' : checkPlain(value, snakeCase(field));
+    }
+    if (changes.rateClass) checkClass(changes.rateClass);
+    return changes;
+  }
   return {
     async createKey(asked) {
       const { name, models, budget, admin, expiresAt } = asked;
-      for (const field of ['owner', 'tenant', 'rateClass'] as const) {
-        if (asked[field] !== '') checkPlain(asked[field], snakeCase(field));
-      }
-      if (asked.rateClass !== '') checkClass(asked.rateClass);
       const { key, secret } = await keys.create({
+        ...namesOf(asked),
         name,
         admin,
-        ...(asked.owner === '' ? {} : { owner: asked.owner }),
-        ...(asked.tenant === '' ? {} : { tenant: asked.tenant }),
-        ...(asked.rateClass === '' ? {} : { rateClass: asked.rateClass }),
         models: patternsOf(models),
         budget: budget === undefined ? null : budgetOf(budget),
         expiresMs: expiresAt === undefined ? null : futureOf(expiresAt),
@@ -79,12 +87,7 @@ export function adminKeysApi(
         throw invalidRequest('no_budget', 'no_budget: there is a budget besides');
       if (noExpiry && expiresAt !== undefined)
         throw invalidRequest('no_expiry', 'no_expiry: there is expires_at besides');
-      const changes: { -readonly [K in keyof KeyTerms]?: KeyTerms[K] } = {};
-      for (const field of ['owner', 'tenant', 'rateClass'] as const) {
-        const value = asked[field];
-        if (value !== undefined) changes[field] = checkPlain(value, snakeCase(field));
-      }
-      if (changes.rateClass !== undefined) checkClass(changes.rateClass);
+      const changes: Changes = namesOf(asked);
       if (name !== undefined) changes.name = name;
       if (admin !== undefined) changes.admin = admin;
       if (disabled !== undefined) changes.disabled = disabled;

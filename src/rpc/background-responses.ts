@@ -134,6 +134,7 @@ export class BackgroundResponses {
     const newId = itemIds(stored.id, nextItemNumber(stored.id, known));
     const making: Making = {
       tenant,
+      reached: true,
       maker: stored.maker,
       response: begun,
       items,

@@ -41,19 +41,6 @@ export function checkItems(items: readonly Item[], at: string): void {
   });
 }
 
-/** What clients may write on a conversation, as in OpenAI's API. @throws GatewayError INVALID_REQUEST */
-export function checkMetadata(metadata: Readonly<Record<string, string>>): void {
-  for (const [key, value] of Object.entries(metadata)) {
-    if (key.length > 64) {
-      throw invalidRequest('metadata', "Invalid 'metadata': a key has more than 64 characters.");
-    }
-    const field = `metadata.${key}`;
-    if (value.length > 512) {
-      throw invalidRequest(field, `Invalid '${field}': it has more than 512 characters.`);
-    }
-  }
-}
-
 function checkItem({ kind, extras }: Item, at: string): void {
   if (extras !== undefined) checkObject(extras.json, `${at}.extras.json`);
   if (kind.case === 'opaque') checkObject(kind.value.json, `${at}.opaque.json`);

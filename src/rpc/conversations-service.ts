@@ -21,7 +21,7 @@ import {
 } from '../../gen/llmgateway/v1/responses_service_pb.js';
 import type { Conversations } from '../responses/conversations.ts';
 import { contextOf, failing, type OnFailure, tenantOf } from './call-context.ts';
-import { checkItems, checkMetadata } from './check-response.ts';
+import { checkItems } from './check-response.ts';
 import { validateMessage } from './validate.ts';
 
 type Methods = ServiceImpl<typeof ResponsesService>;
@@ -48,7 +48,6 @@ export function conversationMethods(conversations: Conversations, onFailure: OnF
   return {
     createConversation: (request, context) =>
       answer(context, CreateConversationRequestSchema, request, async (tenant) => {
-        checkMetadata(request.metadata);
         checkItems(request.items, 'items');
         const conversation = await conversations.create(tenant, request.metadata, request.items);
         return create(CreateConversationResponseSchema, { conversation });
@@ -59,7 +58,6 @@ export function conversationMethods(conversations: Conversations, onFailure: OnF
       ),
     updateConversation: (request, context) =>
       answer(context, UpdateConversationRequestSchema, request, async (tenant) => {
-        checkMetadata(request.metadata);
         const conversation = await conversations.update(tenant, request.id, request.metadata);
         return create(UpdateConversationResponseSchema, { conversation });
       }),

@@ -3,6 +3,7 @@ import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { type GetHealthResponse, GetHealthResponseSchema } from '../../gen/llmgateway/v1/admin_service_pb.js';
 import type { CliPoolHealth } from '../../gen/llmgateway/v1/cli_session_pb.js';
+import { anonymous, type Principal } from '../auth/principal.ts';
 import { type CheckResult, type Checks, type ReadyStatus, verdict } from '../health/checks.ts';
 import type { Admission } from '../overload/admission.ts';
 import { type MemoryWatch, mebibytes } from '../overload/memory.ts';
@@ -41,6 +42,8 @@ export interface HealthParts {
   readonly serving: { readonly serving: boolean };
   readonly checks: Checks;
   readonly memory: MemoryWatch;
+  /** Calls need keys or tokens. */
+  readonly keysNeeded: () => boolean;
   /** Of each process of the gateway. */
   readonly loads: () => Promise<readonly Load[]>;
   readonly modelsAvailable: () => number;
@@ -81,7 +84,8 @@ export interface HealthApi {
   /** The sessions with a command-line program; null when there are none. */
   cliPool(): Promise<CliPoolHealth | null>;
   readiness(): Promise<Readiness>;
-  detailed(): Promise<GetHealthResponse>;
+  /** Names of models are for administrators, once calls need keys. */
+  detailed(principal: Principal): Promise<GetHealthResponse>;
 }
 
 const maxBreakers = 100;
@@ -111,7 +115,8 @@ export function healthApi(parts: HealthParts): HealthApi {
         modelsAvailable: parts.modelsAvailable(),
       };
     },
-    async detailed() {
+    async detailed(principal) {
+      const seesModels = principal.admin || (principal === anonymous && !parts.keysNeeded());
       const results = await checks.results();
       const modelsAvailable = parts.modelsAvailable();
       const cliPool = await parts.cliPool();
@@ -139,7 +144,7 @@ export function healthApi(parts: HealthParts): HealthApi {
           error,
           ...(checkedAt === null ? {} : { lastChecked: timestampFromMs(checkedAt) }),
         })),
-        breakers: parts.breakers().slice(0, maxBreakers),
+        breakers: seesModels ? parts.breakers().slice(0, maxBreakers) : [],
         ...(cliPool === null ? {} : { cliPool }),
         ...numbersOf(await parts.numbers()),
       });

@@ -10,7 +10,7 @@ import {
   SecurityLevel,
 } from '../../gen/llmgateway/v1/models_service_pb.js';
 import type { Catalogue, CatalogueEntry } from '../catalogue/catalogue.ts';
-import type { Resolver } from '../catalogue/resolve.ts';
+import { namesOf, type Resolver } from '../catalogue/resolve.ts';
 import { Windows } from '../catalogue/windows.ts';
 import type { Discovery } from '../providers/discovery.ts';
 import type { DiscoveredModel } from '../providers/provider.ts';
@@ -108,6 +108,11 @@ export class KnownModels {
     return this.#knowledge.resolver.resolve(name).provider;
   }
 
+  /** All that a model is called that is asked for by a name, by which keys may allow it. @throws as Resolver.resolve */
+  namesOf(name: string): string[] {
+    return namesOf(name, this.#knowledge.resolver.resolve(name));
+  }
+
   /**
    * Tokens that the context of the model takes to which a name leads a call: by the catalogue, or else by the provider's own word, or else
    * by the longest name in the catalogue that it is like.
@@ -154,7 +159,7 @@ export class KnownModels {
 
   #merge(provider: string, discovered: readonly DiscoveredModel[]): Merged {
     const facts = new Map<string, DiscoveredModel>();
-    for (const found of discovered) for (const name of namesOf(found)) facts.set(name, found);
+    for (const found of discovered) for (const name of ownNames(found)) facts.set(name, found);
     for (const found of discovered) facts.set(found.id, found);
     const byName = new Map<string, Model>();
     const listed = new Set<DiscoveredModel>();
@@ -166,21 +171,21 @@ export class KnownModels {
       byName.set(entry.model.upstreamId, model);
       if (found === undefined) continue;
       listed.add(found);
-      for (const name of namesOf(found)) if (!byName.has(name)) byName.set(name, model);
+      for (const name of ownNames(found)) if (!byName.has(name)) byName.set(name, model);
     }
     const owner = this.#knowledge.providers.find(({ name }) => name === provider);
     const rest = discovered.filter((found) => !listed.has(found));
     for (const found of rest.sort((a, b) => (a.id < b.id ? -1 : 1))) {
       const model = discoveredModel(provider, found, owner);
       models.push(model);
-      for (const name of namesOf(found)) if (!byName.has(name)) byName.set(name, model);
+      for (const name of ownNames(found)) if (!byName.has(name)) byName.set(name, model);
     }
     const byId = new Map(models.map((model) => [model.id, model]));
     return { discovered, models, byId, byName };
   }
 }
 
-const namesOf = ({ id, aliases = [] }: DiscoveredModel): string[] => [id, ...aliases];
+const ownNames = ({ id, aliases = [] }: DiscoveredModel): string[] => [id, ...aliases];
 
 /** A model of the catalogue with what the catalogue does not say. */
 function completed({ model, capabilitiesGiven }: CatalogueEntry, facts: DiscoveredModel): Model {

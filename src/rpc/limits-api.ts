@@ -1,13 +1,13 @@
 import { create } from '@bufbuild/protobuf';
-import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import {
   type GetRateLimitStatusResponse_OwnerStatus,
   GetRateLimitStatusResponse_OwnerStatusSchema,
   type GetRateLimitStatusResponse_Summary,
   GetRateLimitStatusResponse_SummarySchema,
 } from '../../gen/llmgateway/v1/rate_limit_pb.js';
+import { requireAdmin, requireAdminAmongKeys } from '../auth/admin.ts';
 import { anonymous, type Principal } from '../auth/principal.ts';
-import { GatewayError, invalidRequest } from '../errors/gateway-error.ts';
+import { invalidRequest } from '../errors/gateway-error.ts';
 import { type LimitTerms, ownerAccount, ownerOf, ownerPrefix, ruleOf } from '../limits/classes.ts';
 import { type LimitRule, type LimitStore, limitAt, noRule, type Standing } from '../limits/store.ts';
 
@@ -59,7 +59,7 @@ export function limitsApi({ store, terms, keys }: LimitsApiOptions): LimitsApi {
     async ofOwner(principal, owner, given) {
       const seesAll = principal.admin || principal === anonymous;
       if (!seesAll && (owner !== principal.owner || (given ?? principal.tenant) !== principal.tenant))
-        throw notAdmin();
+        requireAdmin(principal);
       const one = given ?? (seesAll ? null : principal.tenant);
       const tenants = one === null ? await tenantsOf(owner) : [one];
       if (tenants.length === 0) tenants.push('');
@@ -70,7 +70,7 @@ export function limitsApi({ store, terms, keys }: LimitsApiOptions): LimitsApi {
       return statusOf(standing.rule ?? expectedRule(tenant, owner), standing, tenant);
     },
     async summary(principal) {
-      needsAdmin(principal);
+      requireAdminAmongKeys(principal);
       const owners = (await store.names()).filter((name) => name.startsWith(ownerPrefix));
       const standings = await store.read(owners.map((name) => ({ name })));
       const sum = (w: number): bigint =>
@@ -83,7 +83,7 @@ export function limitsApi({ store, terms, keys }: LimitsApiOptions): LimitsApi {
       });
     },
     async reset(principal, owner, tenant) {
-      if (!principal.admin) throw notAdmin();
+      requireAdmin(principal);
       if (owner === null) {
         if (tenant !== null) throw invalidRequest('tenant', 'tenant: there is no owner besides');
         await store.reset(null);
@@ -107,14 +107,6 @@ function pressure({ rule, used, inFlight, waitMs }: Standing): readonly number[]
 function compare(a: readonly number[], b: readonly number[]): number {
   const at = a.findIndex((number, i) => number !== b[i]);
   return at < 0 ? 0 : (a[at] as number) - (b[at] as number);
-}
-
-const notAdmin = (): GatewayError =>
-  new GatewayError(ErrorReason.PERMISSION_DENIED, 'this is for administrators');
-
-/** Where nobody is told apart there are no secrets either. */
-function needsAdmin(principal: Principal): void {
-  if (!principal.admin && principal !== anonymous) throw notAdmin();
 }
 
 function statusOf(

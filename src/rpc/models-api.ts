@@ -1,6 +1,11 @@
 import { create } from '@bufbuild/protobuf';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
-import { type Model, type Provider, ProviderSchema } from '../../gen/llmgateway/v1/models_service_pb.js';
+import {
+  type Model,
+  ModelSchema,
+  type Provider,
+  ProviderSchema,
+} from '../../gen/llmgateway/v1/models_service_pb.js';
 import { checkModel, mayAsk } from '../auth/models.ts';
 import type { Principal } from '../auth/principal.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
@@ -37,7 +42,7 @@ export function modelsApi(known: () => KnownModels, terms: (provider: string) =>
         .filter(
           ({ name, available }) => (available || includeUnavailable) && (wanted === '' || wanted === name),
         )
-        .flatMap(({ name }) => allowed(models.modelsOf(name), principal));
+        .flatMap(({ name }) => allowed(models, models.modelsOf(name), principal));
     },
     countModels() {
       const models = known();
@@ -48,10 +53,11 @@ export function modelsApi(known: () => KnownModels, terms: (provider: string) =>
       return count;
     },
     getModel(id, field, principal) {
-      const model = resolved(known(), id, field);
+      const models = known();
+      const model = resolved(models, id, field);
       if (model !== null) {
-        checkModel(principal, [id, ...namesOf(model)], id);
-        return model;
+        checkModel(principal, models.namesOf(id), id, field);
+        return asAllowed(models, model, principal) ?? create(ModelSchema, { ...model, id, aliases: [] });
       }
       throw new GatewayError(
         ErrorReason.MODEL_NOT_FOUND,
@@ -68,22 +74,34 @@ export function modelsApi(known: () => KnownModels, terms: (provider: string) =>
           local,
           defaultModel,
           ...(costPerToken === null ? {} : { costPerToken }),
-          models: allowed(models.modelsOf(provider.name), principal).map(({ id }) => id),
+          models: allowed(models, models.modelsOf(provider.name), principal).map(({ id }) => id),
         });
       });
     },
   };
 }
 
-/** By what a key may allow a model; see Route.names. */
-const namesOf = ({ id, aliases, provider, upstreamId }: Model): string[] => [
-  id,
-  ...aliases,
-  `${provider}/${upstreamId}`,
-];
+const allowed = (known: KnownModels, models: readonly Model[], principal: Principal): readonly Model[] =>
+  principal.models === null ? models : models.flatMap((model) => asAllowed(known, model, principal) ?? []);
 
-const allowed = (models: readonly Model[], principal: Principal): readonly Model[] =>
-  principal.models === null ? models : models.filter((model) => mayAsk(principal, namesOf(model)));
+/** A model under the names by which it may be asked; its id is the first of them. Null where there are none. */
+function asAllowed(known: KnownModels, model: Model, principal: Principal): Model | null {
+  if (principal.models === null) return model;
+  const names = [model.id, ...model.aliases];
+  const [id, ...aliases] = names.filter((name) => mayAskAs(known, name, principal));
+  if (id === undefined) return null;
+  return aliases.length + 1 === names.length ? model : create(ModelSchema, { ...model, id, aliases });
+}
+
+/** As routing decides it. A name that a provider reports may be none that can be asked for. */
+function mayAskAs(known: KnownModels, name: string, principal: Principal): boolean {
+  try {
+    return mayAsk(principal, known.namesOf(name));
+  } catch (error) {
+    if (error instanceof GatewayError) return false;
+    throw error;
+  }
+}
 
 /** @throws GatewayError that calls the id by the field's name */
 function resolved(models: KnownModels, id: string, field: string): Model | null {

@@ -38,6 +38,8 @@ export interface Making {
   readonly response: Response;
   /** All items before the output. */
   readonly items: readonly Item[];
+  /** The store has answered a question of it. */
+  readonly reached: boolean;
   /** The new ones of them: what a conversation gets. */
   readonly added: readonly Item[];
   readonly facts: ResponseFacts;
@@ -86,7 +88,7 @@ export class ResponseMaker {
       );
     }
     checkInput(asked, fields);
-    const { history, input } = await resolveContext(this.store, tenant, asked, fields);
+    const { history, input, asked: reached } = await resolveContext(this.store, tenant, asked, fields);
     const id = newResponseId();
     const newId = itemIds(id);
     const items = withDistinctIds([...history, ...withIds(input, newId)], newId);
@@ -95,7 +97,7 @@ export class ResponseMaker {
     const facts = { id, createdUs: nowUs, expiresUs: nowUs + this.#terms.ttlMs * 1_000 };
     const response = newResponse(id, nowSeconds(), { ...asked, input: [] });
     const maker = encodePrincipal(context.principal);
-    return { tenant, maker, response, items, added, facts, newId };
+    return { tenant, maker, response, items, added, reached, facts, newId };
   }
 
   /** Makes a response and hands it out when it is done. */
@@ -305,7 +307,8 @@ export class ResponseMaker {
   }
 
   /** Finds out whether the store can be reached, before a model is asked for what would be lost. */
-  async #reach({ tenant, facts }: Making): Promise<void> {
+  async #reach({ tenant, facts, reached }: Making): Promise<void> {
+    if (reached) return;
     await this.store.events(tenant, facts.id, 0, 0);
   }
 
@@ -340,8 +343,11 @@ function checkInput({ input, ...asked }: ResponseParameters, fields: FieldNames)
   );
 }
 
-const survives = ({ options, background }: ResponseParameters): boolean =>
-  background || options?.finishWhenAbandoned === true;
+/** Whether it goes on without its client: only where something of it is kept. */
+const survives = ({ options, background, store, conversationId }: ResponseParameters): boolean =>
+  background ||
+  (options?.finishWhenAbandoned === true &&
+    (store !== false || conversationId !== '' || options.sessionId !== ''));
 
 /**
  * An answer that begins with its first pull, so that a failure to begin is one of the answer.

@@ -82,7 +82,8 @@ export interface ResponsesApiParts {
 /** How long a client that cancels a response waits until it has stopped, in milliseconds. */
 const stopWaitMs = 5_000;
 
-const rpcFields: FieldNames = {
+/** What RPC clients call them. */
+export const rpcFields: FieldNames = {
   previous: 'parameters.previous_response_id',
   conversation: 'parameters.conversation_id',
   input: 'parameters.input',

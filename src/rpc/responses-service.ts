@@ -22,11 +22,10 @@ import {
 } from '../../gen/llmgateway/v1/responses_service_pb.js';
 import type { GatewayError } from '../errors/gateway-error.ts';
 import type { ResponseEventStream } from '../responses/event-stream.ts';
-import type { FieldNames } from '../responses/history.ts';
 import { pageOf } from '../responses/page.ts';
 import { contextOf, failing, type OnFailure, tenantOf } from './call-context.ts';
 import { checkResponseParameters } from './check-response.ts';
-import type { ResponseCallContext, ResponsesApi } from './responses-api.ts';
+import { type ResponseCallContext, type ResponsesApi, rpcFields } from './responses-api.ts';
 import { validateMessage } from './validate.ts';
 
 type Methods = ServiceImpl<typeof ResponsesService>;
@@ -45,21 +44,12 @@ export type ResponseMethods = Pick<
   | 'compactResponse'
 >;
 
-const fields: FieldNames = {
-  previous: 'parameters.previous_response_id',
-  conversation: 'parameters.conversation_id',
-  input: 'parameters.input',
-  store: 'parameters.store',
-  stream: 'id',
-  after: 'starting_after',
-};
-
 /** ResponsesService for Connect, gRPC and gRPC-Web. */
 export function responseMethods(api: ResponsesApi, onFailure: OnFailure): ResponseMethods {
   const callOf = (context: HandlerContext): ResponseCallContext => ({
     ...contextOf(context),
     tenant: tenantOf(context),
-    fields,
+    fields: rpcFields,
   });
 
   async function answer<D extends DescMessage, T>(

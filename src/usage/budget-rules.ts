@@ -1,4 +1,5 @@
 import type { Principal } from '../auth/principal.ts';
+import { wildcard } from '../base/wildcard.ts';
 import { formatNano, nanoOf, picoOf } from './money.ts';
 
 /**
@@ -95,18 +96,16 @@ function accountOf(rule: BudgetRule, facts: Facts): string | null {
   return account;
 }
 
-const patterns = new Map<string, RegExp>();
+const patterns = new Map<string, (text: string) => boolean>();
 
 function matches(pattern: string, text: string): boolean {
-  if (!pattern.includes('*')) return pattern === text;
-  let compiled = patterns.get(pattern);
-  if (compiled === undefined) {
+  let fits = patterns.get(pattern);
+  if (fits === undefined) {
     if (patterns.size >= 1_000) patterns.clear();
-    const source = pattern.split(/\*+/).map((piece) => piece.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'));
-    compiled = new RegExp(`^${source.join('.*')}$`, 's');
-    patterns.set(pattern, compiled);
+    fits = wildcard(pattern);
+    patterns.set(pattern, fits);
   }
-  return compiled.test(text);
+  return fits(text);
 }
 
 /** A budget and how much it is, for people: "team-a ($10 a day)". */

@@ -6,7 +6,7 @@ import type { Logger } from '../observability/log.ts';
 import { type AppliedBudget, type BudgetRule, budgetsOf, shownBudget } from './budget-rules.ts';
 import { dayMs, type Period, periodOf } from './days.ts';
 import { formatNano, nanoOf, type Pico } from './money.ts';
-import type { BudgetStore, Claim, Refusal, Settlement } from './store.ts';
+import type { BudgetStore, Claim, Refusal, Settlement, Spent } from './store.ts';
 
 export interface BudgetTerms {
   readonly rules: readonly BudgetRule[];
@@ -31,6 +31,8 @@ export interface BudgetsOptions {
 interface Waiting {
   readonly hold: Hold;
   readonly amount: number;
+  /** The store's answer to the first try. */
+  answer?: Promise<Spent | null> | undefined;
 }
 
 /** Money set aside for a call. */
@@ -59,6 +61,9 @@ export class Budgets {
   #writing: Promise<void> | null = null;
   #retry: NodeJS.Timeout | null = null;
   #lost = 0;
+  /** Holds are named by this and a number. */
+  readonly #name = `${randomUUID()}-`;
+  #count = 0;
 
   constructor(options: BudgetsOptions) {
     this.#options = options;
@@ -74,34 +79,37 @@ export class Budgets {
   }
 
   /**
-   * Sets money aside in all of them.
+   * Sets money aside in all of them. A promise only where the store has to be waited for, or when it fails.
    * @param pico what the call is expected to cost at most
    * @throws GatewayError BUDGET_EXHAUSTED, or DEPENDENCY_UNAVAILABLE when the store is out of reach
    */
-  async reserve(budgets: readonly AppliedBudget[], pico: Pico): Promise<Hold> {
+  reserve(budgets: readonly AppliedBudget[], pico: Pico): Hold | Promise<Hold> {
     const now = this.#now();
     const periods = budgets.map(({ per }) => periodOf(per, now));
     const claims = budgets.map(({ account, limit }, i) => {
       const { name, endsMs } = periods[i] as Period;
       return { account: `${account}/${name}`, limit, expiresMs: endsMs === null ? null : endsMs + graceMs };
     });
-    const hold = { id: randomUUID(), claims, budgets };
+    const hold: Hold = { id: `${this.#name}${++this.#count}`, claims, budgets };
     const amount = nanoOf(pico);
-    let refusal: Refusal | null;
-    try {
-      refusal = await this.#options.store.reserve(hold.id, claims, amount, this.#options.terms().leaseMs);
-    } catch (error) {
+    const decided = (refusal: Refusal | null): Hold => {
+      if (refusal === null) return hold;
+      const { index } = refusal;
+      throw exhausted(budgets[index] as AppliedBudget, periods[index] as Period, refusal, amount);
+    };
+    const lost = (error: unknown): never => {
       // It may have happened all the same.
       this.#settle(hold, 0);
       throw error;
+    };
+    const { store, terms } = this.#options;
+    try {
+      const answer = store.reserve(hold.id, claims, amount, terms().leaseMs);
+      return answer instanceof Promise ? answer.catch(lost).then(decided) : decided(answer);
+    } catch (error) {
+      // Of a store that is not waited for: nothing has happened.
+      return Promise.reject(error);
     }
-    if (refusal === null) return hold;
-    throw exhausted(
-      budgets[refusal.index] as AppliedBudget,
-      periods[refusal.index] as Period,
-      refusal,
-      amount,
-    );
   }
 
   /** Settles in the background. @param pico what the call has cost */
@@ -129,15 +137,32 @@ export class Budgets {
   }
 
   #settle(hold: Hold, amount: number): void {
-    if (amount === 0) {
-      if (this.#releases.length >= maxReleases) return;
-      this.#releases.push({ hold, amount });
-    } else if (this.#waiting.length >= maxWaiting) {
-      if (this.#lost++ === 0)
-        this.#options.log.error('spending is not counted any more: too much waits for the store');
-      return;
-    } else this.#waiting.push({ hold, amount });
+    const settled: Waiting = { hold, amount };
+    // One after the other where the store is slow: then what comes meanwhile is written together.
+    if (this.#writing === null && this.#retry === null) {
+      try {
+        const answer = this.#options.store.settle(settlementOf(settled));
+        if (!(answer instanceof Promise)) {
+          this.#alertAll(hold, answer);
+          return;
+        }
+        settled.answer = answer;
+        // Whoever writes looks at it.
+        answer.catch(() => {});
+      } catch {
+        // It is tried again as one that has to wait.
+      }
+    }
+    this.#queue(settled);
     if (this.#writing === null && this.#retry === null) void this.#write();
+  }
+
+  #queue(settled: Waiting): void {
+    if (settled.amount === 0) {
+      if (this.#releases.length < maxReleases) this.#releases.push(settled);
+    } else if (this.#waiting.length < maxWaiting) this.#waiting.push(settled);
+    else if (this.#lost++ === 0)
+      this.#options.log.error('spending is not counted any more: too much waits for the store');
   }
 
   #write(): Promise<void> {
@@ -158,7 +183,7 @@ export class Budgets {
     while (this.#isWaiting) {
       const queue = this.#waiting.length > 0 ? this.#waiting : this.#releases;
       const batch = queue.splice(0, width);
-      const results = await Promise.allSettled(batch.map(({ hold, amount }) => this.#writeOne(hold, amount)));
+      const results = await Promise.allSettled(batch.map((settled) => this.#writeOne(settled)));
       const failed = batch.filter((_, i) => results[i]?.status === 'rejected');
       queue.unshift(...failed);
       if (failed.length > 0) return;
@@ -167,12 +192,18 @@ export class Budgets {
     this.#lost = 0;
   }
 
-  async #writeOne({ id, claims, budgets }: Hold, amount: number): Promise<void> {
-    const settlement: Settlement = { hold: id, claims, amount };
-    const balances = await this.#options.store.settle(settlement);
-    balances?.forEach(({ before, after }, i) => {
+  async #writeOne(settled: Waiting): Promise<void> {
+    const { answer } = settled;
+    settled.answer = undefined;
+    this.#alertAll(settled.hold, await (answer ?? this.#options.store.settle(settlementOf(settled))));
+  }
+
+  #alertAll({ claims, budgets }: Hold, spent: Spent | null): void {
+    if (spent === null) return;
+    for (let i = 0; i < spent.length; i++) {
+      const { before, after } = spent[i] as Spent[number];
       this.#alert(budgets[i] as AppliedBudget, claims[i] as Claim, before, after);
-    });
+    }
   }
 
   /** The store tells of each crossing once, whichever gateway brings it about. */
@@ -193,6 +224,12 @@ export class Budgets {
     });
   }
 }
+
+const settlementOf = ({ hold: { id, claims }, amount }: Waiting): Settlement => ({
+  hold: id,
+  claims,
+  amount,
+});
 
 const none: readonly AppliedBudget[] = [];
 

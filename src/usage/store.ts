@@ -91,9 +91,13 @@ export interface Settlement {
   readonly amount: Nano;
 }
 
+/** What is spent of each budget of a settlement now, and was before. */
+export type Spent = readonly { readonly before: Nano; readonly after: Nano }[];
+
 /**
- * Keeps what is spent of budgets. Each method is one decision for all budgets of a call, by the store's clock; all of them reject with a GatewayError
- * DEPENDENCY_UNAVAILABLE when the store is out of reach, in which case it is not known whether it happened.
+ * Keeps what is spent of budgets. Each method is one decision for all budgets of a call, by the store's clock; all of them fail with a GatewayError
+ * DEPENDENCY_UNAVAILABLE when the store is out of reach, in which case it is not known whether it happened. Promises only where the store
+ * has to be waited for.
  */
 export interface BudgetStore {
   /**
@@ -101,12 +105,17 @@ export interface BudgetStore {
    * somebody who did not settle it within its lease is free again.
    * @param hold unique name of what is set aside
    */
-  reserve(hold: string, claims: readonly Claim[], amount: Nano, leaseMs: number): Promise<Refusal | null>;
+  reserve(
+    hold: string,
+    claims: readonly Claim[],
+    amount: Nano,
+    leaseMs: number,
+  ): Refusal | null | Promise<Refusal | null>;
   /**
    * Frees what was set aside, and counts what was spent. Once, however often it is asked within ten minutes.
-   * @returns what is spent of each budget now, and was before; null when it has happened already
+   * @returns null when it has happened already
    */
-  settle(settlement: Settlement): Promise<readonly { readonly before: Nano; readonly after: Nano }[] | null>;
+  settle(settlement: Settlement): Spent | null | Promise<Spent | null>;
   /** How budgets stand. */
   read(accounts: readonly string[]): Promise<Balance[]>;
 }

@@ -4,8 +4,8 @@ import { renderReport } from '../../bench/lib/report.ts';
 import type { CaseResult } from '../../bench/lib/results.ts';
 import { failed, judge } from '../../bench/lib/targets.ts';
 
-const unary = (gateway: number[], portkey: number[]): CaseResult => ({
-  id: 'rest/unary',
+const unary = (gateway: number[], portkey: number[], id = 'rest/unary'): CaseResult => ({
+  id,
   title: 'Unary',
   unit: 'request',
   reference: 'floor',
@@ -18,16 +18,17 @@ const unary = (gateway: number[], portkey: number[]): CaseResult => ({
 
 describe('targets', () => {
   it('are met, or missed, by the ratio of the same rounds', () => {
-    const good = [unary([60, 61, 62], [600, 610, 620])];
+    const withPeer = unary([60, 61, 62], [600, 610, 620], 'rest/peer');
+    const good = [unary([60, 61, 62], []), withPeer];
     expect(judge(good).map(({ state }) => state)).toEqual(['met', 'met']);
     expect(failed(judge(good), good)).toBe(false);
-    const bad = [unary([90, 91, 92], [600, 610, 620])];
+    const bad = [unary([90, 91, 92], []), withPeer];
     expect(judge(bad).map(({ state }) => state)).toEqual(['missed', 'met']);
     expect(failed(judge(bad), bad)).toBe(true);
   });
 
   it('are no failure without the peer, and one without the gateway', () => {
-    const noPeer = [unary([60, 61, 62], [])];
+    const noPeer = [unary([60, 61, 62], [], 'rest/peer')];
     expect(failed(judge(noPeer), noPeer)).toBe(false);
     const noGateway = [unary([Number.NaN, Number.NaN], [600, 610])];
     expect(failed(judge(noGateway), noGateway)).toBe(true);

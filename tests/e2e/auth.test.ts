@@ -27,6 +27,7 @@ import { anthropicClient, openaiClient, type RunningGateway, startGateway } from
 const one = 'planted-key-of-tenant-one-1111';
 const two = 'planted-key-of-tenant-two-2222';
 const narrow = 'planted-key-that-is-narrow-3333';
+const nick = 'planted-key-of-an-alias-5555';
 const old = 'planted-key-that-is-old-4444';
 const off = 'planted-key-that-is-off-5555';
 const adminToken = 'planted-admin-token-6666';
@@ -47,10 +48,13 @@ auth:
       audience: gateway
       jwks_url: ${issuer.jwksUrl}
       claims: { models: models, admin: admin }
+models:
+  - { id: fake/named, provider: fake, upstream_id: 'refuse?words=2', aliases: [nick, nick-two] }
 keys:
   - { id: one, key: ${one} }
   - { id: two, key: ${two} }
   - { id: narrow, key: ${narrow}, models: ['fake/echo*'] }
+  - { id: nick, key: ${nick}, models: [nick] }
   - { id: old, key: ${old}, expires: 2020-01-01 }
   - { id: off, key: ${off}, disabled: true }
 `,
@@ -192,6 +196,27 @@ describe('without a key that is right', () => {
       headers: { origin: 'https://page.example', 'access-control-request-method': 'GET' },
     });
     expect(preflight.status).toBe(204);
+  });
+});
+
+describe('a key that may ask for an alias alone', () => {
+  const ask = async (model: string) =>
+    (await rest('POST', '/v1/chat/completions', nick, { ...chat, model })).status;
+
+  test('is shown the alias, by which it may ask, and not the id', async () => {
+    const { data } = (await (await rest('GET', '/v1/models', nick)).json()) as { data: { id: string }[] };
+    expect(data).toMatchObject([{ id: 'nick', llm_gateway: { upstream_id: 'refuse?words=2' } }]);
+    expect(JSON.stringify(data)).not.toMatch(/fake\/named|nick-two/);
+    expect(await ask('nick')).toBe(200);
+    expect((await rest('GET', '/v1/models/nick', nick)).status).toBe(200);
+    const { providers } = (await (await rest('GET', '/v1/providers', nick)).json()) as {
+      providers: Record<string, string[]>;
+    };
+    expect(providers['fake']).toEqual(['nick']);
+    for (const name of ['fake/named', 'nick-two']) {
+      expect(await ask(name)).toBe(403);
+      expect((await rest('GET', `/v1/models/${name}`, nick)).status).toBe(403);
+    }
   });
 });
 
@@ -402,6 +427,24 @@ describe('administrators', () => {
       models: null,
       rate_class: 'premium',
       owner: 'o',
+    });
+    const moved = { name: 'm', tenant: 't', admin: true, disabled: true };
+    expect(await (await rest('PATCH', route, adminToken, moved)).json()).toMatchObject(moved);
+    const fields = ['name', 'owner', 'tenant', 'rate_class', 'admin', 'disabled', 'expires_at'];
+    const cleared = await rest(
+      'PATCH',
+      route,
+      adminToken,
+      Object.fromEntries(fields.map((field) => [field, null])),
+    );
+    expect(await cleared.json()).toMatchObject({
+      name: '',
+      owner: key['id'],
+      tenant: key['id'],
+      rate_class: 'default',
+      admin: false,
+      disabled: false,
+      expires_at: null,
     });
     const list = (await (await rest('GET', '/admin/keys?limit=1', adminToken)).json()) as {
       data: { id: string }[];

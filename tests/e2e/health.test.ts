@@ -251,6 +251,32 @@ test('the detailed form names breakers that are open', async () => {
   });
 });
 
+test('names of models in the detailed form are for administrators, once calls need keys', async () => {
+  const gateway = await start({
+    LLM_GATEWAY_UPSTREAM_BREAKER_FAILURES: '2',
+    LLM_GATEWAY_AUTH_REQUIRED: 'true',
+    LLM_GATEWAY_ADMIN_TOKEN: 'a-token-of-administrators',
+    OPENAI_API_KEY: 'k',
+    LLM_GATEWAY_OPENAI_BASE_URL: 'http://127.0.0.1:9/v1',
+  });
+  const headers = { authorization: 'Bearer a-token-of-administrators' };
+  for (let i = 0; i < 3; i++) {
+    await fetch(`${gateway.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify({ model: 'openai/gpt-4o', messages: [{ role: 'user', content: 'x' }] }),
+    });
+  }
+  const breakers = async (given: Record<string, string>): Promise<unknown> => {
+    const response = await fetch(`${gateway.url}/health/detailed`, { headers: given });
+    expect(response.status).toBe(200);
+    return ((await response.json()) as Record<string, unknown>)['circuit_breakers'];
+  };
+  expect(await breakers(headers)).toHaveProperty(['openai/gpt-4o']);
+  expect(await breakers({})).toEqual({});
+  expect(await breakers({ authorization: 'Bearer somebody-else-altogether' })).toEqual({});
+});
+
 describe('grpc.health.v1', () => {
   const services = ['', 'llmgateway.v1.ChatService', 'llmgateway.v1.AdminService'];
 

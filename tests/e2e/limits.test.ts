@@ -8,6 +8,7 @@ import { ErrorDetailSchema, ErrorReason } from '../../gen/llmgateway/v1/error_pb
 import { Role } from '../../gen/llmgateway/v1/message_pb.js';
 import type { Authenticate } from '../../src/auth/authenticator.ts';
 import { anonymous } from '../../src/auth/principal.ts';
+import { loadConfig } from '../../src/config/load.ts';
 import type { OwnParts } from '../../src/context.ts';
 import { chunked, STREAM_HEAD } from '../http/support/upstream.ts';
 import { callFace, type Face, faces, isRest } from '../support/faces.ts';
@@ -119,6 +120,29 @@ describe('a gateway with neither keys nor limits', () => {
     const replies = await Promise.all(Array.from({ length: 70 }, () => ask(url)));
     expect(replies.every(({ status }) => status === 200)).toBe(true);
     expect([...replies[0]!.headers.keys()].filter((name) => name.includes('ratelimit'))).toEqual([]);
+  });
+});
+
+describe('a reload', () => {
+  test('that adds the first keys begins to limit, and one that takes them away ends it', async () => {
+    const { url, gateway } = await start();
+    const take = (yaml: string): void =>
+      gateway.reload(
+        loadConfig({ env: { LLM_GATEWAY_DATA_DIR: folder, LLM_GATEWAY_CONFIG: configured(yaml) } }),
+      );
+    const many = (headers: Record<string, string> = {}) =>
+      Promise.all(Array.from({ length: 70 }, async () => (await ask(url, { headers })).status));
+    expect(new Set(await many())).toEqual(new Set([200]));
+    const key = 'a-key-that-is-long-enough-to-be-one';
+    take(`keys: [{ id: a, key: ${key} }]`);
+    expect((await ask(url)).status).toBe(401);
+    const first = await ask(url, { headers: { authorization: `Bearer ${key}` } });
+    expect(first.headers.get('x-ratelimit-limit-requests')).not.toBeNull();
+    expect(await many({ authorization: `Bearer ${key}` })).toContain(429);
+    take('');
+    expect(new Set(await many())).toEqual(new Set([200]));
+    take('limits: { mode: on, classes: { default: { requests_per_minute: 1 } } }');
+    expect(await many()).toContain(429);
   });
 });
 

@@ -122,6 +122,38 @@ limits:
     await reply.text();
   });
 
+  test('that goes on from a stored response asks no more often before its model than one that begins', async () => {
+    /** How often the store was asked before the model was. */
+    const respond = async (body: object): Promise<[id: string, rounds: number]> => {
+      await quiet();
+      const before = proxy.rounds();
+      let asked = 0;
+      model.script = [
+        ({ socket }) => {
+          asked = proxy.rounds() - before;
+          const text = JSON.stringify({
+            id: 'r',
+            status: 'completed',
+            output: [{ type: 'message', id: 'msg', role: 'assistant', content: [] }],
+          });
+          socket.write(
+            `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${text.length}\r\n\r\n${text}`,
+          );
+        },
+      ];
+      const reply = await fetch(`${gateway.url}/v1/responses`, {
+        method: 'POST',
+        headers: { authorization: 'Bearer a-key-of-the-shop-and-long' },
+        body: JSON.stringify({ model: 'openai/gpt-4o-mini', input: 'Hi.', ...body }),
+      });
+      expect(reply.status).toBe(200);
+      return [((await reply.json()) as { id: string }).id, asked];
+    };
+    const [id, first] = await respond({});
+    const [, second] = await respond({ previous_response_id: id });
+    expect([first, second]).toEqual([first, first]);
+  });
+
   test('that the cache answers waits once', async () => {
     await quiet();
     const before = proxy.rounds();

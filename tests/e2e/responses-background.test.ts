@@ -520,15 +520,25 @@ describe.each([
   });
   afterAll(() => gateway.stop());
 
+  /** What is kept of the response. */
+  interface Kept {
+    readonly store: boolean;
+    readonly conversation: string;
+  }
+
   /** Asks and leaves when the model was asked and, if it streams, has begun to answer. @returns the response's id, if it was told */
-  async function leave(stream: boolean, finishWhenAbandoned: boolean): Promise<[HeldAnswer, string]> {
+  async function leave(
+    stream: boolean,
+    finishWhenAbandoned: boolean,
+    more: Partial<Kept> = {},
+  ): Promise<[HeldAnswer, string]> {
     const answering = heldAnswer();
     const leaving = new AbortController();
     const heard = Promise.withResolvers<string>();
     const call =
       face === 'REST'
-        ? onRest(stream, finishWhenAbandoned, leaving.signal, heard.resolve)
-        : onRpc(face, stream, finishWhenAbandoned, leaving.signal, heard.resolve);
+        ? onRest(stream, finishWhenAbandoned, more, leaving.signal, heard.resolve)
+        : onRpc(face, stream, finishWhenAbandoned, more, leaving.signal, heard.resolve);
     call.catch(heard.reject);
     const answer = await Promise.race([answering, heard.promise.then(() => answering)]);
     let id = '';
@@ -544,13 +554,20 @@ describe.each([
   async function onRest(
     stream: boolean,
     finish: boolean,
+    { store = true, conversation = '' }: Partial<Kept>,
     signal: AbortSignal,
     heard: (id: string) => void,
   ): Promise<void> {
     const response = await fetch(`${gateway.url}/v1/responses`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ ...asked, stream, finish_when_abandoned: finish }),
+      body: JSON.stringify({
+        ...asked,
+        stream,
+        store,
+        ...(conversation === '' ? {} : { conversation }),
+        finish_when_abandoned: finish,
+      }),
       signal,
     });
     let text = '';
@@ -565,13 +582,20 @@ describe.each([
     rpc: RpcFace,
     stream: boolean,
     finishWhenAbandoned: boolean,
+    { store = true, conversation: conversationId = '' }: Partial<Kept>,
     signal: AbortSignal,
     heard: (id: string) => void,
   ): Promise<void> {
     const client = createClient(ResponsesService, rpcTransports[rpc](gateway.url));
     const parts = [{ content: { case: 'text' as const, value: { text: 'Go on.' } } }];
     const item = { kind: { case: 'message' as const, value: { role: Role.USER, parts } } };
-    const parameters = { model: asked.model, input: [item], options: { finishWhenAbandoned } };
+    const parameters = {
+      model: asked.model,
+      input: [item],
+      store,
+      conversationId,
+      options: { finishWhenAbandoned },
+    };
     if (!stream) {
       await client.createResponse({ parameters }, { signal });
       return;
@@ -603,5 +627,21 @@ describe.each([
     const stored = await untilStatus(gateway.url, id, ['completed']);
     expect(JSON.stringify(stored['output'])).toContain('A long answer, bit by bit.');
     checkEvents(eventsOf(await (await resumeResponse(gateway.url, id)).rest()));
+  });
+
+  test.each([true, false])('ends the work all the same where nothing is kept, stream: %s', async (stream) => {
+    const [answer] = await leave(stream, true, { store: false });
+    const left = performance.now();
+    expect((await answer.request.gone) - left).toBeLessThan(1_000);
+  });
+
+  test('lets it go on where only its conversation is kept', async () => {
+    const made = await fetch(`${gateway.url}/v1/conversations`, { method: 'POST', body: '{}' });
+    const { id: conversation } = (await made.json()) as { id: string };
+    const [answer] = await leave(true, true, { store: false, conversation });
+    answer.finish();
+    await expect
+      .poll(async () => (await fetch(`${gateway.url}/v1/conversations/${conversation}/items`)).text())
+      .toContain('A long answer, bit by bit.');
   });
 });

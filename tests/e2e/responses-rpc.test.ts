@@ -352,8 +352,11 @@ describe.each(Object.keys(rpcTransports) as RpcFace[])('over %s', (face) => {
           metadata: Object.fromEntries(Array.from({ length: 17 }, (_, i) => [i, ''])),
         }),
     ],
-    ['metadata.k', (rpc) => rpc.createConversation({ metadata: { k: 'x'.repeat(513) } })],
-    ['metadata', (rpc) => rpc.updateConversation({ id: 'c', metadata: { ['k'.repeat(65)]: '' } })],
+    ['metadata["k"]', (rpc) => rpc.createConversation({ metadata: { k: 'x'.repeat(513) } })],
+    [
+      `metadata["${'k'.repeat(65)}"]`,
+      (rpc) => rpc.updateConversation({ id: 'c', metadata: { ['k'.repeat(65)]: '' } }),
+    ],
     ['conversation_id', (rpc) => rpc.listConversationItems({})],
     ['item_id', (rpc) => rpc.getConversationItem({ conversationId: 'c' })],
     ['item_id', (rpc) => rpc.deleteConversationItem({ conversationId: 'c' })],

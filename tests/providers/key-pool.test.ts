@@ -1,11 +1,14 @@
 import { create } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { CreateChatCompletionRequest } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { ReasoningPartSchema, Role } from '../../gen/llmgateway/v1/message_pb.js';
 import { Secret } from '../../src/config/secret.ts';
 import { createUpstreamClient, type UpstreamClient } from '../../src/http/client.ts';
 import * as build from '../../src/model/build.ts';
-import type { Provider } from '../../src/providers/provider.ts';
+import { messagesOf } from '../../src/model/items.ts';
+import { KeyAffinity } from '../../src/providers/key-affinity.ts';
+import type { Provider, ProviderCall } from '../../src/providers/provider.ts';
 import { createProviders } from '../../src/providers/registry.ts';
 import { load } from '../config/support/load.ts';
 import { type JsonServer, send, startJsonServer } from '../support/json-server.ts';
@@ -43,6 +46,12 @@ beforeEach(async () => {
         choices: [{ index: 0, message: { role: 'assistant', content: reply }, finish_reason: 'stop' }],
       };
     },
+    '/responses/compact': ({ headers }) => ({
+      id: 'resp_c',
+      object: 'response.compaction',
+      created_at: 1,
+      output: [{ type: 'compaction', id: 'cmp', encrypted_content: `compacted by ${headers.authorization}` }],
+    }),
     '/responses': ({ headers }, response) => {
       const key = String(headers.authorization).slice(7);
       const reply = replies[key];
@@ -71,28 +80,33 @@ afterEach(async () => {
   await client.destroy();
 });
 
-function provider(list: readonly string[] = keys): Provider {
-  const yaml = `providers:\n  many:\n    base_url: ${server.origin}\n    responses: true\n    api_keys: ${JSON.stringify(list)}\n`;
+function provider(
+  list: readonly string[] = keys,
+  affinity = new KeyAffinity(),
+  baseUrl = server.origin,
+): Provider {
+  const yaml = `providers:\n  many:\n    base_url: ${baseUrl}\n    responses: true\n    compaction: true\n    api_keys: ${JSON.stringify(list)}\n`;
   const { providers } = load(yaml);
-  const made = createProviders(providers, client, {
+  const options = {
     restMs: 60_000,
-    onChange: (name, key, why) => void told.push(`${name} ${key}: ${why}`),
+    onChange: (name: string, key: string, why: string | null) => void told.push(`${name} ${key}: ${why}`),
     now: () => now,
     // The first of those that are left.
     random: () => next,
-  });
+  };
+  const made = createProviders(providers, client, options, affinity);
   return made.get('many') as Provider;
 }
 const request = (text = 'hi') => build.chatRequest('m', [build.message(Role.USER, [build.textPart(text)])]);
-const ask = (one: Provider, model = 'm', asked = request()) =>
-  one.createChat?.({
-    request: asked,
-    upstreamModel: model,
-    requestId: 'r',
-    signal: new AbortController().signal,
-    timeouts: { connectMs: 5_000, firstByteMs: 5_000, idleMs: 5_000 },
-    warn: () => {},
-  });
+const ask = (one: Provider, model = 'm', asked = request()) => one.createChat?.(callOf(asked, model));
+const callOf = (asked: CreateChatCompletionRequest, model = 'm'): ProviderCall => ({
+  request: asked,
+  upstreamModel: model,
+  requestId: 'r',
+  signal: new AbortController().signal,
+  timeouts: { connectMs: 5_000, firstByteMs: 5_000, idleMs: 5_000 },
+  warn: () => {},
+});
 const used = (): string[] => server.got.map(({ headers }) => String(headers.authorization).slice(-1));
 
 test('calls go to keys by their weights', async () => {
@@ -254,4 +268,44 @@ test('state that others can read as well goes to another key when its own is ref
   replies[keys[0]!] = 401;
   await ask(provider(), 'm', history);
   expect(used().join('')).toBe('ab');
+});
+
+test('the key that made encrypted reasoning is known after a reload, wherever it stands now', async () => {
+  const affinity = new KeyAffinity();
+  const first = provider(keys, affinity);
+  next = 0.5;
+  const answer = await ask({ ...first, ...first.responses } as Provider);
+  expect(used().join('')).toBe('b');
+  next = 0;
+  const history = request();
+  history.messages.push(answer?.choices[0]?.message as never);
+  const goOn = (list: readonly string[], baseUrl?: string) => {
+    const made = provider(list, affinity, baseUrl);
+    return ask({ ...made, ...made.responses } as Provider, 'm', history);
+  };
+  await goOn([keys[0]!, keys[2]!, keys[1]!]);
+  expect(used().join('')).toBe('bb');
+  // Of a key that is not there any more nothing is known.
+  await goOn([keys[0]!, keys[2]!]);
+  expect(used().join('')).toBe('bba');
+  // The same key is another account's at another address.
+  await goOn(keys, server.origin.replace('127.0.0.1', 'localhost'));
+  expect(used().join('')).toBe('bbaa');
+});
+
+test('a compaction goes back by the key that made it, and what is compacted by the key that made it', async () => {
+  const made = provider();
+  const one = { ...made, ...made.responses } as Provider;
+  next = 0.5;
+  const answer = await ask(one);
+  next = 0;
+  const history = request();
+  history.messages.push(answer?.choices[0]?.message as never);
+  const compacted = await made.responses?.compact?.(callOf(history));
+  expect(used().join('')).toBe('bb');
+  const shorter = build.chatRequest('m', messagesOf(compacted?.output ?? []));
+  shorter.messages.push(build.message(Role.USER, [build.textPart('and?')]));
+  next = 0.99;
+  await ask(one, 'm', shorter);
+  expect(used().join('')).toBe('bbb');
 });

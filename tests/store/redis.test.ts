@@ -18,16 +18,26 @@ import { type StoreUnderTest, sessionSuite } from './support/session-suite.ts';
 
 type Line = Record<string, unknown>;
 
-function connect(url: string, timeoutMs = 200): { redis: RedisConnection; lines: Line[] } {
+interface Connected {
+  readonly redis: RedisConnection;
+  readonly lines: Line[];
+  /** What was told of each command. */
+  readonly told: { readonly answered: boolean; readonly ms: number | null }[];
+}
+
+function connect(url: string, timeoutMs = 200): Connected {
   const lines: Line[] = [];
+  const told: Connected['told'] = [];
+  const onCommand = (answered: boolean, ms: number | null): void => void told.push({ answered, ms });
   const log = createLogger({
     service: 't',
     level: 'DEBUG',
     sink: (line) => void lines.push(JSON.parse(line)),
   });
   return {
-    redis: new RedisConnection({ address: redisAddress(url) as RedisAddress, timeoutMs, log }),
+    redis: new RedisConnection({ address: redisAddress(url) as RedisAddress, timeoutMs, log, onCommand }),
     lines,
+    told,
   };
 }
 
@@ -179,7 +189,7 @@ describe.skipIf(!hasRedis)('a connection to Redis', () => {
 
   test('that hangs fails in time, then at once, and comes back by itself', async () => {
     const server = await start();
-    const { redis, lines } = connected(server.url);
+    const { redis, lines, told } = connected(server.url);
     const sessions = new RedisSessions(redis);
     const made = session();
     await until(() => redis.well);
@@ -195,6 +205,8 @@ describe.skipIf(!hasRedis)('a connection to Redis', () => {
     const fast = await failure(sessions.read('', made.id));
     expect(fast?.error.reason).toBe(ErrorReason.DEPENDENCY_UNAVAILABLE);
     expect(fast?.ms).toBeLessThan(50);
+    expect(told.some(({ answered, ms }) => !answered && ms !== null)).toBe(true);
+    expect(told.at(-1)).toEqual({ answered: false, ms: null });
     // Saving is tried again, but not for long.
     const what = { holder: 'h', after: 0, messages: [], maxBytes: 100 };
     expect((await failure(sessions.append('', made.id, what)))?.ms).toBeLessThan(1_000);
@@ -257,7 +269,7 @@ describe.skipIf(!hasRedis)('a connection to Redis', () => {
   test('starts without a server and finds it later', async () => {
     const server = await start();
     await server.kill();
-    const { redis, lines } = connected(server.url);
+    const { redis, lines, told } = connected(server.url);
     await until(() => lines.length === 1);
     expect(lines[0]).toMatchObject({
       level: 'WARN',
@@ -265,8 +277,12 @@ describe.skipIf(!hasRedis)('a connection to Redis', () => {
       error: 'ECONNREFUSED',
     });
     expect((await failure(redis.command('PING')))?.ms).toBeLessThan(50);
+    // What was not sent took no time that would tell of the server.
+    expect(told).toEqual([{ answered: false, ms: null }]);
     await server.start();
     await until(() => redis.well);
+    await redis.command('PING');
+    expect(told.at(-1)).toEqual({ answered: true, ms: expect.any(Number) });
     await until(() => lines.length === 2);
     expect(messages(lines)[1]).toBe('INFO redis answers');
   });

@@ -20,7 +20,7 @@ export declare const file_llmgateway_v1_admin_service: GenFile;
  */
 export declare type KeyBudget = Message<"llmgateway.v1.KeyBudget"> & {
   /**
-   * US dollars. More than 0.
+   * US dollars. More than 0, at most a million: larger sums could not be counted exactly.
    *
    * @generated from field: double usd = 1;
    */
@@ -417,21 +417,21 @@ export declare type UpdateKeyRequest = Message<"llmgateway.v1.UpdateKeyRequest">
   name?: string | undefined;
 
   /**
-   * See ApiKey.
+   * See ApiKey. "": its default, as in CreateKeyRequest.
    *
    * @generated from field: optional string owner = 3;
    */
   owner?: string | undefined;
 
   /**
-   * See ApiKey. What is kept for the former tenant stays there.
+   * See ApiKey. What is kept for the former tenant stays there. "": its default, as in CreateKeyRequest.
    *
    * @generated from field: optional string tenant = 4;
    */
   tenant?: string | undefined;
 
   /**
-   * See ApiKey.
+   * See ApiKey. "": its default, as in CreateKeyRequest.
    *
    * @generated from field: optional string rate_class = 5;
    */

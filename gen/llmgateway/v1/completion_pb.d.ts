@@ -285,7 +285,7 @@ export declare type CallReport = Message<"llmgateway.v1.CallReport"> & {
   upstreamModel: string;
 
   /**
-   * Upstream calls made, the successful one included.
+   * Tries made, the successful one included: calls of a model at a provider. Those that a provider's refused key was replaced in count once.
    *
    * @generated from field: uint32 attempts = 3;
    */

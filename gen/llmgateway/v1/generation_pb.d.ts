@@ -657,7 +657,7 @@ export declare type GatewayOptions = Message<"llmgateway.v1.GatewayOptions"> & {
   forceRefresh: boolean;
 
   /**
-   * Finish and store the answer although the client has left. Default: the work stops with the client.
+   * Finish and store the answer although the client has left. Without effect where nothing of it is kept. Default: the work stops with the client.
    *
    * @generated from field: bool finish_when_abandoned = 7;
    */

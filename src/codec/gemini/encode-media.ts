@@ -58,12 +58,17 @@ const audioTypes: ReadonlyMap<string, string> = new Map([
   ['opus', 'audio/ogg'],
 ]);
 
-/** @returns undefined for sound that another provider keeps, or whose format is not known */
-export function encodeAudio({ source, format }: AudioPart): Media | undefined {
-  if ((source.case !== 'base64' && source.case !== 'data') || format === '') return undefined;
+/** Whether sound can be sent: not what another provider keeps, nor what has no known format. */
+export const isSendable = ({ source, format }: AudioPart): boolean =>
+  (source.case === 'base64' || source.case === 'data') && format !== '';
+
+/** @returns undefined for what cannot be sent */
+export function encodeAudio(audio: AudioPart): Media | undefined {
+  if (!isSendable(audio)) return undefined;
+  const { source, format } = audio;
   const name = format.toLowerCase();
   const type = audioTypes.get(name) ?? (name.includes('/') ? name : `audio/${name}`);
-  const data = source.case === 'data' ? base64(source.value) : source.value;
+  const data = source.case === 'data' ? base64(source.value) : String(source.value);
   if (!isBase64(data)) return inline(type, base64(Buffer.from(data, 'base64')));
   return inline(type, data);
 }

@@ -3,7 +3,7 @@ import { invalidRequest } from '../../errors/gateway-error.ts';
 import { quote, rest } from '../json.ts';
 import { isObjectText } from '../tool-arguments.ts';
 import type { EncodeContext } from './encode-context.ts';
-import { encodeAudio, encodeFile, encodeImage, type Media, unsentSound } from './encode-media.ts';
+import { encodeAudio, encodeFile, encodeImage, isSendable, type Media, unsentSound } from './encode-media.ts';
 
 /** A result of a tool that is written, and the pictures and files of it that have to follow as parts of the user's. */
 export interface EncodedResult {
@@ -38,7 +38,7 @@ export function encodeResult(
     const { content } = part;
     if (content.case === 'text') texts.push(content.value.text);
     else if (content.case === 'refusal') texts.push(content.value.text);
-    else if (content.case === 'audio' && encodeAudio(content.value) === undefined) {
+    else if (content.case === 'audio' && !isSendable(content.value)) {
       texts.push(context.transcribed(content.value, at, false, unsentSound));
     } else if (isMedia(part)) media.push(part);
     else {

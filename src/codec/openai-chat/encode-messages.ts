@@ -168,10 +168,12 @@ function encodeAssistant(message: Message, context: EncodeContext, at: string): 
         break;
       case 'toolResult':
         break;
-      case 'audio':
-        if (encodeSpoken(part) !== '') audio = encodeSpoken(part);
+      case 'audio': {
+        const spoken = encodeSpoken(part);
+        if (spoken !== '') audio = spoken;
         else said.push(...sayable(part, message, context, at));
         break;
+      }
       case 'image':
         if (context.dialect.historyImages === 'send')
           images += `${images === '' ? '' : ','}${encodeAnswerImage(part)}`;

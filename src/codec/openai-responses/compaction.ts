@@ -31,18 +31,19 @@ export function ofProvider(item: OpaquePart, provider: string): OpaquePart {
 export function forProvider(item: OpaquePart, provider: string): OpaquePart | null {
   if (item.type !== 'compaction') return item;
   const prefix = `${originPrefix}${provider}.`;
-  const content = contentOf(item);
+  const content = compactedIn(item);
   if (content.startsWith(prefix)) return changed(item, () => content.slice(prefix.length));
   return provider === 'openai' && !content.startsWith(originPrefix) ? item : null;
 }
 
-function contentOf({ json }: OpaquePart): string {
+/** What a provider's compaction holds; '' for nothing. */
+export function compactedIn({ json }: OpaquePart): string {
   const item: unknown = JSON.parse(json);
   const content = isObject(item) ? item['encrypted_content'] : undefined;
   return typeof content === 'string' ? content : '';
 }
 
 function changed(item: OpaquePart, change: (content: string) => string): OpaquePart {
-  const json = { ...(JSON.parse(item.json) as object), encrypted_content: change(contentOf(item)) };
+  const json = { ...(JSON.parse(item.json) as object), encrypted_content: change(compactedIn(item)) };
   return build.opaque(item.dialect, item.type, JSON.stringify(json), item.text);
 }

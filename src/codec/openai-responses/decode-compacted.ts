@@ -4,11 +4,12 @@ import {
   ResponseStatus,
 } from '../../../gen/llmgateway/v1/responses_service_pb.js';
 import * as build from '../../model/build.ts';
+import { itemsOf, messagesOf } from '../../model/items.ts';
 import { isObject } from '../json.ts';
 import { notUnderstood, type Upstream } from '../upstream-error.ts';
 import { ofProvider } from './compaction.ts';
 import { errorIn, upstreamError } from './decode-error.ts';
-import { decodeOutput } from './decode-response.ts';
+import { decodeOutput, ofOrigin } from './decode-response.ts';
 import { decodeUsage } from './decode-usage.ts';
 import { dialectName } from './dialect.ts';
 
@@ -32,7 +33,7 @@ export function decodeCompacted(json: unknown, { provider }: Upstream): CompactR
     id: typeof id === 'string' ? id : '',
     createdAt:
       typeof createdAt === 'number' && createdAt > 0 && createdAt <= 0xffff_ffff ? Math.floor(createdAt) : 0,
-    output: decodeOutput(output, provider).map((item) => ofOrigin(item, provider)),
+    output: decodeOutput(output, provider).flatMap((item) => itemsOfOrigin(item, provider)),
     ...(usage === undefined ? {} : { usage }),
     ...(others.length === 0
       ? {}
@@ -40,8 +41,16 @@ export function decodeCompacted(json: unknown, { provider }: Upstream): CompactR
   };
 }
 
-function ofOrigin(item: Item, provider: string): Item {
+/** An item that says whose it is, as items of answers do. */
+function itemsOfOrigin(item: Item, provider: string): Item[] {
   const status = item.status === ResponseStatus.UNSPECIFIED ? ResponseStatus.COMPLETED : item.status;
-  if (item.kind.case !== 'opaque') return { ...item, status };
-  return { ...item, status, kind: { case: 'opaque', value: ofProvider(item.kind.value, provider) } };
+  const { kind } = item;
+  if (kind.case === 'opaque')
+    return [{ ...item, status, kind: { case: 'opaque', value: ofProvider(kind.value, provider) } }];
+  if (kind.case !== 'reasoning') return [{ ...item, status }];
+  const marked = messagesOf([item]).map((message) => ({
+    ...message,
+    parts: message.parts.map((part) => ofOrigin(part, provider)),
+  }));
+  return itemsOf(marked).map((own) => ({ ...own, status }));
 }

@@ -44,7 +44,7 @@ export function decodeResponse(json: unknown, { provider }: Upstream): CreateCha
 }
 
 /** What only its provider can read says whose it is. */
-function ofOrigin(part: Part, provider: string): Part {
+export function ofOrigin(part: Part, provider: string): Part {
   const { content } = part;
   if (content.case === 'opaque')
     return { ...part, content: { case: 'opaque', value: ofProvider(content.value, provider) } };

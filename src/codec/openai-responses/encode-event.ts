@@ -75,13 +75,8 @@ interface Place {
   readonly outputIndex: number;
 }
 
-/** The same for all deltas of an item, which come one after another. */
-let latest = { itemId: '', quoted: '""' };
-
-function place({ itemId, outputIndex }: Place): string {
-  if (latest.itemId !== itemId) latest = { itemId, quoted: quote(itemId) };
-  return `"item_id":${latest.quoted},"output_index":${outputIndex}`;
-}
+const place = ({ itemId, outputIndex }: Place): string =>
+  `"item_id":${quote(itemId)},"output_index":${outputIndex}`;
 
 function started(value: ItemPartStarted): Untyped {
   const { kind, contentIndex, part } = value;

@@ -65,9 +65,13 @@ export function encodeItem(item: Item, { complete, withState }: ItemForm): strin
   }
 }
 
+/** An object whose id is among its first members: nearly all that there are, and they may be large. */
+const begunWithId = /^\{(?:"(?:type|status)":"\w*",){0,2}"id":"/;
+
 /** What is stored has an id, though its client gave it none. */
 function withId(json: string, id: string): string {
-  if (id === '' || !json.startsWith('{"')) return json;
+  if (id === '' || !json.startsWith('{"') || begunWithId.test(json)) return json;
+  if (!json.includes('"id"')) return `{"id":${quote(id)},${json.slice(1)}`;
   const { id: given = null, ...others } = JSON.parse(json) as Record<string, unknown>;
   return given === null ? JSON.stringify({ id, ...others }) : json;
 }

@@ -1,12 +1,12 @@
 import type { CreateChatCompletionRequest } from '../../../gen/llmgateway/v1/chat_service_pb.js';
 import type { Warning } from '../../../gen/llmgateway/v1/completion_pb.js';
-import type { GenerationParameters } from '../../../gen/llmgateway/v1/generation_pb.js';
+import type { GenerationParameters, ToolChoice } from '../../../gen/llmgateway/v1/generation_pb.js';
 import type { Message } from '../../../gen/llmgateway/v1/message_pb.js';
 import type { Item } from '../../../gen/llmgateway/v1/responses_service_pb.js';
-import { invalidRequest } from '../../errors/gateway-error.ts';
 import { itemsOf } from '../../model/items.ts';
 import { EncodeWarnings } from '../encode-warnings.ts';
 import { addText, number, quote, rest, splitMembers } from '../json.ts';
+import { takeTools } from '../tool-choice.ts';
 import { dialectName, isGatewayItemId } from './dialect.ts';
 import { encodeFormat } from './encode-format.ts';
 import { encodeItem } from './encode-item.ts';
@@ -48,12 +48,15 @@ export const unsupportedParameters: readonly string[] = [
   'web_search_options',
 ];
 
-/** Writes the body of POST /responses. What is asked of the gateway itself is not in it. */
+/**
+ * Writes the body of POST /responses. What is asked of the gateway itself is not in it.
+ * @throws GatewayError UNSUPPORTED_PARAMETER for what the provider cannot take and the answer hangs on
+ */
 export function encodeResponseRequest(
   request: CreateChatCompletionRequest,
   { model, stream, provider = 'openai', stateless = false }: EncodeRequestOptions,
 ): EncodedResponseRequest {
-  const warnings = new EncodeWarnings(dialectName, request.options?.dropParams ?? false);
+  const warnings = new EncodeWarnings(dialectName, request.options?.dropParams);
   const members = warnings.members(request.extras, 'extras');
   const { inner: reasoning, outer: withoutReasoning } = splitMembers(members, 'reasoning');
   const { inner: text, outer } = splitMembers(withoutReasoning, 'text');
@@ -62,9 +65,9 @@ export function encodeResponseRequest(
   const input = items.map((item) => encodeItem(asGiven(item), { complete: false, withState: true }));
   let body = `{"model":${quote(model)},"input":[${input.join(',')}]`;
   if (instructions !== '') body += `,"instructions":${quote(instructions)}`;
-  const tools = encodeTools(request, warnings);
+  const { list: tools, choice } = encodeTools(request, warnings);
   if (tools !== '') body += `,"tools":[${tools}]`;
-  if (request.toolChoice !== undefined) body += `,"tool_choice":${encodeToolChoice(request.toolChoice)}`;
+  if (choice !== undefined) body += `,"tool_choice":${encodeToolChoice(choice)}`;
   const kept = stateless ? false : request.parameters?.store;
   body += encodeParameters(request.parameters, { reasoning, text, members: outer }, warnings);
   if (kept !== undefined) body += `,"store":${kept}`;
@@ -91,23 +94,14 @@ function splitInstructions(messages: readonly Message[]): {
   return { instructions: texts.join('\n\n'), others };
 }
 
-function encodeTools({ tools }: CreateChatCompletionRequest, warnings: EncodeWarnings): string {
-  let list = '';
-  tools.forEach((tool, i) => {
-    const field = `tools[${i}]`;
-    warnings.members(tool.extras, field);
-    const json = encodeTool(tool, false);
-    if (json === '') {
-      const dialect = tool.kind.case === 'hosted' ? tool.kind.value.dialect : '';
-      if (tools.length === 1) {
-        throw invalidRequest(field, `Invalid '${field}': the provider does not have a tool of ${dialect}.`);
-      }
-      warnings.warn('dropped_tool', field, `a tool of ${dialect} has no place in ${dialectName}`);
-      return;
-    }
-    list += list === '' ? json : `,${json}`;
-  });
-  return list;
+function encodeTools(
+  request: CreateChatCompletionRequest,
+  warnings: EncodeWarnings,
+): { readonly list: string; readonly choice: ToolChoice | undefined } {
+  const target = { dialect: dialectName, provider: 'the provider', customTools: true };
+  const { tools, choice } = takeTools(request, null, target, warnings);
+  for (const { tool, at } of tools) warnings.members(tool.extras, at);
+  return { list: tools.map(({ tool }) => encodeTool(tool, false)).join(','), choice };
 }
 
 interface Members {
@@ -136,7 +130,7 @@ function encodeText(p: GenerationParameters | undefined, members: string, warnin
   if (p?.responseFormat !== undefined) {
     const format = encodeFormat(p.responseFormat, inner);
     if (format !== '') json = addText(json, 'format', format);
-    else warnings.warn('dropped_response_format', 'text.format', `it has no place in ${dialectName}`);
+    else warnings.refuse('response_format', 'response_format', `it has no place in ${dialectName}`);
   }
   if (p !== undefined && p.verbosity !== '') json = addText(json, 'verbosity', quote(p.verbosity));
   return outer === '' ? json : json === '' ? outer : `${json},${outer}`;
@@ -146,7 +140,7 @@ function encodeSettings(p: GenerationParameters, warnings: EncodeWarnings): stri
   let json = '';
   if (p.reasoningBudgetTokens !== undefined) {
     const field = 'parameters.reasoning_budget_tokens';
-    warnings.warn('dropped_reasoning_budget', field, 'the provider takes no reasoning budget');
+    warnings.hint('dropped_reasoning_budget', field, 'the provider takes no reasoning budget');
   }
   if (p.maxOutputTokens !== undefined) json += `,"max_output_tokens":${number(p.maxOutputTokens)}`;
   if (p.temperature !== undefined) json += `,"temperature":${number(p.temperature)}`;

@@ -1,6 +1,6 @@
 import { Secret } from '../secret.ts';
 import { prefixed, setting } from '../setting.ts';
-import { address, flag, text, type ValueReader, Wrong } from '../values.ts';
+import { address, flag, fraction, text, type ValueReader, Wrong } from '../values.ts';
 
 const secret: ValueReader<Secret> = (raw) => {
   const wrong = new Wrong('text of 8 to 512 characters without blanks');
@@ -24,11 +24,6 @@ const headerPairs: ValueReader<Readonly<Record<string, Secret>>> = (raw) => {
   } catch {
     return wrong;
   }
-};
-
-const share: ValueReader<number> = (raw) => {
-  const value = typeof raw === 'string' && /^\d*\.?\d+$/.test(raw.trim()) ? Number(raw) : raw;
-  return typeof value === 'number' && value >= 0 && value <= 1 ? value : new Wrong('a number from 0 to 1');
 };
 
 /** Metrics and traces. */
@@ -82,7 +77,7 @@ export const observabilitySettings = {
   tracesSampleRatio: setting(
     'traces.sample_ratio',
     'TRACES_SAMPLE_RATIO',
-    share,
+    fraction(0, 1),
     1,
     'Share of the traces begun here that are recorded; those begun by clients are where the client says so',
   ),

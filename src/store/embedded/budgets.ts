@@ -1,4 +1,4 @@
-import type { Balance, BudgetStore, Claim, Refusal, Settlement } from '../../usage/store.ts';
+import type { Balance, BudgetStore, Claim, Refusal, Settlement, Spent } from '../../usage/store.ts';
 import type { Database } from './database.ts';
 
 /** What is spent of an account. */
@@ -20,12 +20,7 @@ export class EmbeddedBudgets implements BudgetStore {
     this.#now = now;
   }
 
-  async reserve(
-    hold: string,
-    claims: readonly Claim[],
-    amount: number,
-    leaseMs: number,
-  ): Promise<Refusal | null> {
+  reserve(hold: string, claims: readonly Claim[], amount: number, leaseMs: number): Refusal | null {
     return this.#database.transaction(() => {
       const now = this.#now();
       this.#database.run('DELETE FROM budget_holds WHERE expires <= ?', now);
@@ -47,7 +42,7 @@ export class EmbeddedBudgets implements BudgetStore {
     });
   }
 
-  async settle({ hold, claims, amount }: Settlement): Promise<{ before: number; after: number }[] | null> {
+  settle({ hold, claims, amount }: Settlement): Spent | null {
     return this.#database.transaction(() => {
       this.#database.run('DELETE FROM budget_holds WHERE hold = ?', hold);
       return claims.map((claim) => {

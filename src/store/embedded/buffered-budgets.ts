@@ -1,6 +1,7 @@
+import { type Keyed, KeyedSlots } from '../../base/keyed-slots.ts';
 import { GatewayError, toGatewayError } from '../../errors/gateway-error.ts';
 import type { Logger } from '../../observability/log.ts';
-import type { Balance, BudgetStore, Claim, Refusal, Settlement } from '../../usage/store.ts';
+import type { Balance, BudgetStore, Claim, Refusal, Settlement, Spent } from '../../usage/store.ts';
 import type { EmbeddedBudgets } from './budgets.ts';
 
 interface Account {
@@ -14,7 +15,7 @@ interface Account {
 }
 
 /** Money set aside. */
-interface Hold {
+interface Hold extends Keyed<Hold> {
   readonly accounts: readonly Account[];
   readonly amount: number;
   readonly expiresMs: number;
@@ -33,7 +34,7 @@ export class BufferedBudgets implements BudgetStore {
   readonly #log: Logger;
   readonly #now: () => number;
   readonly #accounts = new Map<string, Account>();
-  readonly #holds = new Map<string, Hold>();
+  readonly #holds = new KeyedSlots<Hold>();
   /** Not in the file yet. */
   readonly #dirty = new Set<Account>();
   /** No hold ends before. */
@@ -47,35 +48,30 @@ export class BufferedBudgets implements BudgetStore {
     this.#log = log;
   }
 
-  async reserve(
-    hold: string,
-    claims: readonly Claim[],
-    amount: number,
-    leaseMs: number,
-  ): Promise<Refusal | null> {
+  reserve(hold: string, claims: readonly Claim[], amount: number, leaseMs: number): Refusal | null {
     // Each call has an error of its own.
     if (this.#failure !== null) throw new GatewayError(this.#failure.reason, this.#failure.rawMessage);
     const now = this.#now();
     this.#freeExpired(now);
     const accounts = claims.map((claim) => this.#of(claim));
-    for (const [index, account] of accounts.entries()) {
+    for (let index = 0; index < accounts.length; index++) {
       const { limit } = claims[index] as Claim;
-      const { reserved } = account;
-      const spent = account.stored + account.unsaved;
+      const { stored, unsaved, reserved } = accounts[index] as Account;
+      const spent = stored + unsaved;
       if (spent + reserved + amount > limit || spent >= limit) return { index, spent, reserved };
     }
     for (const account of accounts) account.reserved += amount;
     this.#soonestMs = Math.min(this.#soonestMs, now + leaseMs);
-    this.#holds.set(hold, { accounts, amount, expiresMs: now + leaseMs });
+    this.#holds.add({ key: hold, next: null, accounts, amount, expiresMs: now + leaseMs });
     return null;
   }
 
-  async settle({ hold, claims, amount }: Settlement): Promise<{ before: number; after: number }[] | null> {
+  settle({ hold, claims, amount }: Settlement): Spent | null {
     const held = this.#holds.get(hold);
     if (held === undefined && amount === 0) return null;
     // Not those of the hold: what it had set aside nothing of may have been forgotten, and be known anew.
     const accounts = claims.map((claim) => this.#of(claim));
-    if (held !== undefined) this.#free(hold, held);
+    if (held !== undefined) this.#free(held);
     return accounts.map((account) => {
       const before = account.stored + account.unsaved;
       if (amount > 0) {
@@ -116,15 +112,15 @@ export class BufferedBudgets implements BudgetStore {
   #freeExpired(now: number): void {
     if (now < this.#soonestMs) return;
     this.#soonestMs = Infinity;
-    for (const [id, hold] of this.#holds) {
-      if (hold.expiresMs <= now) this.#free(id, hold);
+    for (const hold of this.#holds.entries()) {
+      if (hold.expiresMs <= now) this.#free(hold);
       else this.#soonestMs = Math.min(this.#soonestMs, hold.expiresMs);
     }
   }
 
-  #free(id: string, { accounts, amount }: Hold): void {
-    this.#holds.delete(id);
-    for (const account of accounts) account.reserved -= amount;
+  #free(hold: Hold): void {
+    this.#holds.delete(hold);
+    for (const account of hold.accounts) account.reserved -= hold.amount;
   }
 
   #saveLater(): void {

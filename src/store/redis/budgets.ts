@@ -1,4 +1,4 @@
-import type { Balance, BudgetStore, Claim, Refusal, Settlement } from '../../usage/store.ts';
+import type { Balance, BudgetStore, Claim, Refusal, Settlement, Spent } from '../../usage/store.ts';
 import type { RedisConnection } from './connection.ts';
 import * as scripts from './usage-scripts.ts';
 
@@ -28,7 +28,7 @@ export class RedisBudgets implements BudgetStore {
     return { index, spent, reserved };
   }
 
-  async settle({ hold, claims, amount }: Settlement): Promise<{ before: number; after: number }[] | null> {
+  async settle({ hold, claims, amount }: Settlement): Promise<Spent | null> {
     const keys = [`${prefix}settled:${hold}`, ...claims.flatMap(keysOf)];
     const expiries = claims.map(({ expiresMs }) => expiresMs ?? 0);
     const answer = await this.#redis.run(scripts.settle, keys, [hold, amount, markSeconds, ...expiries]);

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { CircuitState, ConsecutiveBreaker, circuitBreaker, handleWhen } from 'cockatiel';
+import { BrokenCircuitError, CircuitState, ConsecutiveBreaker, circuitBreaker, handleWhen } from 'cockatiel';
 import { type Cluster, type Redis, ReplyError } from 'ioredis';
 import type { RedisAddress } from '../../config/redis-url.ts';
 import { GatewayError } from '../../errors/gateway-error.ts';
@@ -12,11 +12,11 @@ export interface RedisConnectionOptions {
   /** Longest wait for an answer, in milliseconds. */
   readonly timeoutMs: number;
   readonly log: Logger;
-  /** Told of every command: whether it was answered, and after how many milliseconds. */
+  /** Told of every command: whether it was answered, and after how many milliseconds; null for one that was not sent. */
   readonly onCommand?: StoreObserver;
 }
 
-export type StoreObserver = (answered: boolean, ms: number) => void;
+export type StoreObserver = (answered: boolean, ms: number | null) => void;
 
 /** A script that Redis runs as one step. All its keys have to be in one slot. */
 export interface Script {
@@ -98,7 +98,7 @@ export class RedisConnection {
 
   async #guarded<T>(ask: () => Promise<T>): Promise<T> {
     if (this.#client.status !== 'ready') {
-      this.#onCommand?.(false, 0);
+      this.#onCommand?.(false, null);
       throw unavailable('redis', 'there is no connection');
     }
     const began = this.#onCommand === null ? 0 : performance.now();
@@ -108,7 +108,8 @@ export class RedisConnection {
       return answer;
     } catch (error) {
       // An error that Redis answers is an answer.
-      this.#onCommand?.(isReply(error) && !isOutage(error), performance.now() - began);
+      const answered = isReply(error) && !isOutage(error);
+      this.#onCommand?.(answered, isBroken(error) ? null : performance.now() - began);
       throw error instanceof GatewayError ? error : unavailable('redis', reasonOf(error), error);
     }
   }
@@ -150,6 +151,9 @@ const isReply = (error: unknown): error is Error => error instanceof ReplyError;
 
 const isOutage = (error: unknown): boolean => !isReply(error) || troubles.test(error.message);
 
+/** Nothing was asked, since it had not answered before. */
+const isBroken = (error: unknown): boolean => error instanceof BrokenCircuitError;
+
 const late = 'no answer in time';
 
 /** Why, in words of ours: a client's error may hold addresses, arguments and passwords. */
@@ -163,7 +167,6 @@ function reasonOf(error: unknown): string {
   const { code } = error as NodeJS.ErrnoException;
   if (typeof code === 'string') return code;
   if (/timed? ?out/i.test(error.message)) return late;
-  if (error.name === 'BrokenCircuitError' || 'isBrokenCircuitError' in error)
-    return 'it did not answer before';
+  if (isBroken(error)) return 'it did not answer before';
   return 'there is no connection';
 }

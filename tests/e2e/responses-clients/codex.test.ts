@@ -111,7 +111,7 @@ describe.runIf(program !== null).each(withoutResponses)('Codex over %s', (name, 
         program as string,
         gateway.url,
         model,
-        `[mcp_servers.everything]\ncommand = "${process.execPath}"\nargs = ["${realpathSync(server)}", "stdio"]`,
+        `[mcp_servers.everything]\ncommand = "${process.execPath}"\nargs = ["${realpathSync(server)}", "stdio"]\nrequired = true\nstartup_timeout_sec = 60`,
       );
       gateway.script = [
         ({ tools = [] }) => {
