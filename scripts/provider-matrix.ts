@@ -181,6 +181,7 @@ const formNames: Readonly<Record<ProviderForm, string>> = {
   ollama: "Ollama's /api/chat",
   bedrock: 'Converse, Claude if wanted by InvokeModel',
   fake: 'in the process',
+  mock: 'in the process',
   cli: 'lines of a program',
 };
 

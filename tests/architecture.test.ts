@@ -163,6 +163,21 @@ describe('imports', () => {
     ).toEqual([]);
   });
 
+  test('are those that the documentation tells', () => {
+    const text = readFileSync(path.join(src, '../docs/architecture.md'), 'utf8');
+    const told = [...text.matchAll(/^\| `src\/([\w-]+)\/(?:<dialect>\/)?` \|.*\|([^|]*)\|$/gm)].map(
+      ([, folder, names]) => [
+        folder,
+        [...(names as string).matchAll(/`([^`]+)`/g)].map(([, name]) => name).toSorted(),
+      ],
+    );
+    const { context: _constructs, ...folders } = allowed;
+    expect(Object.fromEntries(told)).toEqual({
+      base: [],
+      ...Object.fromEntries(Object.entries(folders).map(([folder, names]) => [folder, names.toSorted()])),
+    });
+  });
+
   test('dialects and providers do not know their siblings', () => {
     const wrong = all.filter(({ from, to }) => {
       const [folder, member, ...rest] = from.split('/');

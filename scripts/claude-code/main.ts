@@ -1,30 +1,25 @@
 // Anthropic's command-line client, Claude Code, over the running gateway and a scripted provider of the OpenAI form:
 // `node scripts/claude-code/main.ts`. The client is installed into build/claude-code/, once. Exit codes: 0 all passed,
 // 1 something failed, 3 skipped because this machine cannot have the client, 130 interrupted.
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import {
-  CommandFailed,
-  freePort,
-  run,
-  type Service,
-  startService,
-  stopAll,
-  tail,
-} from '../real-model/processes.ts';
+  cache,
+  clientVariables,
+  program,
+  runScript,
+  startGateway,
+  summed,
+  tryAll,
+  version,
+} from '../lib/claude-code.ts';
+import { CommandFailed, run, type Service } from '../real-model/processes.ts';
 import { startUpstream, type Turn, textOf, type Upstream } from './upstream.ts';
 
-const root = path.resolve(import.meta.dirname, '../..');
-const cache = path.join(root, 'build/claude-code');
-/** The environment may name another one. */
-const version = process.env['CLAUDE_CODE_VERSION'] ?? '2.1.329';
-const installed = path.join(cache, 'node_modules/@anthropic-ai/claude-code');
-const program = path.join(installed, 'cli-wrapper.cjs');
 const work = path.join(cache, 'work');
 const file = path.join(work, 'word.txt');
 
 const model = 'openai/scripted';
-const installMs = 300_000;
 const clientMs = 120_000;
 
 /** One run of the client. */
@@ -125,62 +120,15 @@ const scenarios: readonly Scenario[] = [
 ];
 
 async function main(): Promise<number> {
-  try {
-    await install();
-  } catch (error) {
-    if (!(error instanceof CommandFailed)) throw error;
-    console.error(`skipped: cannot install @anthropic-ai/claude-code ${version}: ${error.message}`);
-    return 3;
-  }
   const upstream = await startUpstream();
-  const gateway = await startGateway(upstream);
+  const gateway = await startGateway('gateway', upstream);
   console.log(`Claude Code ${version}, gateway ${gateway.url}, model ${model}\n`);
-  const width = Math.max(...scenarios.map(({ name }) => name.length));
-  let failed = 0;
-  for (const scenario of scenarios) {
-    const problem = await tryScenario(scenario, upstream, gateway);
-    if (problem !== '') failed++;
-    console.log(`${scenario.name.padEnd(width)}  ${problem === '' ? 'passed' : `failed\n    ${problem}`}`);
-  }
+  const failed = await tryAll(
+    scenarios.map(({ name }) => name),
+    (wanted) => tryScenario(scenarios.find(({ name }) => name === wanted) as Scenario, upstream, gateway),
+  );
   upstream.close();
-  console.log(`\n${scenarios.length - failed} passed, ${failed} failed`);
-  if (failed > 0) console.log(`\nend of ${gateway.logFile}:\n${tail(gateway.logFile)}`);
-  return failed > 0 ? 1 : 0;
-}
-
-/** The client without its install script, which would only copy its program. */
-async function install(): Promise<void> {
-  const description = path.join(installed, 'package.json');
-  if (existsSync(description) && JSON.parse(readFileSync(description, 'utf8')).version === version) return;
-  mkdirSync(cache, { recursive: true });
-  writeFileSync(path.join(cache, 'package.json'), '{"private":true}');
-  const name = `@anthropic-ai/claude-code@${version}`;
-  await run('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', name], {
-    cwd: cache,
-    timeoutMs: installMs,
-  });
-}
-
-async function startGateway(upstream: Upstream): Promise<Service> {
-  const port = await freePort();
-  return startService({
-    name: 'gateway',
-    command: process.execPath,
-    args: ['src/main.ts'],
-    port,
-    healthPath: '/health/live',
-    logFolder: path.join(cache, 'logs'),
-    cwd: root,
-    // Not the caller's environment: keys, limits or stores that are set there would change what is tested.
-    env: {
-      PATH: process.env['PATH'],
-      LLM_GATEWAY_HOST: '127.0.0.1',
-      LLM_GATEWAY_PORT: `${port}`,
-      OPENAI_API_KEY: 'none',
-      LLM_GATEWAY_OPENAI_BASE_URL: `${upstream.url}/v1`,
-    },
-    timeoutMs: 30_000,
-  });
+  return summed(scenarios.length, failed, gateway);
 }
 
 async function tryScenario(scenario: Scenario, upstream: Upstream, gateway: Service): Promise<string> {
@@ -214,34 +162,12 @@ async function tryScenario(scenario: Scenario, upstream: Upstream, gateway: Serv
   }
 }
 
-/** Nothing of the caller's: neither account nor settings. */
 const clientEnvironment = (gateway: Service): NodeJS.ProcessEnv => ({
+  ...clientVariables(gateway.url, path.join(work, 'home'), model),
   PATH: process.env['PATH'],
-  HOME: path.join(work, 'home'),
   SHELL: '/bin/bash',
-  ANTHROPIC_BASE_URL: gateway.url,
-  ANTHROPIC_API_KEY: 'none',
-  ANTHROPIC_DEFAULT_HAIKU_MODEL: model,
-  CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
-  DISABLE_AUTOUPDATER: '1',
   // A refusal has to show, not to be tried again for minutes.
   CLAUDE_CODE_MAX_RETRIES: '0',
 });
 
-let interrupted = false;
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, () => {
-    interrupted = true;
-    void stopAll();
-  });
-}
-
-let code = 1;
-try {
-  code = await main();
-} catch (error) {
-  if (!interrupted) console.error(error instanceof Error ? error.message : error);
-} finally {
-  await stopAll();
-}
-process.exit(interrupted ? 130 : code);
+await runScript(main);

@@ -1,25 +1,22 @@
 // Sessions with the real Claude Code, whose own provider is the same gateway, over a scripted upstream: `node scripts/cli-pool/main.ts`. The client is installed into
 // build/claude-code/, once. Exit codes: 0 all passed, 1 something failed, 3 skipped because this machine cannot have the client, 130 interrupted.
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import OpenAI from 'openai';
 import {
-  CommandFailed,
-  freePort,
-  run,
-  type Service,
-  startService,
-  stopAll,
-  tail,
-} from '../real-model/processes.ts';
+  cache,
+  program as clientProgram,
+  clientVariables,
+  runScript,
+  startGateway,
+  summed,
+  tryAll,
+  version,
+} from '../lib/claude-code.ts';
+import { run, type Service } from '../real-model/processes.ts';
 import { startUpstream, type Upstream } from './upstream.ts';
 
-const root = path.resolve(import.meta.dirname, '../..');
-const cache = path.join(root, 'build/claude-code');
-/** The environment may name another one. */
-const version = process.env['CLAUDE_CODE_VERSION'] ?? '2.1.329';
-const installed = path.join(cache, 'node_modules/@anthropic-ai/claude-code');
 const work = path.join(cache, 'pool');
 const program = path.join(work, 'claude');
 const secret = path.join(work, 'secret.txt');
@@ -27,7 +24,6 @@ const secret = path.join(work, 'secret.txt');
 const upstreamModel = 'openai/scripted';
 const model = 'claude-sonnet';
 const whole = 'Nothing happens here, and slowly.';
-const installMs = 300_000;
 const coldMs = 60_000;
 const samples = 9;
 /** A warm session that is not this many times faster than a cold one is not worth its memory. */
@@ -199,116 +195,43 @@ const runOnce = ({ gateway }: Setting): Promise<string> =>
   run(program, ['-p', 'Hello!', '--model', 'sonnet', '--tools', '', '--no-session-persistence'], {
     cwd: work,
     timeoutMs: coldMs,
-    env: { PATH: process.env['PATH'], ...clientVariables(gateway.url) },
+    env: { PATH: process.env['PATH'], ...variables(gateway.url) },
   });
 
 async function main(): Promise<number> {
-  try {
-    await install();
-  } catch (error) {
-    if (!(error instanceof CommandFailed)) throw error;
-    console.error(`skipped: cannot install @anthropic-ai/claude-code ${version}: ${error.message}`);
-    return 3;
-  }
   rmSync(work, { recursive: true, force: true });
   mkdirSync(path.join(work, 'home'), { recursive: true });
-  const wrapper = path.join(installed, 'cli-wrapper.cjs');
-  writeFileSync(program, `#!/bin/sh\nexec '${process.execPath}' '${wrapper}' "$@"\n`, { mode: 0o755 });
+  writeFileSync(program, `#!/bin/sh\nexec '${process.execPath}' '${clientProgram}' "$@"\n`, { mode: 0o755 });
   const upstream = await startUpstream();
-  const gateway = await startGateway(upstream);
+  const gateway = await startGateway('cli-pool', upstream, (port) => {
+    const config = path.join(work, 'gateway.yaml');
+    writeFileSync(config, JSON.stringify({ cli: { env: variables(`http://127.0.0.1:${port}`) } }));
+    return {
+      LLM_GATEWAY_CONFIG: config,
+      LLM_GATEWAY_DATA_DIR: path.join(work, 'data'),
+      LLM_BACKEND: 'cli',
+      LLM_CLI_PATH: program,
+    };
+  });
   const client = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'none', maxRetries: 0 });
   const setting = { gateway, upstream, client };
   console.log(`Claude Code ${version}, gateway ${gateway.url}\n`);
   if (!(await full(setting))) console.log('the pool does not get full');
   const names = Object.keys(scenarios);
-  const width = Math.max(...names.map(({ length }) => length));
-  let failed = 0;
-  for (const [name, scenario] of Object.entries(scenarios)) {
-    const problem = await scenario(setting).catch((error: Error) => error.message);
-    if (problem !== '') failed++;
-    console.log(`${name.padEnd(width)}  ${problem === '' ? 'passed' : `failed\n    ${problem}`}`);
-  }
+  let failed = await tryAll(names, (name) =>
+    (scenarios[name] as Scenario)(setting).catch((error: Error) => error.message),
+  );
   const slow = await measure(setting).catch((error: Error) => error.message);
   if (slow !== '') failed++;
   if (slow !== '') console.log(slow);
   upstream.close();
-  console.log(`\n${names.length + 1 - failed} passed, ${failed} failed`);
-  if (failed > 0) console.log(`\nend of ${gateway.logFile}:\n${tail(gateway.logFile)}`);
-  return failed > 0 ? 1 : 0;
+  return summed(names.length + 1, failed, gateway);
 }
 
-/** The client without its install script, which would only copy its program. */
-async function install(): Promise<void> {
-  const description = path.join(installed, 'package.json');
-  if (existsSync(description) && JSON.parse(readFileSync(description, 'utf8')).version === version) return;
-  mkdirSync(cache, { recursive: true });
-  writeFileSync(path.join(cache, 'package.json'), '{"private":true}');
-  const name = `@anthropic-ai/claude-code@${version}`;
-  await run('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', name], {
-    cwd: cache,
-    timeoutMs: installMs,
-  });
-}
-
-/** Nothing of the caller's: neither account nor settings. */
-const clientVariables = (url: string): Record<string, string> => ({
-  HOME: path.join(work, 'home'),
-  ANTHROPIC_BASE_URL: url,
-  ANTHROPIC_API_KEY: 'none',
+const variables = (url: string): Record<string, string> => ({
+  ...clientVariables(url, path.join(work, 'home'), upstreamModel),
   // By the program's own name: others it checks with the provider first.
   ANTHROPIC_DEFAULT_SONNET_MODEL: upstreamModel,
-  ANTHROPIC_DEFAULT_HAIKU_MODEL: upstreamModel,
-  CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
-  DISABLE_AUTOUPDATER: '1',
 });
 
-async function startGateway(upstream: Upstream): Promise<Service> {
-  const port = await freePort();
-  const config = path.join(work, 'gateway.yaml');
-  writeFileSync(
-    config,
-    JSON.stringify({
-      cli: { env: clientVariables(`http://127.0.0.1:${port}`) },
-    }),
-  );
-  return startService({
-    name: 'cli-pool',
-    command: process.execPath,
-    args: ['src/main.ts'],
-    port,
-    healthPath: '/health/live',
-    logFolder: path.join(cache, 'logs'),
-    cwd: root,
-    // Not the caller's environment: keys, limits or stores that are set there would change what is tested.
-    env: {
-      PATH: process.env['PATH'],
-      LLM_GATEWAY_HOST: '127.0.0.1',
-      LLM_GATEWAY_PORT: `${port}`,
-      LLM_GATEWAY_CONFIG: config,
-      LLM_GATEWAY_DATA_DIR: path.join(work, 'data'),
-      LLM_BACKEND: 'cli',
-      LLM_CLI_PATH: program,
-      OPENAI_API_KEY: 'none',
-      LLM_GATEWAY_OPENAI_BASE_URL: `${upstream.url}/v1`,
-    },
-    timeoutMs: 30_000,
-  });
-}
-
-let interrupted = false;
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, () => {
-    interrupted = true;
-    void stopAll();
-  });
-}
-
-let code = 1;
-try {
-  code = await main();
-} catch (error) {
-  if (!interrupted) console.error(error instanceof Error ? error.message : error);
-} finally {
-  await stopAll();
-}
-process.exit(interrupted ? 130 : code);
+await runScript(main);

@@ -1,4 +1,5 @@
 import type { CliFrame } from './dialect.ts';
+import type { CliProcess } from './process.ts';
 import type { CliSession, TurnListener } from './session.ts';
 import type { Outcome } from './states.ts';
 
@@ -34,10 +35,15 @@ interface Reader {
   reject(error: unknown): void;
 }
 
+/** What of a session a turn needs. */
+export type TurnSession = Pick<CliSession, 'begin' | 'end' | 'interrupt'> & {
+  readonly process: Pick<CliProcess, 'pause' | 'resume'>;
+};
+
 /** A request's turn with a session, to its very end: also where its reader has left before. */
 export class Turn implements CliAnswer, TurnListener {
   readonly cold: boolean;
-  readonly #session: CliSession;
+  readonly #session: TurnSession;
   readonly #release: (outcome: Outcome, error: string | null, last: CliFrame | null) => void;
   readonly #signal: AbortSignal;
   readonly #expires: NodeJS.Timeout;
@@ -59,7 +65,7 @@ export class Turn implements CliAnswer, TurnListener {
    * @param release told once when the session is free again, or of no use, with the frame that ended the turn where one did
    */
   constructor(
-    session: CliSession,
+    session: TurnSession,
     text: string,
     options: { readonly cold: boolean; readonly leftMs: number; readonly signal: AbortSignal },
     release: (outcome: Outcome, error: string | null, last: CliFrame | null) => void,
@@ -128,11 +134,15 @@ export class Turn implements CliAnswer, TurnListener {
   #takeHeld(): readonly CliFrame[] {
     const frames = this.#held;
     this.#held = [];
-    if (this.#paused) {
-      this.#paused = false;
-      this.#session.process.resume();
-    }
+    this.#resume();
     return frames;
+  }
+
+  /** The process may be another turn's by now, which has paused it itself: only what this one has paused is resumed, once. */
+  #resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#session.process.resume();
   }
 
   #fail(error: unknown): void {
@@ -150,7 +160,7 @@ export class Turn implements CliAnswer, TurnListener {
     this.#state = 'leaving';
     this.#outcome = outcome;
     this.#held = [];
-    this.#session.process.resume();
+    this.#resume();
     this.#quiet();
     const reader = this.#reader;
     this.#reader = null;
@@ -170,7 +180,7 @@ export class Turn implements CliAnswer, TurnListener {
     this.#quiet();
     clearTimeout(this.#leaves);
     this.#session.end();
-    if (this.#paused) this.#session.process.resume();
+    this.#resume();
     this.#release(this.#outcome, error, last);
   }
 }

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { steadyMs } from '../base/steady-clock.ts';
+import { markVariable, Watchdog } from '../base/watchdog.ts';
 import type { Logger } from '../observability/log.ts';
 import { type CliAnswer, CliError, Turn } from './answer.ts';
 import type { CliDialect } from './dialect.ts';
@@ -18,7 +19,6 @@ import type {
   RestartReason,
   SessionState,
 } from './states.ts';
-import { sessionVariable, Watchdog } from './watchdog.ts';
 
 export interface PoolOptions {
   readonly rules: PoolRules;
@@ -38,8 +38,8 @@ export interface CliRequest {
   readonly model: string;
   /** What is written. */
   readonly text: string;
-  /** A session that has been spoken with is for requests with the same key only. */
-  readonly key: string;
+  /** A session that has been spoken with is for requests with the same key only. Asked for where sessions serve several. */
+  readonly key: () => string;
   readonly signal: AbortSignal;
 }
 
@@ -94,7 +94,7 @@ export class CliPool {
     this.#options = options;
     this.#machine = new PoolMachine(options.rules);
     this.#folder = mkdtempSync(path.join(tmpdir(), 'llm-gateway-cli-'));
-    this.#watchdog = new Watchdog(this.#folder);
+    this.#watchdog = new Watchdog({ marks: this.#folder, graceSeconds: 0, folder: this.#folder });
     if (options.command.limits.memoryBytes > 0) {
       this.#memoryCheck = setInterval(() => void this.#checkMemory(), memoryCheckMs).unref();
     }
@@ -149,9 +149,9 @@ export class CliPool {
     };
   }
 
-  /** Takes no further requests, and ends when those under way have. */
-  async retire(graceMs: number): Promise<void> {
-    const until = steadyMs() + graceMs;
+  /** To be asked nothing any more: ends when what is under way has, which takes no longer than a request may. */
+  async retire(): Promise<void> {
+    const until = steadyMs() + this.#options.requestTimeoutMs;
     const isWanted = (): boolean =>
       this.#tickets.size > 0 || this.#machine.sessions.some(({ status }) => status === 'busy');
     while (this.#closed === null && steadyMs() < until && isWanted()) {
@@ -185,6 +185,7 @@ export class CliPool {
   ): Promise<{ readonly id: string; readonly cold: boolean }> {
     if (signal.aborted) return Promise.reject(signal.reason);
     const ticket = `t${this.#nextTicket++}`;
+    const { maxTurns } = this.#machine.rules;
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
         this.#tickets.delete(ticket);
@@ -199,7 +200,7 @@ export class CliPool {
         };
       signal.addEventListener('abort', onAbort, { once: true });
       this.#tickets.set(ticket, { resolve: settled(resolve), reject: settled(reject) });
-      this.#tell({ type: 'request', ticket, model, key, deadline });
+      this.#tell({ type: 'request', ticket, model, key: maxTurns > 1 ? key() : '', deadline });
     });
   }
 
@@ -295,7 +296,7 @@ export class CliPool {
       this.#tell(event);
     };
     const args = [...command.args, ...dialect.modelArguments(model)];
-    const env = { ...command.env, [sessionVariable]: cwd };
+    const env = { ...command.env, [markVariable]: cwd };
     const session = new CliSession({ ...command, args, env, cwd }, dialect, model, {
       ready: () => tell({ type: 'ready', id }),
       pong: () => tell({ type: 'pong', id }),
@@ -305,7 +306,7 @@ export class CliPool {
           (state) => state.id === id && state.status !== 'recycling',
         );
         if (wanted) log.warn('a session has ended', { session_id: named, error });
-        if (session.process.pid !== null) this.#watchdog.over(session.process.pid, cwd);
+        if (session.process.pid !== null) this.#watchdog.forget(session.process.pid);
         this.#sessions.delete(id);
         rmSync(cwd, { recursive: true, force: true });
         tell({ type: 'gone', id, error });
@@ -313,7 +314,7 @@ export class CliPool {
       },
     });
     this.#sessions.set(id, session);
-    if (session.process.pid !== null) this.#watchdog.began(session.process.pid);
+    if (session.process.pid !== null) this.#watchdog.watch(session.process.pid, cwd);
     log.debug('a session is started', { session_id: named, model, pid: session.process.pid });
   }
 
@@ -327,7 +328,7 @@ export class CliPool {
     const { memoryBytes } = this.#options.command.limits;
     for (const [id, { process }] of [...this.#sessions]) {
       if (process.pid === null || (await memoryOf(process.pid)) <= memoryBytes) continue;
-      process.kill();
+      process.kill('it has used too much memory');
       this.#options.log.warn('a session has used too much memory', { session_id: this.#named(id) });
     }
     this.#checking = false;

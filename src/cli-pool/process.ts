@@ -1,4 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { signalGroup } from '../base/signal-group.ts';
+import { Tail } from '../base/tail.ts';
 
 /** What is started for a session. */
 export interface CommandLine {
@@ -46,8 +48,9 @@ export class CliProcess {
   /** Null when it could not be started. */
   readonly pid: number | null;
   readonly #child: ChildProcess;
-  #errors: Buffer[] = [];
-  #errorBytes = 0;
+  readonly #errors = new Tail(maxErrorBytes);
+  /** Why the gateway has killed it; '' when it has not. */
+  #killed = '';
   #over = false;
   #killer: NodeJS.Timeout | undefined;
 
@@ -79,7 +82,7 @@ export class CliProcess {
       listener.gone(said === '' ? how : `${how}: ${said}`);
     };
     child.stdout?.on('data', (bytes: Buffer) => listener.output(bytes));
-    child.stderr?.on('data', (bytes: Buffer) => this.#keep(bytes));
+    child.stderr?.on('data', (bytes: Buffer) => this.#errors.add(bytes));
     // A pipe that breaks tells nothing that its end does not tell.
     for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.on('error', () => {});
     child.on('error', (error) => {
@@ -88,6 +91,7 @@ export class CliProcess {
     });
     child.on('exit', (code, signal) => {
       how = signal === null ? `it ended with code ${code}` : `it was ended by ${signal}`;
+      if (this.#killed !== '') how = `it was ended because ${this.#killed}`;
       const wait = (): void => {
         waits = setTimeout(() => {
           // Its reader is slow: what it has said is in the pipe still.
@@ -103,7 +107,7 @@ export class CliProcess {
 
   /** The end of what it wrote to its standard error, on one line. */
   get errors(): string {
-    return Buffer.concat(this.#errors).toString().replace(/\s+/g, ' ').trim();
+    return this.#errors.text.replace(/\s+/g, ' ');
   }
 
   write(text: string): void {
@@ -133,24 +137,14 @@ export class CliProcess {
     this.#killer = setTimeout(() => this.#signal('SIGKILL'), killAfterMs);
   }
 
-  kill(): void {
-    if (!this.#over) this.#signal('SIGKILL');
+  /** Ends it at once. @param why told as the cause of its end: "it has used too much memory" */
+  kill(why: string): void {
+    if (this.#over) return;
+    this.#killed = why;
+    this.#signal('SIGKILL');
   }
 
   #signal(signal: NodeJS.Signals): void {
-    if (this.pid === null) return;
-    try {
-      process.kill(-this.pid, signal);
-    } catch {
-      // It is gone already.
-    }
-  }
-
-  #keep(bytes: Buffer): void {
-    this.#errors.push(bytes.length > maxErrorBytes ? Buffer.from(bytes.subarray(-maxErrorBytes)) : bytes);
-    this.#errorBytes += (this.#errors.at(-1) as Buffer).length;
-    while (this.#errorBytes - (this.#errors[0]?.length ?? 0) >= maxErrorBytes) {
-      this.#errorBytes -= this.#errors.shift()?.length ?? 0;
-    }
+    if (this.pid !== null) signalGroup(this.pid, signal);
   }
 }

@@ -105,10 +105,29 @@ export class CliSession {
     }
   }
 
+  /** What has no line end is the last line, or what was cut off of it. */
+  #takeEnd(): void {
+    if (this.#over) return;
+    const lines: string[] = [];
+    this.#reader.end(lines);
+    for (const line of lines) {
+      let read: CliLine;
+      try {
+        read = this.#dialect.read(line);
+      } catch {
+        return;
+      }
+      this.#act(read);
+    }
+  }
+
   #line(line: string): void {
     if (this.#over) return;
     const read = this.#read(line);
-    if (read === null) return;
+    if (read !== null) this.#act(read);
+  }
+
+  #act(read: CliLine): void {
     switch (read.kind) {
       case 'reply':
         if (!read.id.startsWith('probe_')) return;
@@ -149,6 +168,7 @@ export class CliSession {
 
   #gone(how: string): void {
     clearTimeout(this.#settling);
+    this.#takeEnd();
     const turn = this.#over ? null : this.#turn;
     this.#over = true;
     this.#turn = null;

@@ -1,6 +1,13 @@
-/** Wire forms that a provider may have; `fake` is in this process, `cli` beside it. */
+/** Wire forms that a provider may have; `fake` and `mock` are in this process, `cli` beside it. */
 export const wireForms = ['openai', 'anthropic', 'google', 'ollama', 'bedrock'] as const;
-export type ProviderForm = (typeof wireForms)[number] | 'fake' | 'cli';
+export type ProviderForm = (typeof wireForms)[number] | 'fake' | 'mock' | 'cli';
+
+/** Forms without an address: nothing goes over the network. */
+export const localForms: ReadonlySet<ProviderForm | undefined> = new Set<ProviderForm>([
+  'fake',
+  'mock',
+  'cli',
+]);
 
 /** What a provider is when nothing is configured. */
 export interface BuiltinProvider {
@@ -338,7 +345,7 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     ],
   },
   mock: {
-    form: 'fake',
+    form: 'mock',
     baseUrl: '',
     apiPath: '',
     keys: [],

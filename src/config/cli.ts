@@ -1,6 +1,7 @@
 import { type FieldsOf, readFields } from './fields.ts';
 import { type Environment, isMap, type YamlMap } from './file.ts';
 import type { Problems } from './problems.ts';
+import { args, env, isVariable, maxItems } from './process-fields.ts';
 import { secretHeaders } from './secret.ts';
 import { type ValueReader, Wrong } from './values.ts';
 
@@ -35,38 +36,18 @@ const passed = [
   'CODEX_HOME',
 ];
 const usualPath = '/usr/local/bin:/usr/bin:/bin';
-const maxItems = 256;
-
-const isArgument = (item: unknown): boolean =>
-  ['string', 'number', 'boolean'].includes(typeof item) &&
-  String(item).length <= 32_768 &&
-  !String(item).includes('\0');
-
-const args: ValueReader<readonly string[]> = (raw) =>
-  Array.isArray(raw) && raw.length <= maxItems && raw.every(isArgument)
-    ? raw.map(String)
-    : new Wrong(`a list of at most ${maxItems} texts`);
-
-const isVariable = (name: unknown): boolean => typeof name === 'string' && /^[A-Za-z_]\w{0,127}$/.test(name);
-
-const env: ValueReader<Readonly<Record<string, string>>> = (raw) => {
-  const entries = isMap(raw) ? Object.entries(raw) : [];
-  const fits = entries.every(([name, value]) => isVariable(name) && isArgument(value));
-  return isMap(raw) && entries.length <= maxItems && fits
-    ? Object.fromEntries(entries.map(([name, value]) => [name, String(value)]))
-    : new Wrong(`a map of at most ${maxItems} names of variables to texts`);
-};
 
 const variables: ValueReader<readonly string[]> = (raw) =>
   Array.isArray(raw) && raw.length <= maxItems && raw.every(isVariable)
-    ? (raw as string[])
+    ? raw
     : new Wrong(`a list of at most ${maxItems} names of variables`);
+
+/** Whether a program can be asked for a model of this name. It becomes an argument: one that looks like an option would be one. */
+export const isCliModel = (name: string): boolean => /^[\w[][\w.:/@[\]-]{0,199}$/.test(name);
 
 const models: ValueReader<Readonly<Record<string, string>>> = (raw) => {
   const entries = isMap(raw) ? Object.entries(raw) : [];
-  const fits = entries.every(
-    ([, model]) => typeof model === 'string' && /^[\w[][\w.:/@[\]-]{0,199}$/.test(model),
-  );
+  const fits = entries.every(([, model]) => typeof model === 'string' && isCliModel(model));
   return isMap(raw) && entries.length <= maxItems && fits
     ? (Object.fromEntries(entries) as Record<string, string>)
     : new Wrong(`a map of at most ${maxItems} names of models to the program's names for them`);

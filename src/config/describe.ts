@@ -1,5 +1,5 @@
 import { awsFields, awsVariables } from './aws.ts';
-import { builtinProviders } from './builtin-providers.ts';
+import { builtinProviders, localForms } from './builtin-providers.ts';
 import { cliDocs, cliFields } from './cli.ts';
 import { keyDocs, keyFields, keyListVariables } from './keys.ts';
 import { mcpServerDocs, mcpServerFields } from './mcp-servers.ts';
@@ -134,7 +134,7 @@ const secretFields: ReadonlySet<string> = new Set([
 /** The variables of the built-in providers. */
 function builtinRows(): SettingDescription[] {
   return Object.entries(builtinProviders)
-    .filter(([, { form }]) => form !== 'fake' && form !== 'cli')
+    .filter(([, { form }]) => !localForms.has(form))
     .flatMap(([name, { form, baseUrl, keys, keyOptional = keys.length === 0 }]) => [
       row(`providers.${name}.base_url`, `Address of ${name}`, {
         env: addressVariables(name),

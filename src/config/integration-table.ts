@@ -3,6 +3,7 @@ export interface Operation {
   readonly method: 'GET' | 'POST';
   /** Below the service's address. What stands in braces is an argument. */
   readonly path: string;
+  /** Members of the query that are arguments of the same name, with what they are when they are not given. */
   readonly query?: Readonly<Record<string, string>>;
   /** Arguments that it cannot do without. */
   readonly required: readonly string[];

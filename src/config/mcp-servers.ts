@@ -2,6 +2,7 @@ import path from 'node:path';
 import { type FieldsOf, readFields } from './fields.ts';
 import { isMap } from './file.ts';
 import type { Problems } from './problems.ts';
+import { args, env } from './process-fields.ts';
 import { headers } from './provider-fields.ts';
 import { secretHeaders } from './secret.ts';
 import { duration, flag, text, type ValueReader, Wrong } from './values.ts';
@@ -39,28 +40,7 @@ export interface McpServerConfig {
 
 /** More are refused: each one is a process, or a connection that stays. */
 export const maxMcpServers = 64;
-const maxItems = 256;
 const defaultTimeoutMs = 60_000;
-
-/** What a process is given may hold any text but NUL, which the system cannot take. */
-const isArgument = (item: unknown): item is string | number | boolean =>
-  ['string', 'number', 'boolean'].includes(typeof item) &&
-  String(item).length <= 32_768 &&
-  !String(item).includes('\0');
-
-const args: ValueReader<readonly string[]> = (raw) =>
-  Array.isArray(raw) && raw.length <= maxItems && raw.every(isArgument)
-    ? raw.map(String)
-    : new Wrong(`a list of at most ${maxItems} texts`);
-
-const env: ValueReader<Readonly<Record<string, string>>> = (raw) => {
-  const entries = isMap(raw) ? Object.entries(raw) : null;
-  const fits = entries?.every(([name, value]) => /^[A-Za-z_]\w{0,127}$/.test(name) && isArgument(value));
-  if (entries === null || entries.length > maxItems || fits !== true) {
-    return new Wrong(`a map of at most ${maxItems} names of variables to texts`);
-  }
-  return Object.fromEntries(entries.map(([name, value]) => [name, String(value)]));
-};
 
 const tools: ValueReader<readonly string[]> = (raw) =>
   Array.isArray(raw) &&

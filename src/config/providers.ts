@@ -1,5 +1,10 @@
 import { type AwsConfig, awsFields, awsVariables, readAws } from './aws.ts';
-import { type BuiltinProvider, builtinProviders, type ProviderForm } from './builtin-providers.ts';
+import {
+  type BuiltinProvider,
+  builtinProviders,
+  localForms,
+  type ProviderForm,
+} from './builtin-providers.ts';
 import { readFields } from './fields.ts';
 import { type Environment, isMap, isSet, soleVariable } from './file.ts';
 import type { Problems } from './problems.ts';
@@ -93,9 +98,8 @@ const prefixed = (variable: string): string => `LLM_GATEWAY_${variable}`;
 /** How a provider is called in the names of variables: `my-vllm` is MY_VLLM. */
 const inVariables = (name: string): string => name.toUpperCase().replace(/[^A-Z0-9]/g, '_');
 
-const inProcess: ReadonlySet<ProviderForm | undefined> = new Set<ProviderForm>(['fake', 'cli']);
 /** One that needs neither address nor key. */
-const isInProcess = (name: string): boolean => inProcess.has(builtinProviders[name]?.form);
+const isInProcess = (name: string): boolean => localForms.has(builtinProviders[name]?.form);
 
 /** Variables of a provider's address, the first one set wins. */
 export const addressVariables = (name: string): string[] =>
@@ -171,7 +175,7 @@ function readProvider(
   if (fields.form !== undefined && fields.form !== base.form) {
     problems.add(`${place}.form: is ${base.form} for the built-in provider ${name}, and cannot be changed`);
   }
-  if (inProcess.has(base.form))
+  if (localForms.has(base.form))
     checkFake(place, fields, problems, base.form === 'cli' ? ['unsupported', 'max_concurrent'] : []);
   const aws = base.form === 'bedrock' ? readAws(name, fields, env, problems) : null;
   if (aws === null) checkNotAws(place, fields, problems);
@@ -243,7 +247,7 @@ function readAddress(
     const read = address(env[variable]);
     if (read instanceof Wrong) problems.wrong(variable, env[variable], read.allowed);
     else url = read;
-  } else if (url === '' && !inProcess.has(base.form) && !given) {
+  } else if (url === '' && !localForms.has(base.form) && !given) {
     problems.add(`providers.${name}.base_url: is missing; set it, or ${addressVariables(name)[0]}`);
   }
   return base.apiPath === '' || url.endsWith(base.apiPath) ? url : `${url}${base.apiPath}`;

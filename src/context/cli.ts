@@ -1,5 +1,6 @@
 import type { CliAnswer } from '../cli-pool/answer.ts';
 import { CliError } from '../cli-pool/answer.ts';
+import type { CliDialect } from '../cli-pool/dialect.ts';
 import { CliPool, type CliRequest, type PoolOptions, type PoolView } from '../cli-pool/pool.ts';
 import { usualRules } from '../cli-pool/rules.ts';
 import type { Config } from '../config/load.ts';
@@ -25,26 +26,28 @@ export interface Cli {
 const openFiles = 4_096;
 const fileBytes = 256 * 2 ** 20;
 
-/** How long those under way may take when a new configuration replaces the sessions, in milliseconds. */
-const graceMs = 60_000;
-
 /** @param worker number of this process, which is part of the names of sessions */
 export function createCli(log: Logger, worker: number): Cli {
-  let current: { readonly pool: CliPool; readonly terms: string } | null = null;
-  const retired = new Set<Promise<void>>();
+  let current: { readonly pool: CliPool; readonly dialect: CliDialect; readonly terms: string } | null = null;
+  /** They end with what is under way. */
+  const retired = new Set<CliPool>();
   let closed = false;
 
   const retire = (): void => {
     const before = current;
     current = null;
     if (before === null) return;
-    const gone = before.pool.retire(graceMs).finally(() => retired.delete(gone));
-    retired.add(gone);
+    const { pool } = before;
+    retired.add(pool);
+    void pool.retire().finally(() => retired.delete(pool));
   };
-  const ask = (request: CliRequest): Promise<CliAnswer> =>
-    current === null
-      ? Promise.reject(new CliError('closed', 'the pool is closed'))
-      : current.pool.ask(request);
+  /** A call that was settled before a reload may be written for another program than the one that is there now. */
+  const asking =
+    (dialect: CliDialect) =>
+    (request: CliRequest): Promise<CliAnswer> =>
+      current?.dialect === dialect
+        ? current.pool.ask(request)
+        : Promise.reject(new CliError('closed', 'the pool is closed'));
 
   return {
     provider: (config, { name, unsupported }) =>
@@ -53,17 +56,17 @@ export function createCli(log: Logger, worker: number): Cli {
         program: programs[config.cliPreset],
         models: config.cli.models,
         unsupported,
-        ask,
+        ask: asking(programs[config.cliPreset].dialect),
       }),
     reconfigure(config) {
       if (closed) return;
       if (!config.providers.some(({ form }) => form === 'cli')) return retire();
       const { dialect, ...options } = poolOptions(config);
-      const terms = JSON.stringify([options, { ...config.cli.env }, dialect.name]);
+      const terms = JSON.stringify([options, dialect.name]);
       if (current?.terms === terms) return;
       retire();
       const pool = new CliPool({ ...options, dialect, log, prefix: `${worker}.` });
-      current = { pool, terms };
+      current = { pool, dialect, terms };
       pool.open();
     },
     get view() {
@@ -73,7 +76,7 @@ export function createCli(log: Logger, worker: number): Cli {
       closed = true;
       const before = current;
       current = null;
-      await Promise.all([before?.pool.close(), ...retired]);
+      await Promise.all([before?.pool, ...retired].map((pool) => pool?.close()));
     },
   };
 }

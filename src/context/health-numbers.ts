@@ -32,7 +32,8 @@ async function ask(
   const [entries, owners, services] = await Promise.all([
     within(cache.status(administrator)),
     within(rateLimits.summary(administrator)),
-    within(integrations.states({ requestId: 'health', signal: bound }, true)),
+    // They have the same bound, each by itself: one that is slow hides none of the others.
+    integrations.states({ requestId: 'health' }, true),
   ]);
   return {
     cache: entries && {
@@ -44,6 +45,6 @@ async function ask(
       activeOwners: Number(owners.activeOwners),
       requestsLastMinute: Number(owners.requestsLastMinute),
     },
-    integrations: (services ?? []).map(({ name, status, error }) => ({ name, status, error })),
+    integrations: services.map(({ name, status, error }) => ({ name, status, error })),
   };
 }

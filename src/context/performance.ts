@@ -1,16 +1,16 @@
-import { Performance, type PerformanceSums, type PerformanceView } from '../observability/performance.ts';
+import type { Counted } from '../observability/families.ts';
+import { Performance, type PerformanceView } from '../observability/performance.ts';
 import type { OnCallOver } from '../pipeline/metrics.ts';
 import { type PerformanceApi, performanceApi } from '../rpc/performance-api.ts';
-import type { Crew } from '../workers/crew.ts';
+import { type Crew, counts } from '../workers/crew.ts';
 
 /** What is remembered of calls, and who is told of it: all processes of the gateway as one. */
 export function createPerformance(crew: Crew): { readonly api: PerformanceApi; readonly onOver: OnCallOver } {
   const performance = new Performance();
-  crew.answer('performance.total', () => performance.total());
   crew.answer('performance.last', (hours) => performance.last(hours as number));
   return {
     api: performanceApi({
-      totals: async () => (await crew.askAll('performance.total')) as PerformanceSums[],
+      counted: async () => (await crew.askAll(counts)) as Counted[],
       views: async (hours) => (await crew.askAll('performance.last', hours)) as PerformanceView[],
     }),
     onOver({ report, principal, id }, status, seconds, tokens) {

@@ -1,4 +1,5 @@
 import { CircuitState, ConsecutiveBreaker, circuitBreaker, handleWhen } from 'cockatiel';
+import { steadyMs } from '../base/steady-clock.ts';
 
 /** When a breaker opens, and for how long. */
 export interface BreakerRules {
@@ -36,20 +37,31 @@ class Counted extends Error {
 /** A circuit breaker: keeps calls away from a service that fails. */
 export class Breaker {
   readonly #policy;
+  readonly #now: () => number;
+  /** When the next call may try. */
+  #triesAt = 0;
 
-  constructor({ failures, recoveryMs }: BreakerRules, onChange: (state: BreakerState) => void) {
+  /** @param now in milliseconds, by a clock that nobody sets */
+  constructor(
+    { failures, recoveryMs }: BreakerRules,
+    onChange: (state: BreakerState) => void,
+    now: () => number = steadyMs,
+  ) {
+    this.#now = now;
+    /** What an opening hangs on, as the policy tells it. */
+    type Opening = { readonly result: object };
+    const opens = ({ result }: Opening) => {
+      // A probe that its client gave up has told nothing: the next call probes at once.
+      const left = 'error' in result && result.error instanceof Counted && result.error.verdict === 'left';
+      this.#triesAt = now() + (left ? 0 : recoveryMs);
+      // When it is time is decided here: the policy would look at a clock that may be set.
+      return { duration: Number.NEGATIVE_INFINITY, next: opens as (opening: Opening) => never };
+    };
     this.#policy = circuitBreaker(
       handleWhen((error) => error instanceof Counted),
       {
         breaker: new ConsecutiveBreaker(failures),
-        halfOpenAfter: {
-          next: function next({ result }) {
-            // A probe that its client gave up has told nothing: the next call probes at once.
-            const left =
-              'error' in result && result.error instanceof Counted && result.error.verdict === 'left';
-            return { duration: left ? 0 : recoveryMs, next };
-          },
-        },
+        halfOpenAfter: { next: opens },
       },
     );
     this.#policy.onStateChange((state) => onChange(states[state]));
@@ -70,7 +82,9 @@ export class Breaker {
     refusal: () => Error,
   ): Promise<T> {
     // One call probes; the policy would let the others wait for it.
-    if (this.#policy.state === CircuitState.HalfOpen) throw refusal();
+    const { state } = this.#policy;
+    if (state === CircuitState.HalfOpen) throw refusal();
+    if (state === CircuitState.Open && this.#now() < this.#triesAt) throw refusal();
     let outcome: { readonly value: T } | { readonly error: unknown } | null = null;
     try {
       await this.#policy.execute(async () => {

@@ -22,7 +22,7 @@ export function tooLate(name: string, timeoutMs: number): ServiceError {
 /** The answer to a call that was not made. */
 export function circuitOpen(name: string): ServiceError {
   const reason = 'too many calls failed; it is not asked for a while';
-  return new ServiceError('circuit_open', `${name}: ${reason}`, { reason });
+  return new ServiceError('circuit_open', `${name}: ${reason}`, { reason, sent: false });
 }
 
 /** An answer with a status other than 2xx. */
@@ -39,7 +39,7 @@ export function serviceFailure(
   if (error.kind.endsWith('_timeout')) return tooLate(name, timeoutMs);
   const kind = error.kind === 'too_large' ? 'too_large' : 'unavailable';
   const reason = kind === 'too_large' ? `the answer is larger than ${maxBytes} bytes` : reasonOf(error);
-  return new ServiceError(kind, `${name}: ${reason}`, { reason });
+  return new ServiceError(kind, `${name}: ${reason}`, { reason, sent: error.phase !== 'connect' });
 }
 
 function reasonOf({ kind, cause }: UpstreamError): string {

@@ -1,6 +1,6 @@
 import { type UpstreamBody, type UpstreamClient, UpstreamError } from '../http/client.ts';
 import type { Logger } from '../observability/log.ts';
-import { Breaker, type BreakerRules, type Verdict } from './breaker.ts';
+import { Breaker, type BreakerRules, type BreakerState, type Verdict } from './breaker.ts';
 import { badStatus, circuitOpen, isTrouble, serviceFailure, tooLate } from './failure.ts';
 import { type Service, type ServiceAnswer, ServiceError, type ServiceRequest } from './service.ts';
 
@@ -16,6 +16,8 @@ export interface HttpServiceOptions {
   readonly breaker: BreakerRules;
   /** Sent as `user-agent`. */
   readonly userAgent: string;
+  /** The clock of breakers in milliseconds, one that nobody sets. */
+  readonly now?: () => number;
 }
 
 /** An error's body is kept as far as this. */
@@ -66,11 +68,12 @@ export class HttpService implements Service {
   #breaker(name: string): Breaker {
     const known = this.#breakers.get(name);
     if (known !== undefined) return known;
-    const made = new Breaker(this.#options.breaker, (state) => {
+    const onChange = (state: BreakerState): void => {
       const fields = { upstream: this.name, breaker: name, state };
       if (state === 'open') this.#log.warn('circuit breaker opens', fields);
       else this.#log.info(state === 'closed' ? 'circuit breaker closes' : 'circuit breaker probes', fields);
-    });
+    };
+    const made = new Breaker(this.#options.breaker, onChange, this.#options.now);
     this.#breakers.set(name, made);
     return made;
   }

@@ -1,5 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
+import { pause } from '../base/pause.ts';
+import { steadyMs } from '../base/steady-clock.ts';
 import {
   type Arguments,
   type IntegrationName,
@@ -14,6 +15,7 @@ import type { UpstreamClient } from '../http/client.ts';
 import type { Logger } from '../observability/log.ts';
 import { HttpService } from './http-service.ts';
 import { type Service, ServiceError } from './service.ts';
+import { serviceOptions } from './service-options.ts';
 
 /** For whom a service is asked. */
 export interface Asker {
@@ -42,6 +44,8 @@ interface Client {
   readonly endpoint: string;
   /** The configuration says where it is. */
   readonly given: boolean;
+  /** The answer to the last question for its health, and until when it is given again; Infinity as long as it is awaited. */
+  health: { readonly state: Promise<IntegrationState>; until: number } | null;
 }
 
 /** By which setting each service has its address. */
@@ -58,6 +62,11 @@ const addresses = {
   analysis_service: 'analysisServiceUrl',
 } as const satisfies Record<IntegrationName, keyof Config>;
 
+/** How long the state of a service is told again, in milliseconds. */
+const keptMs = 1_000;
+/** What many wait for nobody gives up. */
+const unending = new AbortController().signal;
+
 /** Reads of a service are tried again after these, too. */
 const passing: ReadonlySet<number> = new Set([429, 500, 502, 503, 504]);
 
@@ -68,19 +77,15 @@ export class Integrations {
 
   constructor(config: Config, client: UpstreamClient, log: Logger) {
     this.#config = config;
-    const options = {
-      timeoutMs: config.integrationTimeoutMs,
-      maxAnswerBytes: config.serviceMaxAnswerBytes,
-      breaker: { failures: config.breakerFailures, recoveryMs: config.breakerRecoveryMs },
-      userAgent: `llm-gateway/${config.version.replace(/[^\w.+~-]/g, '-')}`,
-    };
+    const options = { ...serviceOptions(config), timeoutMs: config.integrationTimeoutMs };
     for (const name of integrationNames) {
       const setting = addresses[name];
       const baseUrl = config[setting];
       if (baseUrl === 'off') continue;
       const { statusName } = integrationTable[name];
       const service = new HttpService({ ...options, name: statusName, baseUrl }, client, log);
-      this.#clients.set(name, { service, endpoint: baseUrl, given: config.given.includes(setting) });
+      const given = config.given.includes(setting);
+      this.#clients.set(name, { service, endpoint: baseUrl, given, health: null });
     }
   }
 
@@ -128,7 +133,7 @@ export class Integrations {
     const client = this.#clients.get(name);
     if (client === undefined) {
       const reason = 'it is switched off';
-      throw new ServiceError('unavailable', `${name}: ${reason}`, { reason });
+      throw new ServiceError('unavailable', `${name}: ${reason}`, { reason, sent: false });
     }
     const path = this.#config.integrationPaths[name]?.[operationName] ?? operation.path;
     const { text } = await this.#ask(
@@ -142,10 +147,25 @@ export class Integrations {
     return jsonOf(text);
   }
 
-  /** Asks all of them for their health, at the same time, each within its bound. @param onlyGiven leaves out those at usual addresses */
-  async states(asker: Asker, onlyGiven = false): Promise<IntegrationState[]> {
+  /**
+   * Asks all of them for their health, at the same time, each within the bound of checks: never rejects. Each is asked once a second at most, however many want to
+   * know.
+   * @param asker whoever comes first is told to the service @param onlyGiven leaves out those at usual addresses
+   */
+  async states(asker: Omit<Asker, 'signal'>, onlyGiven = false): Promise<IntegrationState[]> {
     const clients = [...this.#clients].filter(([, { given }]) => given || !onlyGiven);
-    return Promise.all(clients.map(([name, client]) => this.#stateOf(name, client, asker)));
+    return Promise.all(
+      clients.map(([name, client]) => {
+        if (client.health !== null && steadyMs() < client.health.until) return client.health.state;
+        const state = this.#stateOf(name, client, { ...asker, signal: unending });
+        const health = { state, until: Number.POSITIVE_INFINITY };
+        client.health = health;
+        void state.then(() => {
+          health.until = steadyMs() + keptMs;
+        });
+        return state;
+      }),
+    );
   }
 
   async #stateOf(
@@ -156,13 +176,14 @@ export class Integrations {
     const began = performance.now();
     const about = { name: integrationTable[name].statusName, endpoint };
     const took = (): number => Math.round(performance.now() - began) / 1_000;
+    const { integrationOptionalTimeoutMs, healthTimeoutMs } = this.#config;
     try {
       const { text } = await service.call({
         method: 'GET',
         path: '/health',
         // This is also how one learns that a service is back.
         breaker: null,
-        timeoutMs: this.#config.integrationOptionalTimeoutMs,
+        timeoutMs: Math.min(integrationOptionalTimeoutMs, healthTimeoutMs),
         ...headersOf(asker),
       });
       const said = JSON.parse(jsonOf(text)) as { status?: unknown } | null;
@@ -171,13 +192,12 @@ export class Integrations {
       const status = healthy ? 'healthy' : 'unhealthy';
       return { ...about, status, responseTime: took(), error, checkedAt: Date.now() };
     } catch (error) {
-      if (!(error instanceof ServiceError)) throw error;
-      const answered = error.kind === 'status';
+      const answered = error instanceof ServiceError && error.kind === 'status';
       return {
         ...about,
         status: answered ? 'unhealthy' : 'error',
         responseTime: answered ? took() : null,
-        error: error.reason,
+        error: error instanceof ServiceError ? error.reason : 'it could not be asked',
         checkedAt: Date.now(),
       };
     }
@@ -194,22 +214,20 @@ export class Integrations {
     const { integrationTries, integrationRetryMs, integrationCircuit } = this.#config;
     const tries = timeoutMs === undefined ? integrationTries : 1;
     const { method } = operation;
+    const json = method === 'GET' ? '' : bodyText(operation, args);
     for (let tried = 1; ; tried++) {
       try {
         return await service.call({
           method,
           path,
-          ...(method === 'GET' ? {} : { json: JSON.stringify(bodyOf(operation, args)) }),
+          ...(method === 'GET' ? {} : { json }),
           ...(integrationCircuit ? {} : { breaker: null }),
           ...(timeoutMs === undefined ? {} : { timeoutMs }),
           ...headersOf(asker),
         });
       } catch (error) {
         if (tried >= tries || !mayRepeat(error, method)) throw error;
-        const pause = integrationRetryMs * 2 ** (tried - 1) * (0.75 + Math.random() / 2);
-        await sleep(pause, undefined, { signal: asker.signal }).catch(() => {
-          throw asker.signal.reason;
-        });
+        await pause(integrationRetryMs * 2 ** (tried - 1) * (0.75 + Math.random() / 2), asker.signal);
       }
     }
   }
@@ -225,7 +243,7 @@ const headersOf = ({ requestId, signal, traceparent, tracestate }: Asker) => ({
 /** What only reads may be asked again; what writes only when it cannot have arrived. */
 function mayRepeat(error: unknown, method: Operation['method']): boolean {
   if (!(error instanceof ServiceError)) return false;
-  if (error.kind === 'unavailable') return method === 'GET' || error.reason !== 'the connection broke';
+  if (error.kind === 'unavailable') return method === 'GET' || !error.sent;
   return method === 'GET' && error.kind === 'status' && passing.has(error.status);
 }
 
@@ -248,7 +266,27 @@ function pathOf(template: string, { query, defaults }: Operation, args: Argument
       throw invalidRequest(name, `${name} has to be a name of 1 to 512 characters`);
     return encodeURIComponent(text);
   });
-  return query === undefined ? path : `${path}?${new URLSearchParams(query)}`;
+  if (query === undefined) return path;
+  const given = Object.entries(query).map(([name, usual]) => [name, queryValue(name, args[name] ?? usual)]);
+  return `${path}?${new URLSearchParams(given)}`;
+}
+
+function queryValue(name: string, value: unknown): string {
+  const text = ['string', 'number', 'boolean'].includes(typeof value) ? String(value) : null;
+  if (text === null || text.length > 512 || !text.isWellFormed())
+    throw invalidRequest(name, `${name} has to be text of at most 512 characters`);
+  return text;
+}
+
+/** @throws GatewayError for what is nested too deeply to be written */
+function bodyText(operation: Operation, args: Arguments): string {
+  const body = bodyOf(operation, args);
+  try {
+    return JSON.stringify(body);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw invalidRequest('body', 'the arguments are nested too deeply');
+  }
 }
 
 /** Arguments beyond those that are known are handed on as they are, but where the body is made otherwise. */

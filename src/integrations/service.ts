@@ -46,15 +46,22 @@ export class ServiceError extends Error {
   readonly status: number;
   /** The body of an answer with an error status, at most some KiB. */
   readonly body: string;
+  /** The service may have got the whole request, and have done what it says. */
+  readonly sent: boolean;
   /** The cause in a few words, without the service's name: "connection refused". */
   readonly reason: string;
 
-  constructor(kind: ServiceFailure, message: string, { status = 0, body = '', reason = message } = {}) {
+  constructor(
+    kind: ServiceFailure,
+    message: string,
+    { status = 0, body = '', reason = message, sent = true } = {},
+  ) {
     super(message);
     this.kind = kind;
     this.status = status;
     this.body = body;
     this.reason = reason;
+    this.sent = sent;
   }
 }
 

@@ -3,6 +3,7 @@ import type { UpstreamClient } from '../http/client.ts';
 import type { Logger } from '../observability/log.ts';
 import { HttpService } from './http-service.ts';
 import type { Service } from './service.ts';
+import { serviceOptions } from './service-options.ts';
 
 /** The services that belong to the platform. */
 export interface Services {
@@ -48,11 +49,7 @@ const table = {
 
 /** The clients of all services. Nothing is asked before it is needed. */
 export function createServices(config: Config, client: UpstreamClient, log: Logger): Services {
-  const options = {
-    maxAnswerBytes: config.serviceMaxAnswerBytes,
-    breaker: { failures: config.breakerFailures, recoveryMs: config.breakerRecoveryMs },
-    userAgent: userAgent(config.version),
-  };
+  const options = serviceOptions(config);
   const service = (key: keyof Services): Service => {
     const { name, url, timeoutMs } = table[key];
     return new HttpService(
@@ -71,9 +68,6 @@ export function createServices(config: Config, client: UpstreamClient, log: Logg
     cms: optional('cms'),
   };
 }
-
-/** The version is the operator's word, and may have in it what a header cannot. */
-const userAgent = (version: string): string => `llm-gateway/${version.replace(/[^\w.+~-]/g, '-')}`;
 
 /** The provider's address without its `/v1`, which is a part of the paths here as for the other services. */
 function inferenceUrl({ providers }: Config): string {

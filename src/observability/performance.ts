@@ -79,10 +79,9 @@ const emptySums = (): PerformanceSums => ({
   times: new Array<number>(buckets).fill(0),
 });
 
-/** How calls of models went: since the start, and in each quarter of an hour of the last week. Counting one takes less than a microsecond. */
+/** How calls of models went in each quarter of an hour of the last week. Counting one takes less than a microsecond. */
 export class Performance {
   readonly #now: () => number;
-  readonly #total = emptySums();
   /** By number of the period, the oldest first. */
   readonly #periods = new Map<number, PerformanceSums>();
   #slow: SlowCall[] = [];
@@ -104,16 +103,11 @@ export class Performance {
         this.#periods.delete(old);
       }
     }
-    addCall(this.#total, call);
     addCall(period, call);
     if (call.seconds <= slowSeconds) return;
     const { provider, seconds, owner, requestId } = call;
     this.#slow.unshift({ provider, seconds, at: now, owner, requestId });
     if (this.#slow.length > maxSlow) this.#slow = this.#slow.slice(0, maxSlow);
-  }
-
-  total(): PerformanceSums {
-    return this.#total;
   }
 
   /** Of the last hours, to a quarter of an hour. */
@@ -151,7 +145,7 @@ function addCall(sums: PerformanceSums, call: Performed): void {
 }
 
 /** Several times, or processes, as one. */
-export function joined(all: readonly PerformanceSums[]): PerformanceSums {
+function joined(all: readonly PerformanceSums[]): PerformanceSums {
   const sum = emptySums();
   for (const one of all) {
     for (const name of ['requests', 'failed', 'left', 'seconds', 'tokens', 'cost', 'hits', 'asked'] as const)

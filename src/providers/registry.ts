@@ -58,6 +58,7 @@ const keyHeaders: Readonly<Record<ProviderForm, readonly [header: string, scheme
   ollama: ['authorization', 'Bearer '],
   bedrock: ['authorization', 'Bearer '],
   fake: ['authorization', 'Bearer '],
+  mock: ['authorization', 'Bearer '],
   cli: ['authorization', 'Bearer '],
 };
 
@@ -77,8 +78,8 @@ const makers: Readonly<Record<ProviderForm, Maker>> = {
   google: googleForm,
   ollama: ollamaForm,
   bedrock: bedrockProvider,
-  fake: ({ name, unsupported }, _client, _keys, { mockDelayMs }) =>
-    name === 'mock' ? mockProvider(mockDelayMs ?? 0, unsupported) : fakeProvider(),
+  fake: () => fakeProvider(),
+  mock: ({ unsupported }, _client, _keys, { mockDelayMs }) => mockProvider(mockDelayMs ?? 0, unsupported),
   cli(config, _client, _keys, { cli }) {
     if (cli === undefined) throw new Error('there is nobody to hold sessions');
     return cli(config);

@@ -1,8 +1,9 @@
 import type { UpstreamAttempt } from '../../gen/llmgateway/v1/attempt_pb.js';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
+import { pause } from '../base/pause.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import * as build from '../model/build.ts';
-import { backoffMs, pause } from './backoff.ts';
+import { backoffMs } from './backoff.ts';
 import { Branch } from './branch.ts';
 import { allOpen, toldOf } from './failure.ts';
 import { Lease } from './lease.ts';

@@ -1,6 +1,6 @@
 import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
-import { readObjectText } from '../codec/fields.ts';
+import { readObject } from '../codec/fields.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { IntegrationsApi } from '../rpc/integrations-api.ts';
 import { clientOf, type RestHandler, readJson, unescaped } from './exchange.ts';
@@ -25,8 +25,8 @@ export const callIntegration = ({ api, maxBodyBytes }: IntegrationRoutes): RestH
     if (parts.length !== 2 || operation === '')
       throw new GatewayError(ErrorReason.NOT_FOUND, 'the path has to be /integrations/{service}/{operation}');
     const context = { requestId: exchange.requestId, face: 'query', ...clientOf(exchange) };
-    const args = readObjectText(await readJson(exchange, maxBodyBytes(), {}), 'body');
-    const data = await api.call(service, operation, args, 'body', context);
+    const args = readObject(await readJson(exchange, maxBodyBytes(), {}), 'body');
+    const data = await api.call(service, operation, args, context);
     sendEnvelope(exchange, `${service} ${operation} completed`, data);
   });
 

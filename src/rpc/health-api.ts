@@ -117,9 +117,13 @@ export function healthApi(parts: HealthParts): HealthApi {
     },
     async detailed(principal) {
       const seesModels = principal.admin || (principal === anonymous && !parts.keysNeeded());
-      const results = await checks.results();
+      const [results, cliPool, loads, numbers] = await Promise.all([
+        checks.results(),
+        parts.cliPool(),
+        parts.loads(),
+        parts.numbers(),
+      ]);
       const modelsAvailable = parts.modelsAvailable();
-      const cliPool = await parts.cliPool();
       const isWell = results.every(({ healthy }) => healthy) && memory.pressure !== 'critical';
       return create(GetHealthResponseSchema, {
         status: isWell && modelsAvailable > 0 ? 'healthy' : 'degraded',
@@ -136,7 +140,7 @@ export function healthApi(parts: HealthParts): HealthApi {
           checkedAt: timestampFromMs(checkedAt),
         })),
         memory: memoryHealth(memory),
-        load: loadHealth(await parts.loads()),
+        load: loadHealth(loads),
         providers: parts.providers().map(({ name, available, checkedAt, error }) => ({
           name,
           available,
@@ -146,7 +150,7 @@ export function healthApi(parts: HealthParts): HealthApi {
         })),
         breakers: seesModels ? parts.breakers().slice(0, maxBreakers) : [],
         ...(cliPool === null ? {} : { cliPool }),
-        ...numbersOf(await parts.numbers()),
+        ...numbersOf(numbers),
       });
     },
   };

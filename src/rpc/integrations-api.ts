@@ -7,8 +7,8 @@ import {
   type Integration,
   IntegrationSchema,
 } from '../../gen/llmgateway/v1/integration_service_pb.js';
-import { isObject, type Json, parseJson } from '../codec/json.ts';
-import { GatewayError, invalidRequest } from '../errors/gateway-error.ts';
+import type { Json } from '../codec/json.ts';
+import { GatewayError } from '../errors/gateway-error.ts';
 import type { Integrations } from '../integrations/integrations.ts';
 import { ServiceError } from '../integrations/service.ts';
 import { beginCall, type CallContext, type CallLimits } from './call-context.ts';
@@ -16,17 +16,8 @@ import { asServiceCall, type OnServiceCall } from './service-calls.ts';
 
 /** IntegrationService as an object: RPC and REST call the same one. Rejects with GatewayError. */
 export interface IntegrationsApi {
-  /**
-   * @param argumentsField what the arguments are called in errors
-   * @returns the service's answer as JSON text
-   */
-  call(
-    service: string,
-    operation: string,
-    argumentsJson: string,
-    argumentsField: string,
-    context: CallContext,
-  ): Promise<string>;
+  /** @returns the service's answer as JSON text */
+  call(service: string, operation: string, args: Json, context: CallContext): Promise<string>;
   list(): Integration[];
   status(context: CallContext): Promise<GetServicesStatusResponse>;
 }
@@ -38,8 +29,7 @@ export function integrationsApi(
   onOver: OnServiceCall,
 ): IntegrationsApi {
   return {
-    async call(service, operation, argumentsJson, argumentsField, context) {
-      const args = argumentsOf(argumentsJson, argumentsField);
+    async call(service, operation, args, context) {
       const { user_id: user } = args;
       const call = {
         kind: 'integration',
@@ -64,6 +54,7 @@ export function integrationsApi(
         .list()
         .map((facts) => create(IntegrationSchema, { ...facts, operations: [...facts.operations] })),
     async status(context) {
+      // Their answers are others' as well: nobody's leaving ends them.
       const { signal, release } = beginCall(context, limits);
       try {
         const states = await integrations().states(askerOf(context, signal));
@@ -93,18 +84,6 @@ export const askerOf = ({ requestId, trace }: CallContext, signal: AbortSignal) 
   signal,
   ...(trace === undefined ? {} : trace),
 });
-
-function argumentsOf(text: string, field: string): Json {
-  if (text.trim() === '') return {};
-  let json: unknown;
-  try {
-    json = parseJson(text);
-  } catch {
-    json = null;
-  }
-  if (!isObject(json)) throw invalidRequest(field, `${field} has to be the text of a JSON object`);
-  return json;
-}
 
 /** Longest part of a service's own words that is told. */
 const maxWords = 500;

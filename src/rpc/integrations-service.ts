@@ -6,10 +6,25 @@ import {
   type IntegrationService,
   ListIntegrationsResponseSchema,
 } from '../../gen/llmgateway/v1/integration_service_pb.js';
+import { isObject, type Json, parseJson } from '../codec/json.ts';
+import { invalidRequest } from '../errors/gateway-error.ts';
 import { type CallContext, contextOf, failing, type OnFailure } from './call-context.ts';
 import { correlationHeader, correlationId } from './correlation.ts';
 import type { IntegrationsApi } from './integrations-api.ts';
 import { validateMessage } from './validate.ts';
+
+function argumentsOf(text: string): Json {
+  if (text.trim() === '') return {};
+  let json: unknown;
+  try {
+    json = parseJson(text);
+  } catch {
+    json = null;
+  }
+  if (!isObject(json))
+    throw invalidRequest('arguments_json', 'arguments_json has to be the text of a JSON object');
+  return json;
+}
 
 /** IntegrationService for Connect, gRPC and gRPC-Web. */
 export function integrationsService(
@@ -37,7 +52,7 @@ export function integrationsService(
       answer(handler, async (context) => {
         validateMessage(CallIntegrationRequestSchema, request);
         const { service, operation, argumentsJson } = request;
-        const resultJson = await api.call(service, operation, argumentsJson, 'arguments_json', context);
+        const resultJson = await api.call(service, operation, argumentsOf(argumentsJson), context);
         return create(CallIntegrationResponseSchema, { resultJson });
       }),
     listIntegrations: (_request, handler) =>

@@ -9,14 +9,9 @@ import {
 import { requireAdminAmongKeys } from '../auth/admin.ts';
 import type { Principal } from '../auth/principal.ts';
 import { invalidRequest } from '../errors/gateway-error.ts';
-import {
-  joined,
-  joinedViews,
-  maxHours,
-  type PerformanceSums,
-  type PerformanceView,
-  percentile,
-} from '../observability/performance.ts';
+import type { Counted } from '../observability/families.ts';
+import { joinedViews, maxHours, type PerformanceView, percentile } from '../observability/performance.ts';
+import { summaryOf } from '../observability/summary.ts';
 import { shownProvider } from './query-providers.ts';
 
 /** How calls went, as an object: RPC and REST call the same one. Rejects with GatewayError. */
@@ -28,29 +23,30 @@ export interface PerformanceApi {
 }
 
 export interface PerformanceParts {
+  /** What each process of the gateway counts; none where nothing is counted. */
+  readonly counted: () => Promise<readonly Counted[]>;
   /** Of each process of the gateway. */
-  readonly totals: () => Promise<readonly PerformanceSums[]>;
   readonly views: (hours: number) => Promise<readonly PerformanceView[]>;
 }
 
 const usualHours = 24;
 
-export function performanceApi({ totals, views }: PerformanceParts): PerformanceApi {
+export function performanceApi({ counted, views }: PerformanceParts): PerformanceApi {
   return {
     async summary() {
-      const sums = joined(await totals());
-      const counted = sums.requests - sums.left;
+      // The same numbers that a scrape has.
+      const sums = summaryOf(await counted());
       const providers = Object.entries(sums.providers);
       return create(GetMetricsSummaryResponseSchema, {
         totalRequests: BigInt(sums.requests),
         requestsByProvider: Object.fromEntries(
-          providers.map(([name, { requests }]) => [shownProvider(name), BigInt(requests)]),
+          providers.map(([name, requests]) => [shownProvider(name), BigInt(requests)]),
         ),
         totalTokensUsed: BigInt(sums.tokens),
         totalCost: sums.cost,
-        averageResponseTime: part(sums.seconds, sums.requests),
+        averageResponseTime: part(sums.seconds, sums.timed),
         cacheHitRate: part(sums.hits, sums.asked),
-        errorRate: 100 * part(sums.failed, counted),
+        errorRate: 100 * part(sums.failed, sums.requests - sums.left),
         uptimePercentage: 100,
       });
     },

@@ -58,7 +58,7 @@ const ask = async (pool: CliPool, prompt: string): Promise<string> => {
     model: 'sonnet',
     text: `${JSON.stringify({ type: 'user', message })}\n`,
     signal: new AbortController().signal,
-    key: '',
+    key: () => '',
   });
   for (let frames = await answer.next(); frames !== null; frames = await answer.next()) {
     const end = frames.find(({ type }) => type === 'result');
@@ -116,10 +116,27 @@ test('a watchdog that somebody has killed is there again, and knows what it has 
   expect(existsSync(folder)).toBe(false);
 });
 
+test('a last line that has no end is read when the process is gone', async () => {
+  const [pool] = open({}, { keepAliveMs: 0 });
+  expect(await ask(pool, 'unended=yes')).toBe('unended=yes');
+});
+
+test('a pool that is closed while it retires ends at once', async () => {
+  const [pool, cli] = open({}, { keepAliveMs: 0 });
+  const asked = ask(pool, 'hang-at=3 deaf=yes').catch((error: unknown) => error);
+  await until(() => cli.notes('turn').length === 1);
+  const retired = pool.retire();
+  const began = performance.now();
+  await pool.close();
+  await retired;
+  expect(performance.now() - began).toBeLessThan(5_000);
+  expect(await asked).toMatchObject({ fault: 'gone' });
+});
+
 test('those who wait for a session of a pool that retires get one', async () => {
   const [pool, cli] = open({ startMs: 300 }, { keepAliveMs: 0 });
   const asked = ask(pool, 'I was here before');
-  const retired = pool.retire(10_000);
+  const retired = pool.retire();
   expect(await asked).toBe('I was here before');
   await retired;
   expect(cli.alive()).toEqual([]);
@@ -137,7 +154,7 @@ function argumentsOf(pid: string): string {
 /** The shell that was given this folder. */
 function watchdogOf(folder: string): string | null {
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    if (argumentsOf(pid).endsWith(`\0sh\0${folder}\0`) && isThere(Number(pid))) return pid;
+    if (argumentsOf(pid).includes(`\0sh\0${folder}\0`) && isThere(Number(pid))) return pid;
   }
   return null;
 }

@@ -46,6 +46,8 @@ test('a process that uses too much memory is ended, and another one takes its pl
   cleanups.push(cli.remove, () => gateway.stop());
   await until(() => cli.notes('start').length >= 2);
   expect(gateway.log.some(({ message }) => message === 'a session has used too much memory')).toBe(true);
+  const ended = gateway.log.find(({ message }) => message === 'a session has ended');
+  expect(ended?.['error']).toBe('it was ended because it has used too much memory');
 }, 30_000);
 
 const codex = findCodex();

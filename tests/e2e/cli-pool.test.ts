@@ -248,7 +248,7 @@ describe('a session', () => {
       'CLAUDE_CODE_MAX_RETRIES',
       'DISABLE_AUTOUPDATER',
       'HOME',
-      'LLM_GATEWAY_CLI_SESSION',
+      'LLM_GATEWAY_CHILD',
       'PATH',
       'PWD',
       'SCRIPTED_CLI',

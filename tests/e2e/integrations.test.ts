@@ -6,6 +6,7 @@ import { load } from '../config/support/load.ts';
 import { type RunningGateway, rpcTransports, startGateway } from '../support/gateway.ts';
 import { bodyOf, type Platform, startPlatform } from '../support/platform.ts';
 import { answer } from '../support/platform-service.ts';
+import { until } from '../support/redis.ts';
 
 let platform: Platform;
 let gateway: RunningGateway;
@@ -216,6 +217,23 @@ test('what only reads is asked again, what writes is not once it may have arrive
   expect(asked).toHaveLength(1);
 });
 
+test('what writes is not asked again when the answer is no HTTP', async () => {
+  const { asked } = platform.of('doc_store');
+  platform.of('doc_store').instead = (_asked, response) => response.socket?.end('that was it\r\n\r\n');
+  expect((await call('doc_store/search', { query: 'q' })).status).toBe(502);
+  expect(asked).toHaveLength(1);
+});
+
+test('arguments that the query names are in it', async () => {
+  const { asked } = platform.of('memory_agent');
+  expect(
+    (await call('memory_agent/get_conversation_history', { user_id: 'u', limit: 3, other: 'x' })).status,
+  ).toBe(200);
+  expect(asked[0]?.path).toBe('/memory/u/history?limit=3');
+  const refused = await call('memory_agent/get_conversation_history', { user_id: 'u', limit: [1] });
+  expect([refused.status, (await bodyOf(refused))['details']]).toMatchObject([400, { field: 'limit' }]);
+});
+
 test.each([
   ['nobody/search', {}, 404, 'not_found', 'service'],
   ['doc_store/burn', {}, 404, 'not_found', 'operation'],
@@ -272,6 +290,46 @@ test('the status of all is asked for at once, and tells what is slow, unwell or 
   });
 });
 
+test('each service is asked for its state once a second, however many want to know', async () => {
+  const own = await startGateway(platform.env);
+  try {
+    const service = platform.of('doc_store');
+    const answers: (() => void)[] = [];
+    service.instead = (_asked, response) =>
+      void answers.push(() => answer(response, 200, { status: 'healthy' }));
+    const stop = new AbortController();
+    const first = fetch(`${own.url}/services/status`, { signal: stop.signal });
+    await service.next();
+    // The others get the answer all the same.
+    stop.abort();
+    await expect(first).rejects.toThrow();
+    const bodies = Array.from({ length: 20 }, async () => bodyOf(await fetch(`${own.url}/services/status`)));
+    for (const tell of answers) tell();
+    for (const body of bodies) expect((await body)['healthy_services']).toBe(10);
+    expect(service.asked).toHaveLength(1);
+  } finally {
+    await own.stop();
+  }
+});
+
+test('a service that is slow does not hide the others from the health of the gateway', async () => {
+  const own = await startGateway({
+    ...platform.env,
+    LLM_GATEWAY_INTEGRATION_OPTIONAL_TIMEOUT_SECONDS: '5',
+    LLM_GATEWAY_HEALTH_TIMEOUT_SECONDS: '300ms',
+  });
+  try {
+    platform.of('doc_store').instead = () => {};
+    const { service_integrations: states } = await bodyOf(await fetch(`${own.url}/health/detailed`));
+    expect(states).toMatchObject({
+      doc_store: { status: 'error' },
+      'prompt-store': { status: 'healthy' },
+    });
+  } finally {
+    await own.stop();
+  }
+});
+
 describe.each(['gRPC', 'Connect JSON over HTTP/1.1'] as const)('by %s', (face) => {
   const client = () => createClient(IntegrationService, rpcTransports[face](gateway.url));
 
@@ -303,8 +361,9 @@ describe.each(['gRPC', 'Connect JSON over HTTP/1.1'] as const)('by %s', (face) =
       enabled: true,
       operations: ['store', 'retrieve', 'search'],
     });
-    const { healthyServices, overallStatus } = await client().getServicesStatus({});
-    expect([healthyServices, overallStatus]).toEqual([10, 'healthy']);
+    // For a second it is told what was before.
+    await until(async () => (await client().getServicesStatus({})).healthyServices === 10);
+    expect((await client().getServicesStatus({})).overallStatus).toBe('healthy');
   });
 });
 

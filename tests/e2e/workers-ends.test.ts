@@ -142,13 +142,19 @@ test('what a worker has counted stays when it dies', async () => {
     const samples = family?.samples.filter((sample) => !/_(sum|bucket)$/.test(sample.name)) ?? [];
     return samples.reduce((sum, { value }) => sum + value, 0);
   };
+  const summary = async (): Promise<Record<string, unknown>> =>
+    (await (
+      await fetch(`${gateway.url}/metrics`, { headers: { accept: 'application/json' } })
+    ).json()) as Record<string, unknown>;
   const calls = await count('llm_gateway_calls_total');
   const durations = await count('llm_request_duration_seconds');
   expect(calls).toBeGreaterThanOrEqual(12);
   expect(durations).toBeGreaterThanOrEqual(12);
+  expect(await summary()).toMatchObject({ total_requests: calls, requests_by_provider: { fake: calls } });
   process.kill(gateway.pid(1), 'SIGKILL');
   await gateway.said('a worker has ended; another one takes its place');
   expect(await count('llm_gateway_calls_total')).toBe(calls);
+  expect((await summary())['total_requests']).toBe(calls);
   expect(await count('llm_request_duration_seconds')).toBe(durations);
   await gateway.said('a worker serves in place of another');
   const again = await gateway.connection(1);

@@ -26,3 +26,15 @@ test.each([
 ])('%s: %s, %s', (error, kind, reason) => {
   expect(error).toMatchObject({ name: 'ServiceError', kind, reason, message: `cms: ${reason}` });
 });
+
+test.each([
+  ['connect', 'connect', false],
+  ['connect', 'headers', true],
+  ['overloaded', 'connect', false],
+  ['reset', 'body', true],
+  ['protocol', 'headers', true],
+  ['aborted', 'headers', true],
+] as const)('%s while it waits for %s: may have arrived %s', (kind, phase, sent) => {
+  const error = new UpstreamError(kind, phase, 'to http://10.0.0.7:8086');
+  expect(serviceFailure('cms', error, 500, 1_024).sent).toBe(sent);
+});

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
+import { pause } from '../../src/base/pause.ts';
 import { GatewayError } from '../../src/errors/gateway-error.ts';
-import { backoffMs, pause } from '../../src/resilience/backoff.ts';
+import { backoffMs } from '../../src/resilience/backoff.ts';
 import { Bulkhead } from '../../src/resilience/bulkhead.ts';
 import { Latency } from '../../src/resilience/latency.ts';
 import { ordered, type Routing, sticky } from '../../src/resilience/order.ts';

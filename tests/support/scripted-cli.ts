@@ -27,7 +27,7 @@ const note = (what: string, more: Record<string, unknown> = {}): void => {
     appendFileSync(settings.log, `${JSON.stringify({ what, pid: process.pid, ...more })}\n`);
   }
 };
-const say = (frame: object): void => void process.stdout.write(`${JSON.stringify(frame)}\n`);
+const say = (frame: object, end = '\n'): void => void process.stdout.write(`${JSON.stringify(frame)}${end}`);
 /** In pieces that end anywhere. */
 async function dribble(frame: object): Promise<void> {
   const bytes = Buffer.from(`${JSON.stringify(frame)}\n`);
@@ -169,7 +169,8 @@ async function turn(prompt: string): Promise<void> {
     say({ type: 'result', subtype: 'success', is_error: true, result: 'Not logged in', session_id: session });
     return;
   }
-  say({
+  const unended = wants('unended') !== null;
+  const result = {
     type: 'result',
     subtype: stop ? 'error_during_execution' : 'success',
     is_error: stop || failure !== null,
@@ -184,7 +185,9 @@ async function turn(prompt: string): Promise<void> {
     num_turns: turns,
     stop_reason: wants('stop') ?? 'end_turn',
     usage: { input_tokens: 10, output_tokens: 7, cache_read_input_tokens: 4, cache_creation_input_tokens: 2 },
-  });
+  };
+  say(result, unended ? '' : '\n');
+  if (unended) process.exit(0);
   interrupted = null;
 }
 

@@ -51,7 +51,12 @@ export class MessagesStreamDecoder {
   push(data: string, out: StreamEvent[]): void {
     // Some servers of this form end like those of OpenAI's.
     if (this.#finished || data === '[DONE]') return;
-    const json = this.#parse(data);
+    this.pushJson(this.#parse(data), out);
+  }
+
+  /** The same with an event that has been parsed already. */
+  pushJson(json: Json, out: StreamEvent[]): void {
+    if (this.#finished) return;
     const error = errorIn(json);
     if (error !== undefined) throw upstreamError(this.#provider, error, 200);
     try {

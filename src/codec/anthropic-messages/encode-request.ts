@@ -30,6 +30,9 @@ export interface EncodeRequestOptions {
 export interface EncodedMessagesRequest {
   /** JSON text. The same request gives the same bytes, and JSON text within it stays as it was. */
   readonly body: string;
+  /** Its members of these names by themselves, as JSON text; '' for none. */
+  readonly system: string;
+  readonly messages: string;
   /** Values of the header `anthropic-beta` that the client wants sent. */
   readonly betas: readonly string[];
   /** What the form could not carry. */
@@ -109,7 +112,7 @@ export function encodeMessagesRequest(
     if (stream && host !== 'bedrock') body += ',"stream":true';
   }
   body += `,"messages":${messages}${rest(own.rest(counting ? countedMembers : undefined))}}`;
-  return { body, betas, warnings: context.warnings };
+  return { body, system, messages, betas, warnings: context.warnings };
 }
 
 function versionHead(own: OwnMembers, version: string): string {

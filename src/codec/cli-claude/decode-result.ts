@@ -13,15 +13,15 @@ export interface ClaudeResult {
 }
 
 /** Statuses of what the program itself calls errors, where it tells of none. */
-const statuses: Readonly<Record<string, number>> = {
-  authentication_failed: 401,
-  oauth_org_not_allowed: 403,
-  billing_error: 402,
-  rate_limit: 429,
-  invalid_request: 400,
-  model_not_found: 404,
-  server_error: 500,
-};
+const statuses: ReadonlyMap<string, number> = new Map([
+  ['authentication_failed', 401],
+  ['oauth_org_not_allowed', 403],
+  ['billing_error', 402],
+  ['rate_limit', 429],
+  ['invalid_request', 400],
+  ['model_not_found', 404],
+  ['server_error', 500],
+]);
 
 /**
  * Reads a frame `result`. Whether it is an error does not hang on its subtype alone: `success` with `is_error` is one.
@@ -37,7 +37,9 @@ export function decodeResult(json: Json, kind = ''): ClaudeResult {
     error: failed
       ? {
           status:
-            typeof status === 'number' && status >= 400 && status < 600 ? status : (statuses[kind] ?? 500),
+            typeof status === 'number' && status >= 400 && status < 600
+              ? status
+              : (statuses.get(kind) ?? 500),
           type:
             typeof json['api_error_type'] === 'string'
               ? json['api_error_type']

@@ -27,8 +27,8 @@ export interface ClaudeConversation {
 
 export interface ClaudeTurnOptions {
   readonly model: string;
-  /** A mark that no text of the conversation has: it tells turns from what users write. */
-  readonly mark: string;
+  /** Makes a mark that no text of the conversation has: it tells turns from what users write. */
+  readonly mark: () => string;
 }
 
 /**
@@ -65,13 +65,14 @@ type Block = Readonly<Record<string, unknown>>;
 
 const text = (value: string): Block => ({ type: 'text', text: value });
 
-function contentOf(messages: readonly unknown[], mark: string): Block[] {
+function contentOf(messages: readonly unknown[], markOf: () => string): Block[] {
   const turns = messages.filter(isObject);
   const [only] = turns;
   if (turns.length === 1 && only?.['role'] === 'user') {
     const blocks = blocksOf(only['content']);
     return blocks.length === 0 ? [text(' ')] : blocks;
   }
+  const mark = markOf();
   const out: Block[] = [
     text(
       `What follows is a conversation so far. Each turn stands between <turn-${mark} role="..."> and </turn-${mark}>. Write the assistant's next turn: only its text, without these marks, and without a word on them.`,

@@ -1,5 +1,5 @@
 import { cliPresets } from '../cli.ts';
-import { prefixed, type Setting, setting } from '../setting.ts';
+import { hour, prefixed, type Setting, setting } from '../setting.ts';
 import { bytes, duration, oneOf, shownTime, text, type ValueReader, Wrong, wholeNumber } from '../values.ts';
 
 /** Variables of these had a prefix of their own before there was this gateway's; both are read. */
@@ -23,14 +23,12 @@ const seconds = (
   doc: string,
 ): Setting<number> => known(path, name, duration(...range), fallbackMs, doc, shownTime(fallbackMs));
 
-/** 0, or a time of at least a second. */
+/** 0, or a time of at least 100 ms. */
 const interval: ValueReader<number> = (raw) => {
   if (raw === 0 || raw === '0') return 0;
   const read = duration(100, 86_400_000)(raw);
   return read instanceof Wrong ? new Wrong(`0, or ${read.allowed}`) : read;
 };
-
-const hour = 3_600_000;
 
 /** Sessions with a command-line program, as a provider for development that costs nothing. */
 export const cliSettings = {

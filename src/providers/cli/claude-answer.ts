@@ -49,7 +49,7 @@ export class ClaudeAnswerDecoder implements AnswerDecoder {
     }
     if (event['type'] === 'message_stop' && !this.#hasReason) return;
     const events: StreamEvent[] = [];
-    this.#messages.push(JSON.stringify(event), events);
+    this.#messages.pushJson(event, events);
     for (const told of events) this.#tell(told, out);
   }
 

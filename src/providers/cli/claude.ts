@@ -62,9 +62,13 @@ export const claude: CliProgram = {
     sessionIdIn: ({ session_id: id }) => (typeof id === 'string' ? id.slice(0, 128) : null),
   },
   encode({ request, warn }, model, mark) {
-    const { body, warnings } = encodeMessagesRequest(request, { model, stream: true });
+    const { system, messages, warnings } = encodeMessagesRequest(request, { model, stream: true });
     if (warnings.length > 0) warn(warnings);
-    return encodeTurn(JSON.parse(body), { model, mark });
+    const conversation = {
+      ...(system === '' ? {} : { system: JSON.parse(system) }),
+      messages: JSON.parse(messages),
+    };
+    return encodeTurn(conversation, { model, mark });
   },
   decoder: (names) => new ClaudeAnswerDecoder(names),
 };

@@ -32,6 +32,6 @@ export interface CliProgram {
   readonly models: Readonly<Record<string, string>>;
   readonly dialect: CliDialect;
   /** @param model the program's name @param mark see the codecs. @throws GatewayError for what it cannot take */
-  encode(call: ProviderCall, model: string, mark: string): string;
+  encode(call: ProviderCall, model: string, mark: () => string): string;
   decoder(names: AnswerNames): AnswerDecoder;
 }

@@ -1,13 +1,15 @@
-import { createHash } from 'node:crypto';
+import { createHash, createHmac, type Hash, type Hmac, randomBytes } from 'node:crypto';
 import { ErrorReason } from '../../../gen/llmgateway/v1/error_pb.js';
-import { Role } from '../../../gen/llmgateway/v1/message_pb.js';
+import { type Message, Role } from '../../../gen/llmgateway/v1/message_pb.js';
 import { type CliAnswer, CliError, type CliFault } from '../../cli-pool/answer.ts';
 import type { CliRequest } from '../../cli-pool/pool.ts';
+import { isCliModel } from '../../config/cli.ts';
 import { GatewayError } from '../../errors/gateway-error.ts';
 import { Assembler } from '../../model/assemble.ts';
 import { type EventStream, endOfEvents, primed, type StreamEvent } from '../../model/events.ts';
 import { redactText } from '../../observability/redact.ts';
 import type { Provider, ProviderCall } from '../provider.ts';
+import { upstreamFault } from '../upstream-fault.ts';
 import type { AnswerDecoder, CliProgram } from './program.ts';
 
 export interface CliProviderOptions {
@@ -32,11 +34,11 @@ export function cliProvider(options: CliProviderOptions): Provider {
   async function streamChat(call: ProviderCall): Promise<EventStream> {
     const { upstreamModel, requestId, signal } = call;
     const model = models.get(upstreamModel) ?? checkedModel(upstreamModel, name);
-    const text = program.encode(call, model, markOf(call));
+    const text = program.encode(call, model, () => markOf(call));
     const id = `chatcmpl-${requestId}`;
     const createdAt = Math.floor(Date.now() / 1_000);
     try {
-      const answer = await ask({ requestId, model, text, signal, key: keyOf(call) });
+      const answer = await ask({ requestId, model, text, signal, key: () => keyOf(call) });
       const decoder = program.decoder({ provider: name, id, model: upstreamModel, createdAt });
       return await primed(new AnswerEvents(answer, decoder, name));
     } catch (error) {
@@ -68,9 +70,8 @@ export function cliProvider(options: CliProviderOptions): Provider {
   };
 }
 
-/** It becomes an argument: one that looks like an option would be one. */
 function checkedModel(model: string, provider: string): string {
-  if (/^[\w[][\w.:/@[\]-]{0,199}$/.test(model)) return model;
+  if (isCliModel(model)) return model;
   throw new GatewayError(
     ErrorReason.MODEL_NOT_FOUND,
     `provider ${provider} has no model of this name: letters, digits and any of .:/@_[]- are what names have`,
@@ -78,19 +79,24 @@ function checkedModel(model: string, provider: string): string {
   );
 }
 
+/** Nobody outside of this process can make a mark. */
+const secret = randomBytes(32);
+
 /**
- * A mark that no text of the conversation has, since nobody can write the digest of what he writes; the same for the same conversation, so that caches of prompts
- * hold.
+ * A mark that no text of the conversation has, whoever has written it: a result of a tool can't close its turn and begin another one. It is made of how the
+ * conversation begins, so that it stays the same in its further turns, and caches of prompts hold.
  */
-function markOf({ request }: ProviderCall): string {
-  const hash = createHash('sha256');
-  for (const { role, parts } of request.messages) {
-    hash.update(`${role}\n`);
-    for (const { content } of parts) {
-      if (content.case === 'text') hash.update(`${content.value.text.length}\n${content.value.text}`);
-    }
+function markOf({ request: { messages }, tenant = '' }: ProviderCall): string {
+  const hmac = createHmac('sha256', secret).update(`${tenant.length} ${tenant}`);
+  const first = messages.findIndex(({ role }) => role === Role.USER);
+  for (const message of messages.slice(0, first + 1 || 1)) addTexts(hmac, message);
+  return hmac.digest('hex').slice(0, 12);
+}
+
+function addTexts(hash: Hash | Hmac, { parts }: Message): void {
+  for (const { content } of parts) {
+    if (content.case === 'text') hash.update(`${content.value.text.length}\n${content.value.text}`);
   }
-  return hash.digest('hex').slice(0, 12);
 }
 
 /**
@@ -99,11 +105,8 @@ function markOf({ request }: ProviderCall): string {
  */
 function keyOf({ request, tenant = '' }: ProviderCall): string {
   const hash = createHash('sha256').update(`${tenant.length} ${tenant}`);
-  for (const { role, parts } of request.messages) {
-    if (role !== Role.SYSTEM && role !== Role.DEVELOPER) continue;
-    for (const { content } of parts) {
-      if (content.case === 'text') hash.update(`${content.value.text.length}\n${content.value.text}`);
-    }
+  for (const message of request.messages) {
+    if (message.role === Role.SYSTEM || message.role === Role.DEVELOPER) addTexts(hash, message);
   }
   return hash.digest('hex');
 }
@@ -177,14 +180,7 @@ const reasons: Readonly<Record<CliFault, readonly [before: ErrorReason, within: 
 
 /** A failure of a session as the client is told of it. */
 function faultOf(error: unknown, provider: string, within: boolean): unknown {
-  if (error instanceof RangeError) {
-    const what = 'sent an answer that is too large or nested too deeply';
-    return new GatewayError(ErrorReason.UPSTREAM_INVALID, `provider ${provider} ${what}`, {
-      provider,
-      cause: error,
-    });
-  }
-  if (!(error instanceof CliError)) return error;
+  if (!(error instanceof CliError)) return upstreamFault(provider, error);
   const { fault, message } = error;
   const reason = reasons[fault][within ? 1 : 0];
   const said = redactText(message, maxSaid);

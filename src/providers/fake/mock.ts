@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { FinishReason } from '../../../gen/llmgateway/v1/completion_pb.js';
 import { Role } from '../../../gen/llmgateway/v1/message_pb.js';
+import { pause } from '../../base/pause.ts';
 import * as build from '../../model/build.ts';
 import * as buildEvent from '../../model/build-events.ts';
 import { type EventStream, eventsOf, type StreamEvent } from '../../model/events.ts';
@@ -17,8 +17,8 @@ export function mockProvider(delayMs: number, cannot: readonly string[]): Provid
   const now = (): number => Math.floor(Date.now() / 1_000);
 
   async function answerTo({ request, signal }: ProviderCall) {
-    if (delayMs > 0) await sleep(delayMs, undefined, { signal }).catch(() => {});
-    if (signal.aborted) throw signal.reason;
+    if (delayMs > 0) await pause(delayMs, signal);
+    else if (signal.aborted) throw signal.reason;
     const last = request.messages.findLast(({ role }) => role === Role.USER);
     const prompt = (last?.parts ?? [])
       .map(({ content }) => (content.case === 'text' ? content.value.text : ''))

@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { CreateChatCompletionResponse } from '../../../gen/llmgateway/v1/chat_service_pb.js';
 import type { CreateEmbeddingsResponse } from '../../../gen/llmgateway/v1/embeddings_service_pb.js';
 import { ErrorReason } from '../../../gen/llmgateway/v1/error_pb.js';
 import { type Part, Role } from '../../../gen/llmgateway/v1/message_pb.js';
+import { pause } from '../../base/pause.ts';
 import { GatewayError, invalidRequest } from '../../errors/gateway-error.ts';
 import * as build from '../../model/build.ts';
 import * as buildEvent from '../../model/build-events.ts';
@@ -70,8 +70,8 @@ async function begin(behaviour: Behaviour, signal: AbortSignal): Promise<void> {
 }
 
 async function wait(ms: number, signal: AbortSignal): Promise<void> {
-  if (ms > 0) await sleep(ms, undefined, { signal }).catch(() => {});
-  if (signal.aborted) throw signal.reason;
+  if (ms > 0) await pause(ms, signal);
+  else if (signal.aborted) throw signal.reason;
 }
 
 /** The reasons of a real provider's statuses. */

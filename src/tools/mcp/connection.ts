@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
+import type { Watchdog } from '../../base/watchdog.ts';
 import type { McpServerConfig } from '../../config/mcp-servers.ts';
 import type { Logger } from '../../observability/log.ts';
 import type { ToolContext, ToolOutcome } from '../tool.ts';
@@ -7,7 +8,6 @@ import { failureOf, kindOf, notAvailable } from './failure.ts';
 import { type Link, openLink } from './link.ts';
 import { type ListedTool, listTools } from './listing.ts';
 import { masking } from './masking.ts';
-import type { Reaper } from './reaper.ts';
 import { outcomeOf } from './result.ts';
 
 /** Times of a connection's life, in milliseconds. */
@@ -39,7 +39,7 @@ const usualTimes: ConnectionTimes = {
 
 export interface ConnectionOptions {
   readonly log: Logger;
-  readonly reaper: Reaper;
+  readonly watchdog: Watchdog;
   /** Version that servers are told. */
   readonly version: string;
   /** Told when there is another list of tools. */
@@ -160,12 +160,12 @@ export class McpConnection {
 
   #open(): Promise<Link> {
     const { connectMs } = this.#times;
-    const { reaper, version } = this.#options;
+    const { watchdog, version } = this.#options;
     const refresh = (): void => {
       if (this.#link !== null) this.#refresh(this.#link);
     };
     return openLink(this.server.transport, {
-      reaper,
+      watchdog,
       version,
       timeoutMs: connectMs,
       signal: AbortSignal.any([this.#closing.signal, AbortSignal.timeout(connectMs)]),

@@ -1,7 +1,7 @@
 import { Client, ProtocolError } from '@modelcontextprotocol/client';
+import type { Watchdog } from '../../base/watchdog.ts';
 import type { McpTransport } from '../../config/mcp-servers.ts';
 import { createHttpTransport } from './http.ts';
-import type { Reaper } from './reaper.ts';
 import { StdioTransport } from './stdio.ts';
 
 /** A connection to a server that is up, or was. */
@@ -16,7 +16,7 @@ export interface Link {
 }
 
 export interface LinkOptions {
-  readonly reaper: Reaper;
+  readonly watchdog: Watchdog;
   /** Version that servers are told. */
   readonly version: string;
   /** Longest wait for the server's first answer, in milliseconds. */
@@ -71,7 +71,7 @@ async function openProcess(
   mode: Negotiation,
 ): Promise<Link> {
   const { timeoutMs: timeout, signal } = options;
-  const transport = new StdioTransport(server, options.reaper);
+  const transport = new StdioTransport(server, options.watchdog);
   const client = createClient(options, mode);
   const gone = new Promise<void>((resolve) => {
     client.onclose = resolve;

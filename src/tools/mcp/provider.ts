@@ -1,12 +1,13 @@
+import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { ToolSource } from '../../../gen/llmgateway/v1/tool_service_pb.js';
+import { Watchdog } from '../../base/watchdog.ts';
 import type { McpServerConfig } from '../../config/mcp-servers.ts';
 import type { Logger } from '../../observability/log.ts';
 import type { Tool, ToolProvider } from '../tool.ts';
 import { type ConnectionTimes, McpConnection } from './connection.ts';
 import type { ListedTool } from './listing.ts';
 import { gatewayName } from './names.ts';
-import { createReaper } from './reaper.ts';
 
 export interface McpToolsOptions {
   readonly log: Logger;
@@ -22,7 +23,7 @@ export interface McpToolsOptions {
  */
 export class McpTools implements ToolProvider {
   readonly #options: McpToolsOptions;
-  readonly #reaper = createReaper();
+  readonly #watchdog = new Watchdog({ marks: `mcp-${randomUUID()}`, graceSeconds: 2, folder: '' });
   #connections = new Map<string, McpConnection>();
   /** Connections that are being ended. */
   readonly #ending = new Set<Promise<void>>();
@@ -64,7 +65,7 @@ export class McpTools implements ToolProvider {
     this.#connections = new Map();
     this.#tools = null;
     while (this.#ending.size > 0) await Promise.all(this.#ending);
-    this.#reaper.close();
+    this.#watchdog.close();
   }
 
   #connect(server: McpServerConfig): McpConnection {
@@ -75,7 +76,7 @@ export class McpTools implements ToolProvider {
     return new McpConnection(server, {
       log,
       version,
-      reaper: this.#reaper,
+      watchdog: this.#watchdog,
       onTools,
       ...(times === undefined ? {} : { times }),
     });

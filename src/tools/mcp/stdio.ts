@@ -11,9 +11,10 @@ import {
   type Transport,
 } from '@modelcontextprotocol/client';
 import { getDefaultEnvironment } from '@modelcontextprotocol/client/stdio';
+import { signalGroup } from '../../base/signal-group.ts';
+import { Tail } from '../../base/tail.ts';
+import { markVariable, type Watchdog } from '../../base/watchdog.ts';
 import type { McpTransport } from '../../config/mcp-servers.ts';
-import type { Reaper } from './reaper.ts';
-import { Tail } from './tail.ts';
 
 type Child = ChildProcessByStdio<Writable, Readable, Readable>;
 
@@ -37,7 +38,7 @@ export class StdioTransport implements Transport {
   onerror?: (error: Error) => void;
   onmessage?: (message: JSONRPCMessage) => void;
   readonly #server: Extract<McpTransport, { kind: 'stdio' }>;
-  readonly #reaper: Reaper;
+  readonly #watchdog: Watchdog;
   readonly #stderr = new Tail(maxTail);
   /** The beginning of a line whose end has not come yet. */
   #line: Buffer[] = [];
@@ -46,9 +47,9 @@ export class StdioTransport implements Transport {
   #ended: Promise<void> = Promise.resolve();
   #how = '';
 
-  constructor(server: Extract<McpTransport, { kind: 'stdio' }>, reaper: Reaper) {
+  constructor(server: Extract<McpTransport, { kind: 'stdio' }>, watchdog: Watchdog) {
     this.#server = server;
-    this.#reaper = reaper;
+    this.#watchdog = watchdog;
   }
 
   /** The end of what it said on its standard error. */
@@ -64,9 +65,10 @@ export class StdioTransport implements Transport {
   /** Rejects with what the system says when it cannot be started. */
   async start(): Promise<void> {
     const { command, args, env, cwd } = this.#server;
+    const mark = this.#watchdog.nextMark();
     const child = spawn(command, [...args], {
       cwd,
-      env: { ...getDefaultEnvironment(), ...env },
+      env: { ...getDefaultEnvironment(), ...env, [markVariable]: mark },
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: process.platform !== 'win32',
       windowsHide: true,
@@ -79,7 +81,8 @@ export class StdioTransport implements Transport {
     await once(child, 'spawn');
     child.on('error', (error) => this.onerror?.(error));
     this.#child = child;
-    this.#reaper.watch(child.pid as number);
+    const pid = child.pid as number;
+    this.#watchdog.watch(pid, mark);
     const exited = new Promise<void>((resolve) => {
       child.once('exit', (code, signal) => {
         this.#how = signal ?? `exit code ${code}`;
@@ -89,8 +92,8 @@ export class StdioTransport implements Transport {
     const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
     this.#ended = exited.then(async () => {
       // Children of its own that it left behind hold its output open.
-      signalGroup(child, 'SIGKILL');
-      this.#reaper.forget(child.pid as number);
+      signalGroup(pid, 'SIGKILL');
+      this.#watchdog.forget(pid);
       // One that made itself a group of its own may hold it all the same.
       await Promise.race([closed, wait(termMs, undefined, { ref: false })]);
       for (const stream of child.stdio) stream?.destroy();
@@ -112,11 +115,12 @@ export class StdioTransport implements Transport {
   async close(): Promise<void> {
     const child = this.#child;
     if (child === null) return;
+    const pid = child.pid as number;
     child.stdin.end();
     if (await this.#endsWithin(leaveMs)) return;
-    signalGroup(child, 'SIGTERM');
+    signalGroup(pid, 'SIGTERM');
     if (await this.#endsWithin(termMs)) return;
-    signalGroup(child, 'SIGKILL');
+    signalGroup(pid, 'SIGKILL');
     await this.#ended;
   }
 
@@ -142,7 +146,7 @@ export class StdioTransport implements Transport {
     this.#line = [];
     this.#lineSize = 0;
     this.onerror?.(new Error(`a message is larger than ${maxMessage} bytes`));
-    if (this.#child !== null) signalGroup(this.#child, 'SIGKILL');
+    if (this.#child !== null) signalGroup(this.#child.pid as number, 'SIGKILL');
   }
 
   #take(line: string): void {
@@ -153,14 +157,5 @@ export class StdioTransport implements Transport {
       // Some servers log to their output: such lines are none of ours.
       this.onerror?.(error as Error);
     }
-  }
-}
-
-function signalGroup({ pid }: Child, signal: NodeJS.Signals): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(process.platform === 'win32' ? pid : -pid, signal);
-  } catch {
-    // It has ended.
   }
 }

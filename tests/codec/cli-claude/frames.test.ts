@@ -6,7 +6,7 @@ import { readFrame } from '../../../src/codec/cli-claude/frames.ts';
 import type { StreamEvent } from '../../../src/model/events.ts';
 import { ClaudeAnswerDecoder } from '../../../src/providers/cli/claude-answer.ts';
 
-const options = { model: 'sonnet', mark: 'm1' };
+const options = { model: 'sonnet', mark: () => 'm1' };
 const turn = (conversation: { system?: unknown; messages: unknown[] }): Record<string, unknown>[] =>
   encodeTurn(conversation, options)
     .trimEnd()
@@ -105,6 +105,14 @@ describe('an answer', () => {
     expect(events.flatMap(({ event }) => (event.case === 'delta' ? [event.value.part] : []))).toEqual([0, 1]);
     expect(events.at(-2)?.event.value).toMatchObject({ nativeFinishReason: 'end_turn' });
     expect(events.at(-1)?.event.value).toMatchObject({ usage: { promptTokens: 5, completionTokens: 3 } });
+  });
+
+  test.each([
+    ['rate_limit', 429],
+    ['constructor', 500],
+    ['__proto__', 500],
+  ])('that failed with what the program calls %s has the status %i', (kind, status) => {
+    expect(decodeResult({ type: 'result', is_error: true, result: 'no' }, kind).error?.status).toBe(status);
   });
 
   test('that is told only at its end is told then', () => {

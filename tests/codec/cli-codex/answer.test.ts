@@ -57,8 +57,11 @@ test('a turn that failed is an error with the status that its words have', () =>
 
 test('one message is the prompt as it is; several are told with their roles; pictures are refused', () => {
   const user = (text: string) => build.message(Role.USER, [build.textPart(text)]);
-  expect(encodeTurn([user('Hello')], 'm')).toBe('Hello');
-  const told = encodeTurn([build.message(Role.SYSTEM, [build.textPart('Be brief.')]), user('Hello')], 'm');
+  expect(encodeTurn([user('Hello')], () => 'm')).toBe('Hello');
+  const told = encodeTurn(
+    [build.message(Role.SYSTEM, [build.textPart('Be brief.')]), user('Hello')],
+    () => 'm',
+  );
   expect(told).toContain(
     '<turn-m role="system">\nBe brief.\n</turn-m>\n<turn-m role="user">\nHello\n</turn-m>',
   );
@@ -66,5 +69,5 @@ test('one message is the prompt as it is; several are told with their roles; pic
     case: 'image',
     value: build.image({ case: 'url', value: 'https://example.com/a.png' }),
   });
-  expect(() => encodeTurn([build.message(Role.USER, [picture])], 'm')).toThrow(/texts only/);
+  expect(() => encodeTurn([build.message(Role.USER, [picture])], () => 'm')).toThrow(/texts only/);
 });

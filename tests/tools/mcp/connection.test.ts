@@ -226,7 +226,7 @@ describe('a server', () => {
     if (outcome.kind !== 'result') throw new Error(outcome.message);
     const env = JSON.parse(JSON.parse(outcome.json).content[0].text) as Record<string, string>;
     expect(env).toMatchObject({ GIVEN: 'yes', PATH: process.env['PATH'] });
-    const usual = ['GIVEN', 'HOME', 'LOGNAME', 'PATH', 'SHELL', 'TERM', 'USER'];
+    const usual = ['GIVEN', 'HOME', 'LLM_GATEWAY_CHILD', 'LOGNAME', 'PATH', 'SHELL', 'TERM', 'USER'];
     expect(Object.keys(env).filter((name) => !usual.includes(name))).toEqual([]);
   });
 });

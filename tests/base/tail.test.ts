@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Tail } from '../../../src/tools/mcp/tail.ts';
+import { Tail } from '../../src/base/tail.ts';
 
 test.each([1, 3, 7, 100, 5_000])('keeps the end of what comes in pieces of %i bytes', (size) => {
   const tail = new Tail(100);
