@@ -134,6 +134,10 @@ export interface EmbeddingsCall extends AnyCall {
 export type Call = ChatCall | EmbeddingsCall;
 export type CallKind = Call['kind'];
 
+/** When a call has to be over, on the clock of performance.now(); Infinity for whenever. */
+export const deadlineOf = ({ deadline, awaited }: Call): number =>
+  (awaited === undefined ? deadline : awaited.deadline) ?? Number.POSITIVE_INFINITY;
+
 /** The answer to a chat call, when it is whole. */
 export interface UnaryReply {
   readonly kind: 'unary';

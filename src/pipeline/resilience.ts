@@ -6,7 +6,7 @@ import type { Lease } from '../resilience/lease.ts';
 import type { Origins } from '../resilience/origins.ts';
 import type { Group } from '../resilience/plan.ts';
 import type { Targets } from '../resilience/targets.ts';
-import type { Call, ChatCall, Handler, Reply, Stage } from './call.ts';
+import { type Call, type ChatCall, deadlineOf, type Handler, type Reply, type Stage } from './call.ts';
 import { type Deployment, type Route, type RoutePlan, wayOf } from './route.ts';
 
 export interface ResilienceStageOptions {
@@ -75,8 +75,7 @@ class CallJob implements Job<Deployment, Reply> {
   }
 
   get deadline(): number {
-    const { deadline, awaited } = this.#call;
-    return (awaited === undefined ? deadline : awaited.deadline) ?? Number.POSITIVE_INFINITY;
+    return deadlineOf(this.#call);
   }
 
   /** A turn of a thread changes it. */

@@ -11,7 +11,7 @@ import * as buildEvent from '../../src/model/build-events.ts';
 import type { EventStream, StreamEvent } from '../../src/model/events.ts';
 import { createLogger } from '../../src/observability/log.ts';
 import { cacheStage } from '../../src/pipeline/cache.ts';
-import type { Call, ChatCall, Handler, Reply } from '../../src/pipeline/call.ts';
+import { type Call, type ChatCall, deadlineOf, type Handler, type Reply } from '../../src/pipeline/call.ts';
 import type { Deployment, RoutePlan } from '../../src/pipeline/route.ts';
 import { EmbeddedCache } from '../../src/store/embedded/cache.ts';
 
@@ -508,9 +508,9 @@ describe('equal calls at the same time', () => {
     });
     const client = new AbortController();
     const first = it.handle(callOf({ deadline: 100, signal: client.signal }));
-    expect(inner!.deadline).toBe(100);
+    expect(deadlineOf(inner!)).toBe(100);
     const second = it.handle(callOf({ deadline: 500 }));
-    expect(inner!.deadline).toBe(500);
+    expect(deadlineOf(inner!)).toBe(500);
     const late = new GatewayError(ErrorReason.DEADLINE_EXCEEDED, 'late');
     client.abort(late);
     await expect(first).rejects.toBe(late);
