@@ -4,6 +4,7 @@ import type { ReadableText } from './text.ts';
 import type { Word } from './word.ts';
 
 const blank = 0x20;
+const noBreakBlanks = [0xa0, 0x202f];
 const dash = 0x2d;
 const isDigit = (code: number): boolean => code >= 48 && code <= 57;
 
@@ -65,7 +66,7 @@ export class NumberReader {
   }
 
   #goesOn(gapCode: number): boolean {
-    if (gapCode !== blank && gapCode !== dash) return false;
+    if (gapCode !== blank && gapCode !== dash && !noBreakBlanks.includes(gapCode)) return false;
     return this.#groups.length === 1 || gapCode === this.#between;
   }
 

@@ -57,7 +57,7 @@ for (const [length, countries] of Object.entries(ofLength)) {
 }
 
 const space = 0x20;
-const noBreakSpace = 0xa0;
+const noBreakSpaces = [0xa0, 0x202f];
 
 /**
  * Whether an IBAN begins at a place: of its country's length, in one piece or in groups of four, with the right check digits (ISO 13616). Looks at
@@ -72,7 +72,7 @@ export function isIban(text: ReadableText, start: number, firstLength: number): 
   for (let i = 0; i < length; i++, at++) {
     if (firstLength === 4 && i > 0 && i % 4 === 0) {
       const gap = text.charCodeAt(at);
-      if (gap !== space && gap !== noBreakSpace) return false;
+      if (gap !== space && !noBreakSpaces.includes(gap)) return false;
       at++;
     }
     const value = digitOf(text.charCodeAt(at));

@@ -44,9 +44,10 @@ export function readEmbeddings(
 function walk(value: unknown, key: string, screening: Screening, says: boolean, depth: number): void {
   if (typeof value === 'string') {
     if (value === '' || unread.has(key)) return;
-    if (value.startsWith('data:')) readDataUrl(value, screening);
-    else if (says && spoken.has(key)) screening.read(value);
-    else screening.readForms(value);
+    const url = dataUrlOf(value);
+    if (says && spoken.has(key)) screening.read(value);
+    else if (url?.isBase64 !== true) screening.readForms(value);
+    if (url !== null && textTypes.test(url.type)) screening.read(bodyOf(url));
     return;
   }
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array || depth > maxDepth) return;
@@ -67,25 +68,42 @@ function walk(value: unknown, key: string, screening: Screening, says: boolean, 
 function fileText({ source, mediaType, filename }: Record<string, unknown>): string | null {
   if (typeof source !== 'object' || source === null) return null;
   const { case: name, value } = source as { case?: unknown; value?: unknown };
-  if (name !== 'data' || !(value instanceof Uint8Array)) return null;
   const isText =
     textTypes.test(String(mediaType)) ||
     /\.(?:txt|md|csv|json|ya?ml|xml|pem|env|log)$/i.test(String(filename));
-  return isText ? Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('utf8') : null;
+  if (!isText) return null;
+  if (name === 'data' && value instanceof Uint8Array)
+    return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('utf8');
+  const url = name === 'url' && typeof value === 'string' ? dataUrlOf(value) : null;
+  // One that says itself that it is a text is read where it stands.
+  return url === null || textTypes.test(url.type) ? null : bodyOf(url);
 }
 
-function readDataUrl(url: string, screening: Screening): void {
-  const comma = url.indexOf(',');
-  const head = url.slice(5, Math.min(comma, 205));
-  if (comma < 0 || !textTypes.test(head)) return;
-  const body = url.slice(comma + 1);
-  screening.read(head.endsWith(';base64') ? Buffer.from(body, 'base64').toString('utf8') : decoded(body));
+interface DataUrl {
+  readonly type: string;
+  readonly isBase64: boolean;
+  /** As it is written. */
+  readonly body: string;
 }
 
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
+/** What stands before a data URL's comma (RFC 2397) is not longer. */
+const maxHead = 300;
+
+/** Null for a text that is none, though it may begin like one. */
+function dataUrlOf(text: string): DataUrl | null {
+  if (text.slice(0, 5).toLowerCase() !== 'data:') return null;
+  const comma = text.slice(0, maxHead).indexOf(',');
+  const [, type, more = ''] =
+    /^([\w.+-]+\/[\w.+-]+)?((?:;[^;]*)*)$/.exec(text.slice(5, Math.max(5, comma))) ?? [];
+  if (comma < 0 || (type === undefined && more === '' && comma !== 5)) return null;
+  return {
+    type: type ?? 'text/plain',
+    isBase64: /;\s*base64\s*$/i.test(more),
+    body: text.slice(comma + 1),
+  };
 }
+
+const bodyOf = ({ isBase64, body }: DataUrl): string =>
+  isBase64
+    ? Buffer.from(body, 'base64').toString('utf8')
+    : body.replace(/(?:%[\da-f]{2})+/gi, (bytes) => Buffer.from(bytes.replaceAll('%', ''), 'hex').toString());

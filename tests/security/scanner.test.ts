@@ -238,3 +238,9 @@ describe('the work', () => {
     expect(looksAt(text) / text.length).toBeLessThan(2);
   });
 });
+
+test.each(['\u00a0', '\u202f'])('numbers in groups are found over no-break spaces (%j)', (space) => {
+  const of = (...groups: string[]): number => scoreOf(`It is ${groups.join(space)}.`);
+  expect(of('4012', '8888', '8888', '1881')).toBe(0.8);
+  expect(of('GB82', 'WEST', '1234', '5698', '7654', '32')).toBe(0.8);
+});
