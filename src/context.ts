@@ -37,6 +37,7 @@ import { Conversations } from './responses/conversations.ts';
 import { restRouter } from './rest/router.ts';
 import { adminKeysApi } from './rpc/admin-keys-api.ts';
 import { cacheApi } from './rpc/cache-api.ts';
+import type { OnFailure } from './rpc/call-context.ts';
 import { chatApi } from './rpc/chat-api.ts';
 import { cliSessionsApi, type WorkerPool } from './rpc/cli-sessions-api.ts';
 import { composedQueries } from './rpc/composed-queries.ts';
@@ -228,7 +229,6 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
   const queries = queryApi({
     chat,
     vectors,
-    sessions: allSessions,
     providers: providersKnown,
     remember: remembering(settled, log.module('integrations')),
     screen: screenTexts,
@@ -328,9 +328,9 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
 
   const refusals = log.module('refusals');
   /** What fails before it is a call has no line of its own yet. */
-  const refused = (error: GatewayError, requestId: string, path: string): void => {
+  const refused: OnFailure = (error, requestId, path, principal) => {
     if (isLogged(error)) return;
-    audit?.refused(error, requestId, path);
+    audit?.refused(error, requestId, path, principal);
     const fields = { request_id: requestId, path, status: error.reasonName };
     // There may be very many, and what makes them is told of once.
     if (error.facts.load !== undefined) refusals.debug('refused', { ...fields, ...loggedOf(error) });
@@ -342,7 +342,11 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
   const counted = metrics === null ? null : async () => (await crew.askAll(counts)) as Counted[];
   const routes = routeTable({ initial, settled, ...apis, toolbox, limits, health, counted, log });
   const faces = createFaces({
-    rest: restRouter(routes, (error, { requestId, path }) => refused(error, requestId, path), loadHeaders),
+    rest: restRouter(
+      routes,
+      (error, { requestId, path, principal }) => refused(error, requestId, path, principal),
+      loadHeaders,
+    ),
     rpc: rpcHandler({ initial, ...apis, serving, health, refused }),
     cors: createCors({ origins, exposedHeaders }),
     fromAllowedOrigin: originPolicy({ origins }),

@@ -36,6 +36,8 @@ export class Collector {
   #sending: Promise<void> | null = null;
   #failures = 0;
   #closed = false;
+  /** Nobody waits for what is being sent any more. */
+  #over = false;
 
   constructor(options: CollectorOptions) {
     this.#options = options;
@@ -57,15 +59,23 @@ export class Collector {
     else this.#schedule();
   }
 
-  /** Sends what is left, once. */
-  async close(): Promise<void> {
+  /** Sends what is left, once, within a time. */
+  async close(graceMs: number): Promise<void> {
     this.#closed = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    await this.#sending;
-    while (this.#held.length > 0 && (await this.#post())) {}
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, graceMs);
+    await Promise.race([this.#sendRest(), late.promise]);
+    clearTimeout(timer);
+    this.#over = true;
     if (this.#held.length > 0) this.#options.onLines?.('lost', this.#held.length);
     this.#held = [];
+  }
+
+  async #sendRest(): Promise<void> {
+    await this.#sending;
+    while (!this.#over && this.#held.length > 0 && (await this.#post())) {}
   }
 
   #schedule(): void {
@@ -103,6 +113,7 @@ export class Collector {
         timeouts,
       });
       await body.cancel();
+      if (this.#over) return false;
       if (status < 200 || status > 299) throw new Error(`HTTP ${status}`);
       this.#held.splice(0, lines.length);
       if (this.#failures > 0) log.info('the collector takes lines of the audit trail again');
@@ -110,6 +121,7 @@ export class Collector {
       onLines?.('sent', lines.length);
       return true;
     } catch (error) {
+      if (this.#over) return false;
       if (this.#failures === 0) log.warn('the collector does not take lines of the audit trail', { error });
       this.#failures++;
       return false;

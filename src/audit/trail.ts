@@ -90,13 +90,6 @@ export class AuditTrail {
     if (this.#working === null) this.#begin();
   }
 
-  /** Resolves when all lines so far are written, or cannot be at present. */
-  async flush(): Promise<void> {
-    while (this.#working !== null && !this.#failing) {
-      await Promise.race([this.#working, new Promise((resolve) => setTimeout(resolve, 20).unref())]);
-    }
-  }
-
   /** Writes what is left, within a time. Further lines are lost. */
   async close(graceMs: number): Promise<void> {
     if (this.#closed) return;
@@ -105,15 +98,17 @@ export class AuditTrail {
     const timer = setTimeout(late.resolve, graceMs);
     this.#wake?.();
     await Promise.race([this.#working ?? Promise.resolve(), late.promise]);
-    clearTimeout(timer);
     const left = this.#lines.length + (this.#rest === null ? 0 : this.#batchLines);
     if (left > 0) {
       this.#options.log.error('lines of the audit trail are lost', { file: this.#options.file, lines: left });
       this.#options.onLines?.('lost', left);
     }
     this.#lines = [];
-    await this.#handle?.close().catch(() => {});
+    // It waits for what is being written, which may be for ever.
+    const closing = this.#handle?.close().catch(() => {});
     this.#handle = null;
+    await Promise.race([closing, late.promise]);
+    clearTimeout(timer);
   }
 
   #begin(): void {

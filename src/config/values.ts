@@ -22,6 +22,8 @@ export function allowedBy(reader: ValueReader<unknown>): string {
 }
 
 const maxTextLength = 4_096;
+/** Names in one list. */
+const maxNames = 64;
 const wrongText = new Wrong(`text of 1 to ${maxTextLength} characters on one line`);
 
 export const text: ValueReader<string> = (raw) => {
@@ -78,18 +80,32 @@ export const list: ValueReader<readonly string[]> = (raw) => {
   return new Wrong('a list of texts, or one text separated by commas');
 };
 
+/** Names in a list, or separated by commas. @param least how many there have to be */
+export const namesOf =
+  (form: RegExp, what: string, least = 0): ValueReader<readonly string[]> =>
+  (raw) => {
+    const items = list(raw);
+    const isFew = !(items instanceof Wrong) && items.length >= least && items.length <= maxNames;
+    return isFew && items.every((item) => form.test(item))
+      ? items
+      : new Wrong(`${least === 0 ? 'up' : least} to ${maxNames} names of ${what}, separated by commas`);
+  };
+
+export const providerNames = (least = 0): ValueReader<readonly string[]> =>
+  namesOf(/^[a-z][a-z\d_-]{0,63}$/, 'providers', least);
+
+/** Of a map, or of `name=other` separated by commas, whose items may have another number of parts than two; null for all else. */
+export function entriesOf(raw: unknown): readonly (readonly unknown[])[] | null {
+  if (isMap(raw)) return Object.entries(raw);
+  if (typeof raw !== 'string') return null;
+  const items = raw.split(',').filter((item) => item.trim() !== '');
+  return items.map((item) => item.split('=').map((word) => word.trim()));
+}
+
 /** Names for names: a map, or `name=other` separated by commas. */
 export const pairs: ValueReader<ReadonlyMap<string, string>> = (raw) => {
   const wrong = new Wrong('a map from names to names, or `name=other` separated by commas');
-  const entries =
-    typeof raw === 'string'
-      ? raw
-          .split(',')
-          .filter((item) => item.trim() !== '')
-          .map((item) => item.split('='))
-      : isMap(raw)
-        ? Object.entries(raw)
-        : null;
+  const entries = entriesOf(raw);
   if (entries === null) return wrong;
   const found = new Map<string, string>();
   for (const entry of entries) {

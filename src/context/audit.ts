@@ -9,6 +9,7 @@ import type { GatewayError } from '../errors/gateway-error.ts';
 import { createUpstreamClient } from '../http/client.ts';
 import type { Logger } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
+import type { OnFailure } from '../rpc/call-context.ts';
 import type { OnServiceCall } from '../rpc/service-calls.ts';
 
 /** What writes down calls. */
@@ -17,9 +18,7 @@ export interface Audit {
   /** Writes down a call of one of the platform's services. */
   readonly serviceCall: OnServiceCall;
   /** Writes down what was refused before it was a call. */
-  refused(error: GatewayError, requestId: string, path: string): void;
-  /** Resolves when what was written is on its way to the disk. */
-  flush(): Promise<void>;
+  refused: OnFailure;
   close(): Promise<void>;
 }
 
@@ -31,7 +30,7 @@ const callPaths =
   /^(?:\/v1)?\/(?:chat\/completions|messages|responses|embeddings)(?:\/|$)|^\/llmgateway\.v1\.(?:Chat|Responses|Embeddings)Service\//;
 /** The same of queries, which may also end between the services and the model. */
 const queryPaths =
-  /^\/(?:query|chat|stream|(?:enhanced|workflow|contextual)-query|integrations)(?:\/|$)|^\/llmgateway\.v1\.(?:QueryService\/|IntegrationService\/CallIntegration$)/;
+  /^\/(?:(?:query|chat|stream|(?:enhanced|workflow|contextual)-query)\/?$|integrations(?:\/|$))|^\/llmgateway\.v1\.(?:QueryService\/|IntegrationService\/CallIntegration$)/;
 /** What the gateway had no room for is too much to write down; what is its fault is in the log. */
 const isUnwritten = ({ facts, reason }: GatewayError): boolean =>
   facts.load !== undefined || reason === ErrorReason.DRAINING || reason === ErrorReason.INTERNAL;
@@ -106,23 +105,22 @@ export function createAudit(
         status: error === null ? 'success' : error.reasonName,
       });
     },
-    refused(error, requestId, path) {
+    refused(error, requestId, path, principal) {
       if (isUnwritten(error) || written.has(error)) return;
       if (!queryPaths.test(path) && (error.status >= 499 || !callPaths.test(path))) return;
       trail.write({
         ts: new Date().toISOString(),
         request_id: requestId,
-        tenant: '',
-        principal: '',
+        tenant: principal?.tenant ?? '',
+        principal: principal?.id ?? '',
         endpoint: path.slice(0, 200),
         ...sensitivityOf(error.sensitivity),
         status: error.reasonName,
       });
     },
-    flush: () => trail.flush(),
     async close() {
       await trail.close(closeGraceMs);
-      await collector?.close();
+      await collector?.close(closeGraceMs);
       await client?.destroy();
     },
   };

@@ -2,6 +2,7 @@ import { ModelCapability } from '../../gen/llmgateway/v1/models_service_pb.js';
 import type { Config } from '../config/load.ts';
 import { toGatewayError } from '../errors/gateway-error.ts';
 import type { Logger } from '../observability/log.ts';
+import { documentOf, interactionOf } from '../rpc/interaction.ts';
 import type { Remember } from '../rpc/query-api.ts';
 import { type Candidate, ownProvider, type QueryProviders } from '../rpc/query-providers.ts';
 import type { Settled } from './settled.ts';
@@ -80,10 +81,7 @@ function all(current: Settled): Map<string, Candidate> {
       model,
       upstreamModel: resolved?.upstreamId ?? upstream,
       free: isFree,
-      names:
-        model === ''
-          ? []
-          : [model, ...(resolved === null ? [] : [resolved.id, `${name}/${resolved.upstreamId}`])],
+      names: model === '' ? [] : known.namesOf(model),
       costPerToken: isFree ? 0 : mean,
       secure: isSecure(model, current),
       available,
@@ -95,7 +93,7 @@ function all(current: Settled): Map<string, Candidate> {
 const isSecure = (model: string, { router }: Settled): boolean =>
   model !== '' &&
   router
-    .groupsOf([model], 'chat')
+    .standIns([model], 'chat')
     .some(({ deployments }) => deployments.every(({ secure }) => secure === true));
 
 /** A provider's model where none is named, as the provider calls it; '' when there is none. */
@@ -124,11 +122,6 @@ export function remembering(settled: () => Settled, log: Logger): Remember {
   let noting = 0;
   return (prompt, answer, { requestId, principal }) => {
     const { config, integrations } = settled();
-    const facts = {
-      provider: answer.provider,
-      tokens_used: answer.tokensUsed,
-      processing_time: answer.processingTime,
-    };
     const note = (service: string, operation: string, args: Record<string, unknown>): void => {
       if (noting >= maxNoting) {
         log.debug('an answer is not noted: too many are being noted', { service, request_id: requestId });
@@ -147,17 +140,8 @@ export function remembering(settled: () => Settled, log: Logger): Remember {
         )
         .finally(() => noting--);
     };
-    const { response } = answer;
-    if (config.integrationRemember && integrations.isGiven('memory_agent')) {
-      note('memory_agent', 'store_interaction', {
-        ...facts,
-        user_id: prompt.userId || principal.owner,
-        prompt: prompt.prompt,
-        response,
-        context: prompt.contextJson === '' ? prompt.context || null : JSON.parse(prompt.contextJson),
-      });
-    }
-    if (prompt.storeInteraction)
-      note('doc_store', 'store', { ...facts, content: `${prompt.prompt}\n\n${response}` });
+    if (config.integrationRemember && integrations.isGiven('memory_agent'))
+      note('memory_agent', 'store_interaction', interactionOf(prompt, answer, principal));
+    if (prompt.storeInteraction) note('doc_store', 'store', documentOf(prompt, answer));
   };
 }

@@ -16,7 +16,6 @@ import { countMessageTokens, createMessage } from '../rest/messages.ts';
 import { scrape } from '../rest/metrics.ts';
 import { getModel, listModels, listProviders, platformProviders } from '../rest/models.ts';
 import { getPerformance, summaryJson } from '../rest/performance.ts';
-import { platformRoute } from '../rest/platform-reply.ts';
 import {
   answerQuery,
   contextualQuery,
@@ -144,10 +143,10 @@ export function routeTable(parts: RouteParts): RouteTable {
     '/contextual-query': { POST: contextualQuery(queryRoutes) },
     '/integrations/*': { POST: callIntegration(integrationRoutes) },
     '/services/status': { GET: servicesStatus(integrationRoutes) },
-    '/rate-limit/status': { GET: platformRoute(getRateLimits(parts.rateLimits)) },
-    '/admin/reset-limits': { POST: platformRoute(resetRateLimits(parts.rateLimits)) },
-    '/v1/cache/clear': { POST: platformRoute(clearCache(cacheRoutes)) },
-    '/v1/cache/status': { GET: platformRoute(cacheStatus(cacheRoutes)) },
+    '/rate-limit/status': { GET: getRateLimits(parts.rateLimits) },
+    '/admin/reset-limits': { POST: resetRateLimits(parts.rateLimits) },
+    '/v1/cache/clear': { POST: clearCache(cacheRoutes) },
+    '/v1/cache/status': { GET: cacheStatus(cacheRoutes) },
     '/v1/usage': { GET: getUsage(parts.usage) },
     '/mcp': {
       POST: mcpEndpoint({

@@ -2,7 +2,7 @@ import { SecurityLevel } from '../../gen/llmgateway/v1/models_service_pb.js';
 import { mayAsk } from '../auth/models.ts';
 import type { CatalogueEntry } from '../catalogue/catalogue.ts';
 import type { Config } from '../config/load.ts';
-import type { Router } from '../pipeline/routing.ts';
+import { namesOfGroup, type Router } from '../pipeline/routing.ts';
 import type { SecurityPolicy } from '../pipeline/security.ts';
 import { Screen } from '../security/screening.ts';
 
@@ -36,11 +36,7 @@ export function securityPolicy(config: Config, router: Router): SecurityPolicy {
       // Vectors of two models cannot be compared: only whoever left the choice to the gateway gets others.
       const isOpen = kind === 'chat' && request.options?.fallbacks[0] !== 'none';
       const names = [...(ofFace?.() ?? []), ...(isOpen ? securityModels : [])];
-      return router
-        .groupsOf(names, kind)
-        .filter(({ model, deployments: [first, ...more] }) =>
-          mayAsk(principal, more.length > 0 ? [model] : [model, ...(first?.names ?? [])]),
-        );
+      return router.standIns(names, kind).filter((group) => mayAsk(principal, namesOfGroup(group)));
     },
   };
 }

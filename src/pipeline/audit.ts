@@ -1,50 +1,19 @@
 import type { Usage } from '../../gen/llmgateway/v1/completion_pb.js';
-import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { type AuditEntry, sensitivityOf } from '../audit/entry.ts';
-import { GatewayError, toGatewayError } from '../errors/gateway-error.ts';
-import { tapEvents } from '../model/events.ts';
+import type { GatewayError } from '../errors/gateway-error.ts';
 import type { Call, Stage } from './call.ts';
+import { whenOver } from './when-over.ts';
 
 /** Has a line written for each call when it is over. The first stage. @param kind of calls that only count tokens */
 export function auditStage(write: (entry: AuditEntry) => void, kind?: 'count_tokens'): Stage {
   return (next) => (call) => {
     const began = performance.now();
     const { model } = call.request;
-    let isOver = false;
-    const over = (error: GatewayError | null, usage: Usage | undefined): void => {
-      if (isOver) return;
-      isOver = true;
-      write(entryOf(call, { model, kind: kind ?? call.kind, began, error, usage }));
-    };
-    return next(call).then(
-      (reply) => {
-        if (reply.kind !== 'stream') {
-          over(null, reply.kind === 'count' ? undefined : reply.response.usage);
-          return reply;
-        }
-        let usage: Usage | undefined;
-        const events = tapEvents(reply.events, {
-          events(batch) {
-            const last = batch[batch.length - 1]?.event;
-            if (last?.case === 'finished') usage = last.value.usage;
-          },
-          end: (error) => over(error === null ? null : toGatewayError(error), usage),
-          abandoned: () => over(leaving(call), usage),
-        });
-        return { kind: 'stream', events };
-      },
-      (error: unknown) => {
-        over(toGatewayError(error), undefined);
-        throw error;
-      },
+    return whenOver(next, call, (error, usage) =>
+      write(entryOf(call, { model, kind: kind ?? call.kind, began, error, usage })),
     );
   };
 }
-
-const leaving = ({ signal }: Call): GatewayError =>
-  signal.aborted
-    ? toGatewayError(signal.reason)
-    : new GatewayError(ErrorReason.CANCELLED, 'the client has left');
 
 interface Outcome {
   /** What was asked for. */
@@ -60,7 +29,7 @@ function entryOf(call: Call, { model, kind, began, error, usage }: Outcome): Aud
   const { sensitivity } = report;
   const user = userOf(call);
   const sessionId = call.kind === 'chat' ? (call.request.options?.sessionId ?? '') : '';
-  const requested = sensitivity?.keptFrom || call.plan?.deployments[0]?.provider.name;
+  const requested = call.security?.from ?? call.plan?.deployments[0]?.provider.name;
   return {
     ts: new Date().toISOString(),
     request_id: call.id,

@@ -47,7 +47,7 @@ interface AnyCall {
   letIn?: Promise<unknown>;
   /** Resolves when the provider may be asked; set where that is being found out. */
   admitted?: Promise<unknown>;
-  /** Its text was found sensitive: nothing of it is kept. */
+  /** Its text was found sensitive: nothing of it is cached, traced or told to other services. Sessions and stored responses keep it. */
   sensitive?: boolean;
   /** It goes to providers that may have sensitive text, and to no other. */
   confined?: boolean;
@@ -66,8 +66,12 @@ export interface CallSecurity {
   readonly mode: SecurityMode;
   readonly screening: Screening;
   readonly report: SensitivityReport;
-  /** Messages that were looked at; null where no others can come. */
-  readonly seen: Set<Message> | null;
+  /** What became of it so far; see OnScreened. */
+  outcome: string;
+  /** Provider where the call would have gone; set where that was looked at. */
+  from?: string;
+  /** Messages that were looked at. */
+  seen: readonly Message[] | Set<Message>;
 }
 
 /** APIs in which an answer can be asked for; all but OpenAI's responses are ways to say the same. */
@@ -115,6 +119,8 @@ export interface ChatCall extends AnyCall {
   compacts?: boolean;
   /** Not there when the request enables none of the gateway's tools. */
   tools?: ToolUse;
+  /** Its session is made unless it is there, and lives so long then, in milliseconds. Default: it has to be there. */
+  readonly newSessionMs?: number | undefined;
   /** Not there when it names no session. */
   session?: CallSession;
 }
@@ -193,6 +199,15 @@ export type Reply = UnaryReply | StreamReply | CountReply | CompactionReply | Em
  * allowed.
  */
 export type Handler = (call: Call) => Promise<Reply>;
+
+/** What a handler answers, also where it throws at once: for stages that have something to give back. */
+export function answerOf(next: Handler, call: Call): Promise<Reply> {
+  try {
+    return next(call);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
 
 /** Wraps the handler that comes after it. */
 export type Stage = (next: Handler) => Handler;

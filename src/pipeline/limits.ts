@@ -6,7 +6,7 @@ import type { Limits, Outcome, Permit } from '../limits/limits.ts';
 import type { Account } from '../limits/store.ts';
 import { tapEvents } from '../model/events.ts';
 import { embeddingsBound, inputBound, outputBound } from '../usage/request-size.ts';
-import type { Call, Reply, Stage } from './call.ts';
+import { answerOf, type Call, type Reply, type Stage } from './call.ts';
 import type { Route } from './route.ts';
 
 /**
@@ -28,7 +28,7 @@ export function limitsStage(limits: Limits): Stage {
     if (!(permit instanceof Promise)) {
       call.report.rateLimits = permit.report;
       call.used = countedBy(permit, undefined);
-      return watched(next(call), permit, outcomeOfCall);
+      return watched(answerOf(next, call), permit, outcomeOfCall);
     }
     const taken: { permit: Permit | null } = { permit: null };
     call.used = countedLater(taken, undefined);
@@ -37,7 +37,7 @@ export function limitsStage(limits: Limits): Stage {
       return made;
     });
     call.letIn = letIn;
-    const reply = next(call);
+    const reply = answerOf(next, call);
     // It may be there, or fail, before the store has answered.
     reply.catch(() => {});
     return letIn.then(
@@ -79,7 +79,7 @@ export function providerLimitsStage(limits: Limits): Stage {
     }
     if (!(permit instanceof Promise)) {
       call.used = countedBy(permit, call.used);
-      return watched(next(call), permit, outcomeOfTry);
+      return watched(answerOf(next, call), permit, outcomeOfTry);
     }
     const taken: { permit: Permit | null } = { permit: null };
     call.used = countedLater(taken, call.used);
@@ -88,7 +88,7 @@ export function providerLimitsStage(limits: Limits): Stage {
       return made;
     });
     call.admitted = admitted;
-    const reply = next(call);
+    const reply = answerOf(next, call);
     // It may fail before the store has answered.
     reply.catch(() => {});
     return admitted.then(

@@ -1,11 +1,10 @@
 import type { Usage } from '../../gen/llmgateway/v1/completion_pb.js';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
-import { type GatewayError, toGatewayError } from '../errors/gateway-error.ts';
-import { tapEvents } from '../model/events.ts';
+import type { GatewayError } from '../errors/gateway-error.ts';
 import type { Logger } from '../observability/log.ts';
 import { idsOf, type TraceContext } from '../observability/trace.ts';
 import type { Call, Stage } from './call.ts';
-import { leaving } from './leaving.ts';
+import { whenOver } from './when-over.ts';
 
 /** Errors that a call's line has told of. */
 const logged = new WeakSet<GatewayError>();
@@ -17,34 +16,12 @@ export const isLogged = (error: GatewayError): boolean => logged.has(error);
  * Never a text of the client's or the model's.
  */
 export function logStage(log: Logger): Stage {
-  return (next) => async (call) => {
+  return (next) => (call) => {
     const began = performance.now();
-    let firstOutput: number | null = null;
-    const over = (error: GatewayError | null, usage: Usage | undefined): void => {
+    return whenOver(next, call, (error, usage, firstOutput) => {
       if (error !== null) logged.add(error);
       writeLine(log, call, { began, firstOutput, error, usage });
-    };
-    try {
-      const reply = await next(call);
-      firstOutput = performance.now();
-      if (reply.kind !== 'stream') {
-        over(null, reply.kind === 'count' ? undefined : reply.response.usage);
-        return reply;
-      }
-      let usage: Usage | undefined;
-      const events = tapEvents(reply.events, {
-        events(batch) {
-          const last = batch[batch.length - 1]?.event;
-          if (last?.case === 'finished') usage = last.value.usage;
-        },
-        end: (error) => over(error === null ? null : toGatewayError(error), usage),
-        abandoned: () => over(leaving(call), usage),
-      });
-      return { kind: 'stream', events };
-    } catch (error) {
-      over(toGatewayError(error), undefined);
-      throw error;
-    }
+    });
   };
 }
 
@@ -89,7 +66,7 @@ function writeLine(log: Logger, call: Call, { began, firstOutput, error, usage }
       : { tool_rounds: call.tools.rounds, tools: [...call.tools.ran].join(', ') }),
     status: error === null ? 'success' : error.reasonName,
     latency_ms: Math.round(performance.now() - began),
-    ...(call.stream && firstOutput !== null ? { first_output_ms: Math.round(firstOutput - began) } : {}),
+    ...(firstOutput !== null ? { first_output_ms: Math.round(firstOutput - began) } : {}),
     ...(usage === undefined
       ? {}
       : {

@@ -59,8 +59,9 @@ export class Router {
     const plan: RoutePlan = {
       ...group,
       // Vectors of two models cannot be compared.
-      fallbacks: kind === 'chat' ? this.#standIns(this.#fallbacksOf(name)) : [],
-      contextFallbacks: kind === 'chat' ? this.#standIns(this.#options.contextFallbacks.get(name) ?? []) : [],
+      fallbacks: kind === 'chat' ? this.standIns(this.#fallbacksOf(name), kind) : [],
+      contextFallbacks:
+        kind === 'chat' ? this.standIns(this.#options.contextFallbacks.get(name) ?? [], kind) : [],
     };
     if (kept.size >= maxKept) kept.clear();
     if (name.length <= maxKeptLength) kept.set(name, plan);
@@ -73,11 +74,6 @@ export class Router {
       return { ...plan, fallbacks: [], contextFallbacks: [] };
     }
     return { ...plan, fallbacks: names.map((name, i) => this.#named(name, `${field}[${i}]`)) };
-  }
-
-  /** Of models those that can be used here, in their order. */
-  groupsOf(names: readonly string[], kind: CallKind): Group<Deployment>[] {
-    return this.#standIns(names, kind);
   }
 
   /** Names of providers that deployments name and that are not there, with the deployment. */
@@ -107,8 +103,8 @@ export class Router {
     return exact && entry !== null ? entry.model.fallbacks : [];
   }
 
-  /** Of the operator's list those that can be used here: files are shared by gateways with different keys. */
-  #standIns(names: readonly string[], kind: CallKind = 'chat'): Group<Deployment>[] {
+  /** Of the operator's models those that can be used here, in their order: files are shared by gateways with different keys. */
+  standIns(names: readonly string[], kind: CallKind): Group<Deployment>[] {
     return names.flatMap((name) => {
       try {
         return [this.#group(name, kind)];
@@ -178,7 +174,10 @@ function planOf(call: Call, router: Router): RoutePlan {
 }
 
 /** All that a model is called. Who may ask a group of deployments may ask each of them. */
-const namesOfGroup = ({ model, deployments: [first, ...others] }: Group<Deployment>): readonly string[] =>
+export const namesOfGroup = ({
+  model,
+  deployments: [first, ...others],
+}: Group<Deployment>): readonly string[] =>
   first === undefined || others.length > 0 ? [model] : [model, ...first.names];
 
 function deploymentOf(

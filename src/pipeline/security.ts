@@ -7,8 +7,9 @@ import type { SecurityMode } from '../security/mode.ts';
 import { readChat, readEmbeddings, readMessage } from '../security/request-texts.ts';
 import type { Screen, Screening } from '../security/screening.ts';
 import { embeddingsTokenText } from '../tokens/decode.ts';
-import type { Call, CallSecurity, Stage } from './call.ts';
+import { answerOf, type Call, type CallSecurity, type Stage } from './call.ts';
 import type { Deployment, Route, RoutePlan } from './route.ts';
+import { whenOver } from './when-over.ts';
 
 /** What is done about sensitive texts. */
 export interface SecurityPolicy {
@@ -21,7 +22,7 @@ export interface SecurityPolicy {
   standIns(call: Call): readonly Group<Deployment>[];
 }
 
-/** Told of every call that was looked at. @param outcome `plain`, `sensitive`, `kept_from`, `refused` */
+/** Told of every call that was looked at, once. @param outcome `plain`, `sensitive`, `kept_from`, `refused` */
 export type OnScreened = (mode: SecurityMode, outcome: string) => void;
 
 export interface SecurityStageOptions {
@@ -34,8 +35,7 @@ export interface SecurityStageOptions {
  * Looks at all texts of a call, its session's history included, and does with sensitive ones what the configuration says. Comes before everything that
  * sends texts away or keeps them.
  */
-export function securityStage(options: SecurityStageOptions): Stage {
-  const { policy } = options;
+export function securityStage({ policy, onScreened = () => {} }: SecurityStageOptions): Stage {
   return (next) => (call) => {
     const own = policy();
     const usual = modeOf(own, call.principal.tenant, call.faceSecurity);
@@ -47,16 +47,21 @@ export function securityStage(options: SecurityStageOptions): Stage {
     else readEmbeddings(call.request, screening, embeddingsTokenText);
     const report = build.sensitivityReport(mode);
     call.report.sensitivity = report;
-    // What tools bring is looked at when it is there.
-    const seen = call.kind === 'chat' && call.tools !== undefined ? new Set(call.request.messages) : null;
-    const security: CallSecurity = { mode, screening, report, seen };
+    // What comes in later is looked at when it is there.
+    const seen = call.kind === 'chat' ? call.request.messages : [];
+    const security: CallSecurity = { mode, screening, report, outcome: 'plain', seen };
     call.security = security;
+    const count = (): void => onScreened(mode, security.outcome);
     try {
-      decide(call, security, options);
+      decide(call, security, own);
     } catch (error) {
+      count();
       return Promise.reject(told(error, report));
     }
-    return next(call).catch((error: unknown) => {
+    // What is plain may become sensitive by what comes in later.
+    const isOpen = call.kind === 'chat' && !report.sensitive;
+    if (!isOpen) count();
+    return (isOpen ? whenOver(next, call, count) : answerOf(next, call)).catch((error: unknown) => {
       throw told(error, report);
     });
   };
@@ -89,14 +94,19 @@ export function screened(
   return report;
 }
 
-/** The same for what comes into a call on its way: results of the gateway's tools, and those that clients do not see. */
-export function securityRoundsStage(options: SecurityStageOptions): Stage {
+/**
+ * The same for what comes into a call on its way: what context management puts in place of messages, results of the gateway's tools, and those that
+ * clients do not see.
+ */
+export function securityRoundsStage({ policy }: Pick<SecurityStageOptions, 'policy'>): Stage {
   return (next) => (call) => {
     const { security } = call;
-    if (security === undefined || security.seen === null || call.kind !== 'chat') return next(call);
-    const { seen, screening, report } = security;
+    if (security === undefined || call.kind !== 'chat' || security.seen === call.request.messages)
+      return next(call);
+    const { screening } = security;
     const { findings } = screening;
-    const { sensitive: wasSensitive } = report;
+    const seen = security.seen instanceof Set ? security.seen : new Set(security.seen);
+    security.seen = seen;
     for (const message of call.request.messages) {
       if (seen.has(message)) continue;
       seen.add(message);
@@ -104,9 +114,8 @@ export function securityRoundsStage(options: SecurityStageOptions): Stage {
     }
     // Each round is a copy of the call as it was before the first one.
     if (call.sensitive !== true && (screening.sensitive || screening.findings > findings)) {
-      const isNews = screening.sensitive && !wasSensitive;
       try {
-        decide(call, security, isNews ? options : { policy: options.policy });
+        decide(call, security, policy());
       } catch (error) {
         return Promise.reject(error);
       }
@@ -120,35 +129,37 @@ export function securityRoundsStage(options: SecurityStageOptions): Stage {
  */
 export const securityGuard: Stage = (next) => (call) => {
   if (call.confined === true && (call.route as Route).secure !== true) {
-    throw new GatewayError(
-      ErrorReason.INTERNAL,
-      'a sensitive call was about to go to a provider that may not have it',
+    return Promise.reject(
+      new GatewayError(
+        ErrorReason.INTERNAL,
+        'a sensitive call was about to go to a provider that may not have it',
+      ),
     );
   }
   return next(call);
 };
 
-function decide(call: Call, { mode, screening, report }: CallSecurity, options: SecurityStageOptions): void {
-  const { onScreened = () => {} } = options;
+/** @throws GatewayError where the call may not go on */
+function decide(call: Call, security: CallSecurity, policy: SecurityPolicy): void {
+  const { mode, screening, report } = security;
   tell(report, screening, call.sensitive === true);
   if (!report.sensitive) {
-    if (mode !== 'report' && call.chosen === true && screening.cautious) preferSecure(call);
-    onScreened(mode, 'plain');
+    if (mode !== 'report' && call.chosen === true && screening.cautious) preferSecure(call, security);
     return;
   }
   call.sensitive = true;
   if (mode === 'block') {
-    onScreened(mode, 'refused');
+    security.outcome = 'refused';
     throw refusal(report);
   }
   if (mode !== 'route') {
-    onScreened(mode, 'sensitive');
+    security.outcome = 'sensitive';
     return;
   }
   const plan = call.plan ?? planOf(call);
-  const confined = confine(plan, () => options.policy().standIns(call));
+  const confined = confine(plan, () => policy.standIns(call));
   if (confined === null) {
-    onScreened(mode, 'refused');
+    security.outcome = 'refused';
     throw new GatewayError(
       ErrorReason.NO_SECURE_PROVIDER,
       call.chosen === true
@@ -160,10 +171,11 @@ function decide(call: Call, { mode, screening, report }: CallSecurity, options: 
   const from = (call.route as Route).provider.name;
   const first = confined.deployments[0] as Deployment;
   const isElsewhere = (call.route as Route).secure !== true;
+  security.from ??= from;
   if (isElsewhere && report.keptFrom === '') report.keptFrom = from;
   lead(call, confined, first);
   call.confined = true;
-  onScreened(mode, isElsewhere ? 'kept_from' : 'sensitive');
+  security.outcome = isElsewhere ? 'kept_from' : 'sensitive';
 }
 
 function tell(report: SensitivityReport, screening: Screening, known: boolean): void {
@@ -186,8 +198,9 @@ function lead(call: Call, plan: RoutePlan, first: Deployment): void {
 }
 
 /** Puts the models of a plan in front that may have sensitive text; the others stand in for them. */
-function preferSecure(call: Call): void {
+function preferSecure(call: Call, security: CallSecurity): void {
   if (call.plan === undefined) return;
+  security.from ??= (call.route as Route).provider.name;
   const { fallbacks, contextFallbacks, ...own } = call.plan;
   const isSecure = ({ deployments }: Group<Deployment>): boolean =>
     deployments.every(({ secure }) => secure === true);

@@ -37,7 +37,10 @@ export function sessionStage({ leases, readOpaque, namedTaxonomy }: SessionStage
     if (id === '') return next(call);
     if (call.letIn !== undefined) await call.letIn;
     const field = call.face === 'rpc' ? 'options.session_id' : 'session_id';
-    const lease = await leases.acquire({ tenant: call.principal.tenant, id, field }, call.signal);
+    const lease = await leases.acquire(
+      { tenant: call.principal.tenant, id, field, newForMs: call.newSessionMs },
+      call.signal,
+    );
     try {
       const { request } = call;
       // A request's own instructions hold for it alone.

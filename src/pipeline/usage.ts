@@ -9,7 +9,7 @@ import type { Ledger } from '../usage/ledger.ts';
 import type { PriceBook, Priced } from '../usage/price-book.ts';
 import { embeddingsBound, inputBound, outputBound } from '../usage/request-size.ts';
 import { addCost } from '../usage/tell.ts';
-import type { Call, Reply, Stage } from './call.ts';
+import { answerOf, type Call, type Reply, type Stage } from './call.ts';
 import type { Route } from './route.ts';
 
 export interface UsageStageOptions {
@@ -33,9 +33,10 @@ export function usageStage(options: UsageStageOptions): Stage {
     const { provider, upstreamModel } = call.route as Route;
     const priced = prices().of(provider.name, upstreamModel);
     const applied = priced.price === 'free' ? [] : budgets.of(call.principal, provider.name, priced.model);
-    if (applied.length === 0) return answered(next(call), new Answer(call, priced, null, options));
+    if (applied.length === 0) return answered(answerOf(next, call), new Answer(call, priced, null, options));
     const held = budgets.reserve(applied, mostOf(call, priced, usualOutput()));
-    const go = (hold: Hold): Promise<Reply> => answered(next(call), new Answer(call, priced, hold, options));
+    const go = (hold: Hold): Promise<Reply> =>
+      answered(answerOf(next, call), new Answer(call, priced, hold, options));
     return held instanceof Promise ? held.then(go) : go(held);
   };
 }

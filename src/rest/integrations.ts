@@ -4,7 +4,7 @@ import { readObject } from '../codec/fields.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { IntegrationsApi } from '../rpc/integrations-api.ts';
 import { clientOf, type RestHandler, readJson, unescaped } from './exchange.ts';
-import { platformRoute, sendEnvelope, sendFlat } from './platform-reply.ts';
+import { sendEnvelope, sendFlat } from './platform-reply.ts';
 
 /** What the routes of integrations are made of. */
 export interface IntegrationRoutes {
@@ -14,8 +14,9 @@ export interface IntegrationRoutes {
 }
 
 /** POST /integrations/{service}/{operation}. */
-export const callIntegration = ({ api, maxBodyBytes }: IntegrationRoutes): RestHandler =>
-  platformRoute(async (exchange) => {
+export const callIntegration =
+  ({ api, maxBodyBytes }: IntegrationRoutes): RestHandler =>
+  async (exchange) => {
     const parts = exchange.path
       .replace(/^\/integrations\//, '')
       .replace(/\/$/, '')
@@ -28,11 +29,12 @@ export const callIntegration = ({ api, maxBodyBytes }: IntegrationRoutes): RestH
     const args = readObject(await readJson(exchange, maxBodyBytes(), {}), 'body');
     const data = await api.call(service, operation, args, context);
     sendEnvelope(exchange, `${service} ${operation} completed`, data);
-  });
+  };
 
 /** GET /services/status. */
-export const servicesStatus = ({ api }: Pick<IntegrationRoutes, 'api'>): RestHandler =>
-  platformRoute(async (exchange) => {
+export const servicesStatus =
+  ({ api }: Pick<IntegrationRoutes, 'api'>): RestHandler =>
+  async (exchange) => {
     const context = { requestId: exchange.requestId, face: 'query', ...clientOf(exchange) };
     const { overallStatus, services, healthyServices, time } = await api.status(context);
     const body = {
@@ -54,4 +56,4 @@ export const servicesStatus = ({ api }: Pick<IntegrationRoutes, 'api'>): RestHan
       timestamp: time && timestampDate(time).toISOString(),
     };
     sendFlat(exchange, JSON.stringify(body));
-  });
+  };

@@ -6,13 +6,12 @@ import { MessagesStreamEncoder } from '../codec/anthropic-messages/encode-stream
 import { unsaidParts } from '../codec/unsaid.ts';
 import * as build from '../model/build.ts';
 import { tellLimitsAnthropic } from '../model/limit-headers.ts';
-import { tellSensitivity } from '../model/sensitivity-header.ts';
 import type { ChatApi } from '../rpc/chat-api.ts';
 import type { ChatRouteOptions } from './chat.ts';
 import { messagesIdHeader } from './error-form.ts';
 import { clientOf, type Exchange, header, type RestHandler, readJson, sendJson } from './exchange.ts';
 import { applyHeaders, headerOptions } from './gateway-headers.ts';
-import { reportHeaders } from './report.ts';
+import { reportHeaders, sensitivityHeaders } from './report.ts';
 import { answerForm, type StreamForm, sendStream } from './stream.ts';
 
 /** Name of this face in logs and metrics, and of its dialect. */
@@ -58,10 +57,7 @@ export function countMessageTokens(api: ChatApi, options: () => ChatRouteOptions
     });
     applyHeaders(exchange, request, given);
     const { tokens } = await api.countTokens(request, context);
-    const headers = messagesIdHeader(exchange.requestId);
-    tellSensitivity(context.report.sensitivity, (name, value) => {
-      headers[name] = value;
-    });
+    const headers = { ...sensitivityHeaders(context.report), ...messagesIdHeader(exchange.requestId) };
     sendJson(exchange, 200, `{"input_tokens":${tokens}}`, headers);
   };
 }

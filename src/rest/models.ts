@@ -7,7 +7,7 @@ import {
 import type { ModelsApi } from '../rpc/models-api.ts';
 import { shownProvider } from '../rpc/query-providers.ts';
 import { type RestHandler, sendJson, unescaped } from './exchange.ts';
-import { platformRoute, sendFlat } from './platform-reply.ts';
+import { sendFlat } from './platform-reply.ts';
 
 /**
  * A model in OpenAI's form, with its sizes under the names that other servers of that form use for them, and what else the
@@ -95,8 +95,9 @@ export const getModel =
   };
 
 /** GET /providers, as the documentation platform has it. */
-export const platformProviders = (api: ModelsApi): RestHandler =>
-  platformRoute((exchange) => {
+export const platformProviders =
+  (api: ModelsApi): RestHandler =>
+  (exchange) => {
     const providers = api.listProviders(exchange.principal).map((provider) => ({
       name: shownProvider(provider.name),
       type: provider.local ? 'local' : 'cloud',
@@ -107,7 +108,7 @@ export const platformProviders = (api: ModelsApi): RestHandler =>
       ...(provider.available ? {} : { reason: provider.unavailableReason }),
     }));
     sendFlat(exchange, JSON.stringify({ providers }));
-  });
+  };
 
 /** GET /v1/providers. */
 export const listProviders =

@@ -3,7 +3,7 @@ import type { GetMetricsSummaryResponse } from '../../gen/llmgateway/v1/admin_se
 import { invalidRequest } from '../errors/gateway-error.ts';
 import type { PerformanceApi } from '../rpc/performance-api.ts';
 import type { RestHandler } from './exchange.ts';
-import { platformRoute, sendFlat } from './platform-reply.ts';
+import { sendFlat } from './platform-reply.ts';
 
 /** `GET /metrics` for those who prefer JSON. */
 export const summaryJson = (summary: GetMetricsSummaryResponse): string =>
@@ -21,8 +21,9 @@ export const summaryJson = (summary: GetMetricsSummaryResponse): string =>
   });
 
 /** GET /metrics/performance. */
-export const getPerformance = (api: PerformanceApi): RestHandler =>
-  platformRoute(async (exchange) => {
+export const getPerformance =
+  (api: PerformanceApi): RestHandler =>
+  async (exchange) => {
     const given = new URLSearchParams(exchange.query).get('hours') ?? '0';
     if (!/^\d{1,4}$/.test(given)) throw invalidRequest('hours', 'hours has to be a whole number');
     const found = await api.last(exchange.principal, Number(given));
@@ -54,6 +55,6 @@ export const getPerformance = (api: PerformanceApi): RestHandler =>
       percentiles: { p50: rounded(found.p50, 3), p95: rounded(found.p95, 3), p99: rounded(found.p99, 3) },
     };
     sendFlat(exchange, JSON.stringify(body));
-  });
+  };
 
 const rounded = (value: number, digits: number): number => Number(value.toFixed(digits));

@@ -4,7 +4,7 @@ import { type GatewayError, loadMembers } from '../errors/gateway-error.ts';
 import { correlationHeader } from '../rpc/correlation.ts';
 import type { ErrorReply } from './error-form.ts';
 
-/** Routes whose clients are those of the documentation platform, but those that other APIs have as well. */
+/** Routes whose clients are those of the documentation platform, but the one that another API has as well; see platformRoute. */
 const paths = new Set([
   '/query',
   '/chat',
@@ -15,7 +15,10 @@ const paths = new Set([
   '/services/status',
   '/metrics/performance',
   '/cache/clear',
+  '/v1/cache/clear',
   '/cache/status',
+  '/v1/cache/status',
+  '/providers',
   '/rate-limit/status',
   '/admin/reset-limits',
 ]);

@@ -8,7 +8,7 @@ export function correlationOf(exchange: Exchange, kind?: string): string {
   return exchange.correlation;
 }
 
-/** A handler whose errors have the platform's form, on a route that other APIs have as well. */
+/** A handler whose errors have the platform's form, on a route that another API has as well: on all others the path says it. */
 export const platformRoute =
   (handler: RestHandler): RestHandler =>
   async (exchange) => {

@@ -24,7 +24,15 @@ import type { ComposedQueries } from '../rpc/composed-queries.ts';
 import { correlationHeader } from '../rpc/correlation.ts';
 import type { QueryApi, QueryContext } from '../rpc/query-api.ts';
 import type { BodyHandler } from './embeddings.ts';
-import { booleanHeader, clientOf, type Exchange, header, type RestHandler, readJson } from './exchange.ts';
+import {
+  booleanHeader,
+  clientOf,
+  type Exchange,
+  header,
+  type RestHandler,
+  readMembers,
+  refuseOthers,
+} from './exchange.ts';
 import { platformCode } from './platform-error.ts';
 import { correlationOf, platformRoute, sendEnvelope, sendFlat } from './platform-reply.ts';
 import { reportHeaders } from './report.ts';
@@ -44,8 +52,13 @@ export interface QueryRoutes {
 
 /** Name of this face in logs and metrics. */
 const face = 'query';
-/** As in the contract, in characters. */
+/** As in the contract, in bytes of UTF-8. */
 const maxText = 4 * 2 ** 20;
+
+function long(text: string, field: string): string {
+  if (Buffer.byteLength(text) <= maxText) return text;
+  throw invalid(field, `a text of at most ${maxText} bytes`, text, 'a longer one');
+}
 
 const known = [
   'prompt',
@@ -60,8 +73,9 @@ const known = [
 ];
 
 /** POST /query and /chat. */
-export const answerQuery = (routes: QueryRoutes): RestHandler =>
-  platformRoute(async (exchange) => {
+export const answerQuery =
+  (routes: QueryRoutes): RestHandler =>
+  async (exchange) => {
     const isEnhanced = booleanHeader(exchange, 'X-Use-Enhanced-Processing') === true;
     const { prompt, context } = await asked(exchange, routes, isEnhanced ? 'enhanced' : 'gw');
     const { queries, composed } = routes;
@@ -69,35 +83,39 @@ export const answerQuery = (routes: QueryRoutes): RestHandler =>
       exchange,
       await (isEnhanced ? composed.enhanced(prompt, context) : queries.ask(prompt, context)),
     );
-  });
+  };
 
 /** POST /enhanced-query. */
-export const enhancedQuery = (routes: QueryRoutes): RestHandler =>
-  platformRoute(async (exchange) => {
+export const enhancedQuery =
+  (routes: QueryRoutes): RestHandler =>
+  async (exchange) => {
     const { prompt, context } = await asked(exchange, routes, 'enhanced');
     sendAnswer(exchange, await routes.composed.enhanced(prompt, context));
-  });
+  };
 
 /** POST /contextual-query. */
-export const contextualQuery = (routes: QueryRoutes): RestHandler =>
-  platformRoute(async (exchange) => {
+export const contextualQuery =
+  (routes: QueryRoutes): RestHandler =>
+  async (exchange) => {
     const { prompt, context } = await asked(exchange, routes, 'gw');
     sendAnswer(exchange, await routes.composed.contextual(prompt, context));
-  });
+  };
 
 /** POST /workflow-query. */
-export const workflowQuery = (routes: QueryRoutes): RestHandler =>
-  platformRoute(async (exchange) => {
+export const workflowQuery =
+  (routes: QueryRoutes): RestHandler =>
+  async (exchange) => {
     const { prompt, context } = await asked(exchange, routes, 'gw');
     const type = header(exchange, 'x-workflow-type') ?? '';
     const kind = readOptionalString(type, 'X-Workflow-Type', 256);
     const { resultJson, report } = await routes.composed.workflow(prompt, kind, context);
     sendEnvelope(exchange, 'Workflow executed', resultJson, reportHeaders(report));
-  });
+  };
 
 /** POST /stream. */
-export const streamQuery = (routes: QueryRoutes): RestHandler =>
-  platformRoute(async (exchange) => {
+export const streamQuery =
+  (routes: QueryRoutes): RestHandler =>
+  async (exchange) => {
     const { prompt, context } = await asked(exchange, routes, 'gw');
     const report = build.callReport('', '');
     const form: StreamForm<StreamQueryResponse> = {
@@ -111,7 +129,7 @@ export const streamQuery = (routes: QueryRoutes): RestHandler =>
     };
     const opening = routes.queries.stream(prompt, { ...context, report });
     return sendStream(exchange, opening, form, routes.options().sseKeepAliveMs);
-  });
+  };
 
 const end = 'data: [DONE]\n\n';
 const frame = ({ chunk, finished }: StreamQueryResponse): string =>
@@ -128,11 +146,11 @@ export const embedText = ({ queries }: Pick<QueryRoutes, 'queries'>): BodyHandle
   return (exchange, body) => {
     const handler = platformRoute(async () => {
       const json = readObject(body, 'body');
-      refuseOthers(json, ['text', 'model', 'provider', 'user_id']);
+      refuseOthers(Object.keys(json), ['text', 'model', 'provider', 'user_id']);
       const answer = await queries.embed(
         {
           $typeName: 'llmgateway.v1.EmbedTextRequest',
-          text: readName(json['text'], 'text', maxText),
+          text: long(readName(json['text'], 'text', maxText), 'text'),
           model: readOptionalString(json['model'] ?? null, 'model', 512),
           provider: readOptionalString(json['provider'] ?? null, 'provider', 64),
           userId: readOptionalString(json['user_id'] ?? null, 'user_id', 256),
@@ -153,11 +171,8 @@ async function asked(
   { options }: QueryRoutes,
   kind: string,
 ): Promise<{ prompt: Prompt; context: QueryContext }> {
-  // First of all: errors have it, too.
-  correlationOf(exchange, kind);
   const client = contextOf(exchange, kind);
-  const body = await readJson(exchange, options().maxBodyBytes);
-  const prompt = promptOf(readObject(body, 'body'));
+  const prompt = promptOf(await readMembers(exchange, options().maxBodyBytes, known));
   const { forceRefresh } = cacheControl(header(exchange, 'cache-control'));
   if (forceRefresh) prompt.forceRefresh = true;
   if (booleanHeader(exchange, 'X-Store-Interaction') === true) prompt.storeInteraction = true;
@@ -167,21 +182,21 @@ async function asked(
 function contextOf(exchange: Exchange, kind: string): QueryContext {
   const { noStore } = cacheControl(header(exchange, 'cache-control'));
   return {
+    // First of all: errors have it, too.
+    correlationId: correlationOf(exchange, kind),
     requestId: exchange.requestId,
     face,
     ...clientOf(exchange),
-    correlationId: correlationOf(exchange, kind),
     ...(noStore ? { noStore } : {}),
   };
 }
 
 function promptOf(body: Json): Prompt {
-  refuseOthers(body, known);
   const given = (name: string): unknown => body[name] ?? null;
   const text = (name: string, most: number): string => readOptionalString(given(name), name, most);
   const context = given('context');
   const prompt = create(PromptSchema, {
-    prompt: readName(body['prompt'], 'prompt', maxText),
+    prompt: long(readName(body['prompt'], 'prompt', maxText), 'prompt'),
     provider: text('provider', 64),
     model: text('model', 512),
     userId: text('user_id', 256),
@@ -189,23 +204,16 @@ function promptOf(body: Json): Prompt {
     forceRefresh:
       given('force_refresh') === null ? false : readBoolean(body['force_refresh'], 'force_refresh'),
   });
-  if (isObject(context)) prompt.contextJson = writeJson(context, 'context');
+  if (isObject(context)) prompt.contextJson = long(writeJson(context, 'context'), 'context');
   else if (context !== null) {
     if (typeof context !== 'string') throw invalid('context', 'a string or an object', context);
-    prompt.context = readOptionalString(context, 'context', maxText);
+    prompt.context = long(context, 'context');
   }
   if (given('temperature') !== null)
     prompt.temperature = readNumber(body['temperature'], 'temperature', 0, 2);
   if (given('max_tokens') !== null)
     prompt.maxTokens = readInteger(body['max_tokens'], 'max_tokens', 1, 2 ** 32 - 1);
   return prompt;
-}
-
-function refuseOthers(body: Json, names: readonly string[]): void {
-  for (const key in body) {
-    if (!names.includes(key))
-      throw invalid(key.slice(0, 200), `one of ${names.join(', ')}`, key, 'another member');
-  }
 }
 
 function sendAnswer(exchange: Exchange, answer: Answer): void {

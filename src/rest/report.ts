@@ -7,6 +7,15 @@ import { tellContext } from '../rpc/context-metadata.ts';
 const headerText = (text: string): string =>
   /^[\x20-\x7e]*$/.test(text) ? text : encodeURIComponent(text.toWellFormed());
 
+/** What the client is told of its texts. */
+export function sensitivityHeaders(report: CallReport): Record<string, string> {
+  const headers: Record<string, string> = {};
+  tellSensitivity(report.sensitivity, (name, value) => {
+    headers[name] = value;
+  });
+  return headers;
+}
+
 /**
  * What the client is told of a call's way in headers.
  * @param unsaid what else went otherwise than asked: what of the answer the face leaves out

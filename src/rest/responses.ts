@@ -18,7 +18,7 @@ import { type Page, type PageQuery, pageOf } from '../responses/page.ts';
 import type { ResponseCallContext, ResponsesApi } from '../rpc/responses-api.ts';
 import { clientOf, type Exchange, type RestHandler, readJson, sendJson, unescaped } from './exchange.ts';
 import { applyHeaders, headerOptions } from './gateway-headers.ts';
-import { reportHeaders } from './report.ts';
+import { reportHeaders, sensitivityHeaders } from './report.ts';
 import { type StreamForm, sendStream } from './stream.ts';
 
 /** What the routes of responses are made of. */
@@ -72,8 +72,10 @@ export const countInputTokens =
   async (exchange) => {
     const { maxBodyBytes } = routes.options();
     const { parameters } = decodeResponseRequest(await readJson(exchange, maxBodyBytes));
-    const { tokens } = await routes.api.countInputTokens(parameters, contextOf(exchange));
-    sendJson(exchange, 200, `{"object":"response.input_tokens","input_tokens":${tokens}}`);
+    const report = build.callReport('', '');
+    const { tokens } = await routes.api.countInputTokens(parameters, contextOf(exchange, report));
+    const body = `{"object":"response.input_tokens","input_tokens":${tokens}}`;
+    sendJson(exchange, 200, body, sensitivityHeaders(report));
   };
 
 /** POST /v1/responses/compact. */

@@ -60,7 +60,7 @@ export function restRouter(
     } catch (cause) {
       const error = toGatewayError(cause);
       onError(error, exchange);
-      const given = header(exchange, correlationHeader);
+      const given = exchange.correlation ?? header(exchange, correlationHeader);
       const { status, headers, body } =
         exchange.errorForm?.(error) ?? errorReply(error, path, requestId, given);
       sendJson(exchange, status, body, headers);

@@ -32,6 +32,8 @@ export interface CallContext {
   readonly secureModels?: () => readonly string[];
   /** See Call.chosen. */
   readonly chosen?: boolean;
+  /** See ChatCall.newSessionMs. */
+  readonly newSessionMs?: number;
   /** The face knows that the text is sensitive; see Call.sensitive. */
   readonly sensitive?: boolean;
 }
@@ -63,15 +65,15 @@ export interface CallLimits {
 export const beginCall = ({ client, timeoutMs }: CallContext, { totalMs, open }: CallLimits): CallSignal =>
   callSignal(client, Math.min(timeoutMs ?? Number.POSITIVE_INFINITY, totalMs()), open);
 
-/** Told of every error that an RPC ends with. */
-export type OnFailure = (error: GatewayError, requestId: string, path: string) => void;
+/** Told of every error that a request ends with. @param principal who asked, where that is known */
+export type OnFailure = (error: GatewayError, requestId: string, path: string, principal?: Principal) => void;
 
 /** Makes what an RPC ends with of what was thrown. */
 export const failing =
-  ({ requestId }: CallContext, { service, method }: HandlerContext, onFailure: OnFailure) =>
+  ({ requestId, principal }: CallContext, { service, method }: HandlerContext, onFailure: OnFailure) =>
   (cause: unknown): GatewayError => {
     const error = toGatewayError(cause);
-    onFailure(error, requestId, `/${service.typeName}/${method.name}`);
+    onFailure(error, requestId, `/${service.typeName}/${method.name}`, principal);
     const tell = (name: string, value: string): void => error.metadata.set(name, value);
     tellLimits(error.rateLimits, tell);
     tellSensitivity(error.sensitivity, tell);

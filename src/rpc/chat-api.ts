@@ -78,6 +78,7 @@ const newCall = (
   faceSecurity: context.faceSecurity,
   secureModels: context.secureModels,
   chosen: context.chosen,
+  newSessionMs: context.newSessionMs,
   request,
   route: null,
   report: context.report ?? build.callReport('', ''),

@@ -8,10 +8,8 @@ import {
   CreateChatCompletionRequestSchema,
   type StreamChatCompletionRequest,
   StreamChatCompletionRequestSchema,
-  type StreamChatCompletionResponse,
 } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import { validateJsonTexts } from '../codec/openai-chat/json-texts.ts';
-import type { GatewayError } from '../errors/gateway-error.ts';
 import * as build from '../model/build.ts';
 import type { EventStream } from '../model/events.ts';
 import { type CallContext, contextOf, failing, type OnFailure } from './call-context.ts';
@@ -19,6 +17,7 @@ import type { ChatApi } from './chat-api.ts';
 import { checkChatRequest, checkMessages } from './check-request.ts';
 import { applyMetadata, sendContext } from './context-metadata.ts';
 import { isPlainlyValid } from './plainly-valid.ts';
+import { singly } from './singly.ts';
 import { validateMessage } from './validate.ts';
 import { makeWellFormed, WellFormedStream } from './well-formed.ts';
 
@@ -46,10 +45,17 @@ export function chatService(api: ChatApi, onFailure: OnFailure): ServiceImpl<typ
       const context = { ...contextOf(handlerContext), report };
       const opening = open(api, request, context, handlerContext.requestHeader);
       const failed = failing(context, handlerContext, onFailure);
-      return singly(opening, failed, () => sendContext(report, handlerContext.responseHeader));
+      const texts = new WellFormedStream();
+      return singly(opening, failed, {
+        onFirst: () => sendContext(report, handlerContext.responseHeader),
+        told(event) {
+          texts.mend(event);
+          return event;
+        },
+      });
     },
     async countTokens(message, handlerContext) {
-      const context = contextOf(handlerContext);
+      const context = { ...contextOf(handlerContext), report: build.callReport('', '') };
       const failed = failing(context, handlerContext, onFailure);
       try {
         validateMessage(CountTokensRequestSchema, message);
@@ -57,6 +63,7 @@ export function chatService(api: ChatApi, onFailure: OnFailure): ServiceImpl<typ
         checkMessages(request, 'request.');
         validateJsonTexts(request);
         const { tokens: inputTokens, estimated, method } = await api.countTokens(request, context);
+        sendContext(context.report, handlerContext.responseHeader);
         return create(CountTokensResponseSchema, { inputTokens, estimated, method });
       } catch (error) {
         throw failed(error);
@@ -77,51 +84,4 @@ async function open(
   checkChatRequest(same);
   applyMetadata(same, metadata);
   return api.streamChatCompletion(same, context);
-}
-
-/**
- * The events of a stream one by one, as Connect wants them.
- * @param onFirst called before the first one, with which the response's head goes out
- */
-function singly(
-  opening: Promise<EventStream>,
-  failed: (cause: unknown) => GatewayError,
-  onFirst: () => void,
-): AsyncIterableIterator<StreamChatCompletionResponse> {
-  opening.catch(() => {}); // reported by the first next()
-  const texts = new WellFormedStream();
-  let batch: readonly StreamChatCompletionResponse[] = [];
-  let at = 0;
-  let first = true;
-  return {
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-    async next() {
-      try {
-        while (at >= batch.length) {
-          const result = await (await opening).next();
-          if (first) onFirst();
-          first = false;
-          if (result.done) return result;
-          batch = result.value;
-          at = 0;
-        }
-      } catch (error) {
-        throw failed(error);
-      }
-      const value = batch[at++] as StreamChatCompletionResponse;
-      texts.mend(value);
-      return { done: false, value };
-    },
-    async return() {
-      const stream = await opening.catch(() => null);
-      await stream?.return();
-      return { done: true, value: undefined };
-    },
-    async throw(error) {
-      await this.return?.();
-      throw error;
-    },
-  };
 }

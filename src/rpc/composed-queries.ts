@@ -13,9 +13,10 @@ import { ServiceError } from '../integrations/service.ts';
 import * as build from '../model/build.ts';
 import { beginCall, type CallLimits } from './call-context.ts';
 import { askerOf, failureOf } from './integrations-api.ts';
+import { documentOf, interactionOf, userOf } from './interaction.ts';
 import { type QueryApi, type QueryContext, type ScreenTexts, wasSensitive } from './query-api.ts';
-import { checkPrompt, contextOf } from './query-request.ts';
-import { contextBlock, queryJson } from './query-texts.ts';
+import { checkPrompt } from './query-request.ts';
+import { bounded, boundedDocuments, contextBlock, queryJson } from './query-texts.ts';
 import { asServiceCall, type OnServiceCall } from './service-calls.ts';
 
 /** Queries that are made with the platform's services. Rejects with GatewayError. */
@@ -108,44 +109,37 @@ export function composedQueries({
   screen,
   onOver,
 }: ComposedOptions): ComposedQueries {
-  const userOf = ({ userId }: Prompt, { principal }: QueryContext): string => userId || principal.owner;
-
   /** Asks for help, then the model, then has the answer kept; all within the call's time. */
   async function withHelp(
     given: Prompt,
     context: QueryContext,
-    make: (helpers: Helpers, user: string) => Promise<{ prompt: Prompt; sensitive: boolean }>,
+    make: (helpers: Helpers, user: string, own: Json) => Promise<{ prompt: Prompt; sensitive: boolean }>,
     keeps: boolean,
   ): Promise<Answer> {
-    checkPrompt(given, context.fieldsAt ?? '');
+    const own = checkPrompt(given, context.fieldsAt ?? '');
     // Where such texts are refused, no service gets one either.
     screen(textsOf(given), context.principal);
     const began = performance.now();
-    const user = userOf(given, context);
+    const user = userOf(given, context.principal);
     const report = context.report ?? build.callReport('', '');
-    const { signal, release } = beginCall(context, limits);
+    const { signal, deadline, release } = beginCall(context, limits);
     try {
       const asker = askerOf(context, signal);
       const ask = (service: string, operation: string, args: Json): Promise<string> =>
         integrations().call(service, operation, args, asker, optionalMs());
       const helpers = new Helpers(ask, signal);
-      const { prompt, sensitive } = await make(helpers, user);
-      const left =
-        context.timeoutMs === null ? null : Math.max(1, context.timeoutMs - (performance.now() - began));
-      const rest: QueryContext = { ...context, report, timeoutMs: left };
+      const { prompt, sensitive } = await make(helpers, user, own);
+      const rest: QueryContext = {
+        ...context,
+        report,
+        timeoutMs: Math.max(1, deadline - performance.now()),
+      };
       const answer = await queries.ask(prompt, rest, { sensitive, quiet: keeps, given });
       if (keeps && !wasSensitive(report)) {
-        const { response, provider, tokensUsed, processingTime } = answer;
-        const facts = { provider, tokens_used: tokensUsed, processing_time: processingTime };
+        const told = interactionOf(given, answer, context.principal, own);
         const kept = Promise.all([
-          helpers.ask('memory_agent', 'store_interaction', {
-            ...facts,
-            user_id: user,
-            prompt: given.prompt,
-            response,
-            context: given.contextJson === '' ? given.context || null : contextOf(given),
-          }),
-          helpers.ask('doc_store', 'store', { ...facts, content: `${given.prompt}\n\n${response}` }),
+          helpers.ask('memory_agent', 'store_interaction', told),
+          helpers.ask('doc_store', 'store', documentOf(given, answer)),
         ]);
         // The answer is there: it is given even when the time is up.
         await kept.catch(() => {});
@@ -163,8 +157,7 @@ export function composedQueries({
       withHelp(
         given,
         context,
-        async (helpers, user) => {
-          const own = contextOf(given);
+        async (helpers, user, own) => {
           const all = `${given.prompt}\n${given.contextJson || given.context}`;
           const [interpretation, history, security] = await Promise.all([
             helpers.ask('interpreter', 'interpret_query', {
@@ -183,10 +176,10 @@ export function composedQueries({
             helpers.ask('doc_store', 'search', { query: given.prompt }),
           ]);
           const found: [string, unknown][] = [
-            ['conversation_history', history],
-            ['security_analysis', security],
-            ['interpretation', interpretation],
-            ['documents', documents],
+            ['conversation_history', bounded(history)],
+            ['security_analysis', bounded(security)],
+            ['interpretation', bounded(interpretation)],
+            ['documents', boundedDocuments(documents)],
           ];
           const more = Object.fromEntries(found.filter(([, value]) => value !== null));
           const prompt = create(PromptSchema, {
@@ -204,8 +197,7 @@ export function composedQueries({
       withHelp(
         given,
         context,
-        async (helpers, user) => {
-          const own = contextOf(given);
+        async (helpers, user, own) => {
           const terms = own['search_terms'];
           if (terms !== undefined && terms !== null && typeof terms !== 'string')
             throw invalidRequest(
@@ -220,20 +212,27 @@ export function composedQueries({
               context: own,
             }),
           ]);
-          const block = contextBlock({ history, documents, searched: Boolean(terms), own });
+          const block = contextBlock({
+            history,
+            documents,
+            searched: Boolean(terms),
+            own: given.contextJson || given.context,
+          });
           const lead = textIn(optimized, 'content').trim();
+          // Nothing is said twice.
+          const texts = lead.includes(given.prompt) ? [block, lead] : [lead, block, given.prompt];
           const prompt = create(PromptSchema, {
             ...given,
-            prompt: [lead === '' ? given.prompt : lead, block, given.prompt].join('\n\n'),
+            prompt: texts.filter((text) => text !== '').join('\n\n'),
+            context: '',
+            contextJson: '',
           });
           return { prompt, sensitive: false };
         },
         false,
       ),
     async workflow(given, workflowType, context) {
-      checkPrompt(given, context.fieldsAt ?? '');
-      const sensitivity = screen(textsOf(given), context.principal);
-      const user = userOf(given, context);
+      const user = userOf(given, context.principal);
       const [service, operation] = ['orchestrator', 'execute_workflow'] as const;
       const call = {
         kind: 'workflow',
@@ -241,15 +240,19 @@ export function composedQueries({
         service,
         operation,
         user: given.userId,
-        sensitivity,
       } as const;
-      const resultJson = await asServiceCall(call, onOver, async () => {
+      const report = build.callReport('', '');
+      const resultJson = await asServiceCall(call, onOver, async (found) => {
+        const own = checkPrompt(given, context.fieldsAt ?? '');
+        const sensitivity = screen(textsOf(given), context.principal);
+        found(sensitivity);
+        if (sensitivity !== null) report.sensitivity = sensitivity;
         const { signal, release } = beginCall(context, limits);
         try {
           const args = {
             workflow_type: workflowType === '' ? 'llm_processing' : workflowType,
             parameters: {
-              llm_query: queryJson(given),
+              llm_query: queryJson(given, own),
               user_id: user,
               correlation_id: context.correlationId,
             },
@@ -261,8 +264,6 @@ export function composedQueries({
           release();
         }
       });
-      const report = build.callReport('', '');
-      if (sensitivity !== null) report.sensitivity = sensitivity;
       return { resultJson, report };
     },
   };

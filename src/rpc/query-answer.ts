@@ -9,6 +9,7 @@ import {
 } from '../../gen/llmgateway/v1/query_service_pb.js';
 import type { EventStream } from '../model/events.ts';
 import { shownProvider } from './query-providers.ts';
+import { WellFormedStream } from './well-formed.ts';
 
 /** What an answer is made of, besides its text. */
 export interface AnswerFacts {
@@ -64,16 +65,16 @@ export function queryStream(
   const words = new Set<number>();
   let model = '';
   let whole = '';
-  /** Half of a character, whose other half is to come. */
-  let half = '';
+  const texts = new WellFormedStream();
   return {
     async next() {
       for (;;) {
         const result = await events.next();
         if (result.done) return result;
-        let chunk = half;
-        half = '';
-        for (const { event } of result.value) {
+        let chunk = '';
+        for (const told of result.value) {
+          texts.mend(told);
+          const { event } = told;
           switch (event.case) {
             case 'started':
               model = event.value.model;
@@ -90,7 +91,6 @@ export function queryStream(
               if (event.value.choice === 0 && words.has(event.value.part)) chunk += event.value.text;
               break;
             case 'finished': {
-              chunk = chunk.toWellFormed();
               whole += chunk;
               const { usage, callReport } = event.value;
               const report = callReport ?? facts.report;
@@ -103,12 +103,7 @@ export function queryStream(
             default:
           }
         }
-        if (/[\ud800-\udbff]$/.test(chunk)) {
-          half = chunk.slice(-1);
-          chunk = chunk.slice(0, -1);
-        }
         if (chunk === '') continue;
-        chunk = chunk.toWellFormed();
         whole += chunk;
         return { done: false, value: [create(StreamQueryResponseSchema, { chunk })] };
       }

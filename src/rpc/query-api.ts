@@ -11,12 +11,13 @@ import type { Principal } from '../auth/principal.ts';
 import { invalidRequest } from '../errors/gateway-error.ts';
 import * as build from '../model/build.ts';
 import { embeddingsRequest, textInput } from '../model/build-embeddings.ts';
-import type { Sessions } from '../sessions/sessions.ts';
+import { conversationId as sessionOf } from '../sessions/sessions.ts';
 import type { CallContext } from './call-context.ts';
 import type { ChatApi } from './chat-api.ts';
 import type { EmbeddingsApi } from './embeddings-api.ts';
 import { answerOf, type QueryStream, queryStream, textOf } from './query-answer.ts';
 import {
+  noSuchProvider,
   ownProvider,
   type QueryProviders,
   secureModelsOf,
@@ -57,21 +58,20 @@ export interface QueryApi {
 }
 
 export interface AskOptions {
-  /** Only providers of security level high may see it, and nothing of it is kept. */
+  /** Only providers of security level high may see it, and it is neither cached nor remembered; the conversation that it names keeps it. */
   readonly sensitive?: boolean;
   /** Whoever asks remembers it by itself. */
   readonly quiet?: boolean;
-  /** What is remembered in place of the prompt: as the client has it. */
+  /** What is remembered in place of the prompt: as the client has it. Whoever says so has checked it. */
   readonly given?: Prompt;
 }
 
-/** Whether a call's text was found sensitive: then nothing of it is kept anywhere. */
+/** Whether a call's text was found sensitive: then it is neither cached nor told to services that remember. */
 export const wasSensitive = ({ sensitivity }: CallReport): boolean => sensitivity?.sensitive === true;
 
 export interface QueryApiOptions {
   readonly chat: ChatApi;
   readonly vectors: EmbeddingsApi;
-  readonly sessions: Sessions;
   readonly providers: QueryProviders;
   readonly remember: Remember;
   readonly screen: ScreenTexts;
@@ -86,32 +86,21 @@ export interface QueryTerms {
   readonly embeddingModels: Readonly<Record<string, string>>;
 }
 
-export function queryApi({
-  chat,
-  vectors,
-  sessions,
-  providers,
-  remember,
-  screen,
-  terms,
-}: QueryApiOptions): QueryApi {
+export function queryApi({ chat, vectors, providers, remember, screen, terms }: QueryApiOptions): QueryApi {
   const users = new Users();
 
   /** What is asked of which model, and in which conversation. */
-  async function prepared(prompt: Prompt, context: QueryContext, sensitive: boolean) {
-    checkPrompt(prompt, context.fieldsAt ?? '');
+  function prepared(prompt: Prompt, context: QueryContext, sensitive: boolean, checked: boolean) {
+    if (!checked) checkPrompt(prompt, context.fieldsAt ?? '');
     const principal = users.principalOf(context.principal, prompt.userId);
-    const target = targetOf(prompt, providers, principal);
+    const target = targetOf(prompt, providers, principal, context.fieldsAt);
     if (target === null) {
       const { prompt: text, context: more, contextJson } = prompt;
       throw noProvider(screen([text, more, contextJson], principal), sensitive);
     }
     const { conversationId, userId } = prompt;
     const names = [principal.owner, userId, conversationId];
-    const sessionId =
-      conversationId === ''
-        ? ''
-        : await sessions.conversation(principal.tenant, names, terms().conversationTtlMs);
+    const sessionId = conversationId === '' ? '' : sessionOf(names);
     const request = chatRequestOf(prompt, target, {
       sessionId,
       noStore: context.noStore === true || sensitive,
@@ -127,14 +116,15 @@ export function queryApi({
       secureModels,
       chosen: target.chosen,
       sensitive,
+      ...(sessionId === '' ? {} : { newSessionMs: terms().conversationTtlMs }),
     } as const;
     return { request, report, call };
   }
 
   return {
-    async ask(prompt, context, { sensitive = false, quiet = false, given = prompt } = {}) {
+    async ask(prompt, context, { sensitive = false, quiet = false, given } = {}) {
       const began = performance.now();
-      const { request, report, call } = await prepared(prompt, context, sensitive);
+      const { request, report, call } = prepared(prompt, context, sensitive, given !== undefined);
       const response = await chat.createChatCompletion(request, call);
       const { correlationId } = context;
       const answer = answerOf(textOf(response), {
@@ -144,12 +134,12 @@ export function queryApi({
         correlationId,
         began,
       });
-      if (!quiet && !wasSensitive(report)) remember(given, answer, context);
+      if (!quiet && !wasSensitive(report)) remember(given ?? prompt, answer, context);
       return answer;
     },
     async stream(prompt, context) {
       const began = performance.now();
-      const { request, report, call } = await prepared(prompt, context, false);
+      const { request, report, call } = prepared(prompt, context, false, false);
       const events = await chat.streamChatCompletion(request, call);
       return queryStream(events, { report, correlationId: context.correlationId, began }, (answer) => {
         if (!wasSensitive(report)) remember(prompt, answer, context);
@@ -209,7 +199,7 @@ export function queryApi({
 
   function ofProvider(provider: string, model: string) {
     const candidate = providers.find(provider);
-    if (candidate === null) throw invalidRequest('provider', `there is no provider ${provider}`);
+    if (candidate === null) throw noSuchProvider(provider);
     const own = model === '' ? terms().embeddingModels[provider] : model;
     if (own === undefined)
       throw invalidRequest(

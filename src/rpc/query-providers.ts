@@ -1,6 +1,6 @@
 import { mayAsk } from '../auth/models.ts';
 import type { Principal } from '../auth/principal.ts';
-import { invalidRequest } from '../errors/gateway-error.ts';
+import { type GatewayError, invalidRequest } from '../errors/gateway-error.ts';
 
 /** A provider that may answer a query, with the model that it is asked for. */
 export interface Candidate {
@@ -68,6 +68,7 @@ export interface Target {
 const maxFallbacks = 16;
 
 /**
+ * @param at what comes before the names of fields in errors
  * @returns null when nobody is available
  * @throws GatewayError INVALID_REQUEST for a provider that is not there
  */
@@ -75,10 +76,11 @@ export function targetOf(
   asked: { readonly provider: string; readonly model: string },
   providers: QueryProviders,
   principal: Principal,
+  at = '',
 ): Target | null {
   const named = ownProvider(asked.provider.toLowerCase());
   const isFree = named === '' || named === 'auto';
-  if (!isFree || asked.model !== '') return namedTarget(isFree ? '' : named, asked.model, providers);
+  if (!isFree || asked.model !== '') return namedTarget(isFree ? '' : named, asked.model, providers, at);
   const [first, ...others] = allowed(providers, principal, false);
   if (first === undefined) return null;
   return {
@@ -100,11 +102,14 @@ const allowed = (providers: QueryProviders, principal: Principal, sensitive: boo
     sensitive,
   );
 
-function namedTarget(provider: string, model: string, providers: QueryProviders): Target {
+export const noSuchProvider = (provider: string, at = ''): GatewayError =>
+  invalidRequest(`${at}provider`, `there is no provider ${shownProvider(provider)}`);
+
+function namedTarget(provider: string, model: string, providers: QueryProviders, at: string): Target {
   // A name that says its provider, or whose provider the catalogue knows.
   if (provider === '') return { model, fallbacks: [], chosen: false };
   const candidate = providers.find(provider);
-  if (candidate === null) throw invalidRequest('provider', `there is no provider ${provider}`);
+  if (candidate === null) throw noSuchProvider(provider, at);
   if (model !== '') {
     return {
       model: providers.belongs(model, provider) ? model : `${candidate.prefix}${model}`,
@@ -113,6 +118,9 @@ function namedTarget(provider: string, model: string, providers: QueryProviders)
     };
   }
   if (candidate.model === '')
-    throw invalidRequest('model', `provider ${provider} has no model of its own here; name one`);
+    throw invalidRequest(
+      `${at}model`,
+      `provider ${shownProvider(provider)} has no model of its own here; name one`,
+    );
   return { model: candidate.model, fallbacks: [], chosen: false };
 }

@@ -40,12 +40,16 @@ export function chatRequestOf(
   return build.chatRequest(model, messages, { parameters, options });
 }
 
-/** @throws GatewayError INVALID_REQUEST @param at what comes before the names of fields in errors */
-export function checkPrompt(prompt: Prompt, at: string): void {
+/**
+ * @param at what comes before the names of fields in errors
+ * @returns the members of its context; see contextOf
+ * @throws GatewayError INVALID_REQUEST
+ */
+export function checkPrompt(prompt: Prompt, at: string): Json {
   if (prompt.prompt.trim() === '') throw invalidRequest(`${at}prompt`, `${at}prompt is empty`);
   if (!prompt.userId.isWellFormed())
     throw invalidRequest(`${at}user_id`, `${at}user_id is not valid Unicode`);
-  if (prompt.contextJson === '') return;
+  if (prompt.contextJson === '') return contextOf(prompt);
   if (prompt.context !== '')
     throw invalidRequest(`${at}context_json`, `${at}context_json: there is context besides`);
   let json: unknown;
@@ -56,9 +60,10 @@ export function checkPrompt(prompt: Prompt, at: string): void {
   }
   if (!isObject(json))
     throw invalidRequest(`${at}context_json`, `${at}context_json has to be the text of a JSON object`);
+  return json;
 }
 
-/** The members of a context that is an object; of a text, it as `context`. */
+/** The members of a checked context that is an object; of a text, it as `context`. */
 export function contextOf({ context, contextJson }: Prompt): Json {
   if (contextJson !== '') return JSON.parse(contextJson) as Json;
   return context === '' ? {} : { context };

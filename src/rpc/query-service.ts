@@ -1,6 +1,5 @@
 import { create, type DescMessage, type MessageShape } from '@bufbuild/protobuf';
 import type { HandlerContext, ServiceImpl } from '@connectrpc/connect';
-import type { CallReport } from '../../gen/llmgateway/v1/completion_pb.js';
 import {
   type Answer,
   ChatRequestSchema,
@@ -15,7 +14,6 @@ import {
   QueryResponseSchema,
   type QueryService,
   StreamQueryRequestSchema,
-  type StreamQueryResponse,
   WorkflowQueryRequestSchema,
   WorkflowQueryResponseSchema,
 } from '../../gen/llmgateway/v1/query_service_pb.js';
@@ -27,6 +25,7 @@ import { sendContext } from './context-metadata.ts';
 import { correlationHeader, correlationId } from './correlation.ts';
 import type { QueryStream } from './query-answer.ts';
 import type { QueryApi, QueryContext } from './query-api.ts';
+import { singly } from './singly.ts';
 import { validateMessage } from './validate.ts';
 
 /** QueryService for Connect, gRPC and gRPC-Web. */
@@ -90,7 +89,10 @@ export function queryService(
         validateMessage(StreamQueryRequestSchema, request);
         return queries.stream(promptOf(request, handler), context);
       };
-      return singly(open(), failed, context.report, handler);
+      return singly(open(), failed, {
+        onFirst: () => sendContext(context.report, handler.responseHeader),
+        told: (piece) => piece,
+      });
     },
     embedText: (request, handler) =>
       answer(EmbedTextRequestSchema, request, handler, async (context) => {
@@ -139,47 +141,5 @@ function queryContextOf(handler: HandlerContext, kind: string): QueryContext {
     fieldsAt: 'query.',
     correlationId: correlationId(requestHeader.get(correlationHeader), kind),
     ...(noStore ? { noStore } : {}),
-  };
-}
-
-/** The pieces of a stream one by one, as Connect wants them. */
-function singly(
-  opening: Promise<QueryStream>,
-  failed: (cause: unknown) => Error,
-  report: CallReport,
-  { responseHeader }: HandlerContext,
-): AsyncIterableIterator<StreamQueryResponse> {
-  opening.catch(() => {}); // reported by the first next()
-  let batch: readonly StreamQueryResponse[] = [];
-  let at = 0;
-  let first = true;
-  return {
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-    async next() {
-      try {
-        while (at >= batch.length) {
-          const result = await (await opening).next();
-          if (first) sendContext(report, responseHeader);
-          first = false;
-          if (result.done) return result;
-          batch = result.value;
-          at = 0;
-        }
-      } catch (error) {
-        throw failed(error);
-      }
-      return { done: false, value: batch[at++] as StreamQueryResponse };
-    },
-    async return() {
-      const stream = await opening.catch(() => null);
-      await stream?.return();
-      return { done: true, value: undefined };
-    },
-    async throw(error) {
-      await this.return?.();
-      throw error;
-    },
   };
 }

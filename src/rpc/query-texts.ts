@@ -8,6 +8,20 @@ const maxTitle = 200;
 /** Documents that are put into a prompt. */
 const maxDocuments = 5;
 
+/** What a service says, as a member of a prompt's context: as it is, or the beginning of its text where it is long. */
+export function bounded(said: unknown): unknown {
+  const text = JSON.stringify(said) ?? '';
+  return text.length <= maxHistory ? said : shortened(typeof said === 'string' ? said : text, maxHistory);
+}
+
+/** The same of what was found in the document store. */
+export function boundedDocuments(found: unknown): unknown {
+  const documents = documentsIn(found);
+  const isShort = JSON.stringify(found).length <= maxDocuments * (maxTitle + maxSnippet);
+  if (isShort && documents.length <= maxDocuments) return found;
+  return documents.length === 0 ? bounded(found) : documents.slice(0, maxDocuments).map(documentText);
+}
+
 /** What is known besides a prompt, as text for a model. */
 export function contextBlock(known: {
   /** As its service says it; null for none. */
@@ -15,8 +29,8 @@ export function contextBlock(known: {
   readonly documents: unknown;
   /** Documents were asked for. */
   readonly searched: boolean;
-  /** The client's own context. */
-  readonly own: Json;
+  /** The client's own context: text, JSON text, or ''. */
+  readonly own: string;
 }): string {
   const lines = ['Context:', `Conversation history: ${historyText(known.history)}`];
   if (known.searched) {
@@ -26,8 +40,7 @@ export function contextBlock(known: {
       lines.push(`${i + 1}. ${documentText(one)}`);
     });
   }
-  const own = Object.keys(known.own).length === 0 ? 'none' : JSON.stringify(known.own);
-  lines.push(`User context: ${own}`);
+  lines.push(`User context: ${known.own === '' || known.own === '{}' ? 'none' : known.own}`);
   return lines.join('\n');
 }
 
@@ -64,10 +77,10 @@ function documentText(one: unknown): string {
 const shortened = (text: string, most: number): string =>
   text.length > most ? `${text.slice(0, most).toWellFormed()}…` : text;
 
-/** A query as clients of REST write it. */
-export const queryJson = (prompt: Prompt): Json => ({
+/** A query as clients of REST write it. @param context its own, as an object */
+export const queryJson = (prompt: Prompt, context: Json): Json => ({
   prompt: prompt.prompt,
-  ...(prompt.contextJson !== '' ? { context: JSON.parse(prompt.contextJson) } : {}),
+  ...(prompt.contextJson !== '' ? { context } : {}),
   ...(prompt.context !== '' ? { context: prompt.context } : {}),
   ...(prompt.provider !== '' ? { provider: prompt.provider } : {}),
   ...(prompt.model !== '' ? { model: prompt.model } : {}),

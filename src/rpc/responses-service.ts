@@ -20,12 +20,14 @@ import {
   ResumeResponseRequestSchema,
   StreamResponseRequestSchema,
 } from '../../gen/llmgateway/v1/responses_service_pb.js';
-import type { GatewayError } from '../errors/gateway-error.ts';
+import * as build from '../model/build.ts';
 import type { ResponseEventStream } from '../responses/event-stream.ts';
 import { pageOf } from '../responses/page.ts';
 import { contextOf, failing, type OnFailure, tenantOf } from './call-context.ts';
 import { checkResponseParameters } from './check-response.ts';
+import { sendContext } from './context-metadata.ts';
 import { type ResponseCallContext, type ResponsesApi, rpcFields } from './responses-api.ts';
+import { singly } from './singly.ts';
 import { validateMessage } from './validate.ts';
 
 type Methods = ServiceImpl<typeof ResponsesService>;
@@ -73,7 +75,7 @@ export function responseMethods(api: ResponsesApi, onFailure: OnFailure): Respon
     open: (call: ResponseCallContext) => Promise<ResponseEventStream>,
   ): AsyncIterableIterator<{ event: ResponseEvent }> => {
     const call = callOf(context);
-    return singly(open(call), failing(call, context, onFailure));
+    return singly(open(call), failing(call, context, onFailure), { told: (event) => ({ event }) });
   };
 
   return {
@@ -122,7 +124,9 @@ export function responseMethods(api: ResponsesApi, onFailure: OnFailure): Respon
       answer(context, CountInputTokensRequestSchema, request, async (call) => {
         const asked = request.parameters as ResponseParameters;
         checkResponseParameters(asked);
-        const { tokens: inputTokens, estimated } = await api.countInputTokens(asked, call);
+        const report = build.callReport('', '');
+        const { tokens: inputTokens, estimated } = await api.countInputTokens(asked, { ...call, report });
+        sendContext(report, context.responseHeader);
         return create(CountInputTokensResponseSchema, { inputTokens, estimated });
       }),
     compactResponse: (request, context) =>
@@ -131,42 +135,5 @@ export function responseMethods(api: ResponsesApi, onFailure: OnFailure): Respon
         checkResponseParameters(asked);
         return api.compactResponse(asked, call);
       }),
-  };
-}
-
-/** The events of a stream one by one, as Connect wants them. */
-function singly(
-  opening: Promise<ResponseEventStream>,
-  failed: (cause: unknown) => GatewayError,
-): AsyncIterableIterator<{ event: ResponseEvent }> {
-  opening.catch(() => {}); // reported by the first next()
-  let batch: readonly ResponseEvent[] = [];
-  let at = 0;
-  return {
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-    async next() {
-      try {
-        while (at >= batch.length) {
-          const result = await (await opening).next();
-          if (result.done) return result;
-          batch = result.value;
-          at = 0;
-        }
-      } catch (error) {
-        throw failed(error);
-      }
-      return { done: false, value: { event: batch[at++] as ResponseEvent } };
-    },
-    async return() {
-      const stream = await opening.catch(() => null);
-      await stream?.return();
-      return { done: true, value: undefined };
-    },
-    async throw(error) {
-      await this.return?.();
-      throw error;
-    },
   };
 }

@@ -11,7 +11,7 @@ export interface ServiceCall {
   /** End user, as the client names it. */
   readonly user?: string;
   /** Set where somebody looked. */
-  readonly sensitivity?: SensitivityReport | null;
+  readonly sensitivity: SensitivityReport | null;
   /** On the clock of performance.now(). */
   readonly began: number;
 }
@@ -19,22 +19,28 @@ export interface ServiceCall {
 /** Told of each when it is over. @param error null when it succeeded */
 export type OnServiceCall = (call: ServiceCall, error: GatewayError | null) => void;
 
-/** Makes such a call, and tells of it. Rejects with GatewayError. */
+/**
+ * Makes such a call, and tells of it, whatever it ends with. Rejects with GatewayError.
+ * @param make is to say what was found of its texts, where somebody looks
+ */
 export async function asServiceCall<T>(
-  call: Omit<ServiceCall, 'began'>,
+  call: Omit<ServiceCall, 'began' | 'sensitivity'>,
   onOver: OnServiceCall,
-  make: () => Promise<T>,
+  make: (found: (sensitivity: SensitivityReport | null) => void) => Promise<T>,
 ): Promise<T> {
-  const whole = { ...call, began: performance.now() };
+  const began = performance.now();
+  let sensitivity: SensitivityReport | null = null;
   let answer: T;
   try {
-    answer = await make();
+    answer = await make((found) => {
+      sensitivity = found;
+    });
   } catch (cause) {
     const error = toGatewayError(cause);
-    if (call.sensitivity) error.sensitivity ??= call.sensitivity;
-    onOver(whole, error);
+    if (sensitivity !== null) error.sensitivity ??= sensitivity;
+    onOver({ ...call, sensitivity: error.sensitivity ?? null, began }, error);
     throw error;
   }
-  onOver(whole, null);
+  onOver({ ...call, sensitivity, began }, null);
   return answer;
 }

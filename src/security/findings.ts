@@ -1,15 +1,13 @@
-/** Kinds of sensitive things, in alphabetical order. */
-export const categories = [
-  'authentication',
-  'business_confidential',
-  'code_security',
-  'configured',
-  'financial_data',
-  'health_data',
-  'legal_information',
-  'personal_data',
-] as const;
-export type Category = (typeof categories)[number];
+/** Kinds of sensitive things. */
+export type Category =
+  | 'authentication'
+  | 'business_confidential'
+  | 'code_security'
+  | 'configured'
+  | 'financial_data'
+  | 'health_data'
+  | 'legal_information'
+  | 'personal_data';
 
 /** Something that texts may have. Each counts once, however often it is there. */
 export interface Finding {
@@ -18,6 +16,8 @@ export interface Finding {
   readonly category: Category;
   /** What it adds to the score, in hundredths. */
   readonly weight: number;
+  /** A word that counts only where somebody says something: those that describe tools, or name their arguments, are full of them. */
+  readonly common?: boolean;
 }
 
 /** Told of what was found. */
@@ -31,6 +31,9 @@ export const patterns = {
   awsKey: pattern('aws_key', 'authentication'),
   privateKey: pattern('private_key_block', 'authentication'),
   webToken: pattern('json_web_token', 'authentication'),
+  azureKey: pattern('azure_key', 'authentication'),
+  slackWebhook: pattern('slack_webhook', 'authentication'),
+  botToken: pattern('bot_token', 'authentication'),
   urlPassword: pattern('password_in_url', 'authentication'),
   card: pattern('card_number', 'financial_data'),
   iban: pattern('bank_account_number', 'financial_data'),

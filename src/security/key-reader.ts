@@ -16,9 +16,21 @@ const awsIdLength = 20;
 const awsSecretLength = 40;
 /** Characters between the words "secret access key" and the secret. */
 const maxBefore = 12;
+/** Keys of Azure have 32 or 64 bytes: in base64 so many characters, and `=`. */
+const azureKeyLengths = [43, 86];
+/** What an emulator has, and all documents. */
+const azureExample = 'Eby8vdM02xNOcqFl';
+const webhookHost = 'hooks.slack.com/';
+const maxWebhook = 120;
+const leastWebhookPiece = 20;
+/** The id of a bot of Telegram's, and what comes after its colon. */
+const leastBotId = 8;
+const botSecretLength = 35;
 
 const dot = 0x2e;
 const dash = 0x2d;
+const slash = 0x2f;
+const colon = 0x3a;
 const underscore = 0x5f;
 
 /** Finds keys of the known vendors, and JSON web tokens. */
@@ -27,6 +39,8 @@ export class KeyReader {
   readonly #access: number;
   readonly #key: number;
   readonly #secretAccessKey: number;
+  readonly #azure: readonly number[];
+  readonly #hooks: number;
   /** Forms that the latest word begins. */
   #begun: readonly KeyForm[] = [];
   #form: KeyForm | null = null;
@@ -44,6 +58,8 @@ export class KeyReader {
     this.#access = lexicon.idOf('access');
     this.#key = lexicon.idOf('key');
     this.#secretAccessKey = lexicon.idOf('secretaccesskey');
+    this.#azure = [lexicon.idOf('accountkey'), lexicon.idOf('sharedaccesskey')];
+    this.#hooks = lexicon.idOf('hooks');
   }
 
   begin(): void {
@@ -73,6 +89,10 @@ export class KeyReader {
     if (isAwsId(text, word)) found(patterns.awsKey);
     if (isGoogleKey(text, word)) found(patterns.apiKey);
     if (this.#awsSecret(text, word)) found(patterns.awsKey);
+    if (isBotToken(text, word)) found(patterns.botToken);
+    const id = word.known?.id ?? 0;
+    if (id === this.#hooks && isWebhook(text, word)) found(patterns.slackWebhook);
+    if (this.#azure.includes(id) && isAzureKey(text, end)) found(patterns.azureKey);
     this.#end = end;
   }
 
@@ -160,14 +180,25 @@ function isKeyCharacter(code: number): boolean {
   return kind === kinds.digit || kind === kinds.upper || kind === kinds.lower;
 }
 
-/** Whether a secret of AWS's stands soon after a place. Looks at 53 characters at most. */
-function isSecretNear(text: ReadableText, from: number): boolean {
+/** Whether a secret of AWS's stands soon after a place. */
+const isSecretNear = (text: ReadableText, from: number): boolean => {
+  const secret = secretNear(text, from, awsSecretLength);
+  return secret.length === awsSecretLength && !secret.includes(example);
+};
+
+function isAzureKey(text: ReadableText, from: number): boolean {
+  const key = secretNear(text, from, Math.max(...azureKeyLengths));
+  return azureKeyLengths.includes(key.length) && !key.startsWith(azureExample);
+}
+
+/** What stands soon after a place and is of letters of both kinds, digits, `+` and `/`; one character more than the longest where it is longer. */
+function secretNear(text: ReadableText, from: number, longest: number): string {
   let at = from;
   while (at - from <= maxBefore && at < text.length && kindOf(text.charCodeAt(at)) === kinds.gap) at++;
-  if (at === from || at - from > maxBefore) return false;
+  if (at === from || at - from > maxBefore) return '';
   const seen = new Uint8Array(4);
   const start = at;
-  for (; at - start <= awsSecretLength && at < text.length; at++) {
+  for (; at - start <= longest && at < text.length; at++) {
     const code = text.charCodeAt(at);
     const kind = kindOf(code);
     const isSign = code === 0x2b || code === 0x2f;
@@ -175,5 +206,40 @@ function isSecretNear(text: ReadableText, from: number): boolean {
     if (!isSign) seen[kind] = 1;
   }
   const isMixed = seen[kinds.digit] === 1 && seen[kinds.upper] === 1 && seen[kinds.lower] === 1;
-  return at - start === awsSecretLength && isMixed && !text.slice(start, at).includes(example);
+  return isMixed ? text.slice(start, at) : '';
+}
+
+/** `<id>:<35 characters>`, in addresses after `bot`. */
+function isBotToken(text: ReadableText, { start, end, digits, lowers, uppers }: Word): boolean {
+  if (digits < leastBotId || text.charCodeAt(end) !== colon) return false;
+  if (uppers > 0 || (lowers > 0 && !(lowers === 3 && startsWith(text, start, end, 'bot')))) return false;
+  return (
+    isMixedPiece(text, end + 1, end + 1 + botSecretLength, true) &&
+    !isKeyCharacter(text.charCodeAt(end + 1 + botSecretLength))
+  );
+}
+
+/** An address that takes messages from whoever has it: its last piece is the secret. */
+function isWebhook(text: ReadableText, { start }: Word): boolean {
+  if (!startsWith(text, start, text.length, webhookHost)) return false;
+  let piece = start;
+  let at = start;
+  const end = Math.min(text.length, start + maxWebhook);
+  for (; at < end; at++) {
+    const code = text.charCodeAt(at);
+    if (code === slash) piece = at + 1;
+    else if (code !== dot && !isKeyCharacter(code)) break;
+  }
+  return at - piece >= leastWebhookPiece && isMixedPiece(text, piece, piece + leastWebhookPiece, false);
+}
+
+/** Whether there are letters of both kinds, and nothing that keys have not. */
+function isMixedPiece(text: ReadableText, from: number, to: number, withDigits: boolean): boolean {
+  const seen = new Uint8Array(6);
+  for (let i = from; i < to; i++) {
+    const code = text.charCodeAt(i);
+    if (!isKeyCharacter(code)) return false;
+    seen[kindOf(code)] = 1;
+  }
+  return seen[kinds.upper] === 1 && seen[kinds.lower] === 1 && (!withDigits || seen[kinds.digit] === 1);
 }

@@ -19,7 +19,9 @@ const builtIn: Readonly<Partial<Record<Category, string>>> = {
 export function keywordFindings(configured: readonly string[]): Finding[] {
   const found = new Map<string, Finding>();
   for (const [category, words] of Object.entries(builtIn)) {
-    for (const name of words.split(', ')) found.set(name, { name, category: category as Category, weight });
+    for (const name of words.split(', ')) {
+      found.set(name, { name, category: category as Category, weight, common: true });
+    }
   }
   for (const word of configured) {
     const name = word.normalize('NFC').toLowerCase();

@@ -1,5 +1,6 @@
 import type { Finding } from './findings.ts';
 import { type KeyForm, keyForms } from './key-forms.ts';
+import { folded } from './readings.ts';
 import { kindOf, kinds } from './text.ts';
 
 /** A word that means something to the scanner. */
@@ -23,7 +24,16 @@ const maxWords = 8;
 
 /** Words that are looked for besides keywords: see KeyReader and Screening. */
 export const codeWords = ['import', 'function', 'class'] as const;
-const otherWords = [...codeWords, 'access', 'secretaccesskey'];
+const otherWords = [
+  ...codeWords,
+  'access',
+  'secretaccesskey',
+  'accountkey',
+  'sharedaccesskey',
+  'hooks',
+  'social',
+  'security',
+];
 
 /** What is looked for, made once for a configuration. */
 export class Lexicon {
@@ -89,7 +99,8 @@ function hashOf(word: string): number {
 }
 
 /** The words of a keyword, as the scanner will come to them. */
-export function wordsOf(text: string): string[] {
+export function wordsOf(keyword: string): string[] {
+  const text = folded(keyword);
   const words: string[] = [];
   let word = '';
   const end = (): void => {

@@ -19,7 +19,7 @@ export class PhraseReader {
     this.#pending.length = 0;
   }
 
-  word({ known, gap, soft }: Word, found: Found): void {
+  word({ known, gap, soft }: Pick<Word, 'known' | 'gap' | 'soft'>, found: Found): void {
     const pending = this.#pending;
     if (known === null) {
       if (pending.length > 0) this.end(found);

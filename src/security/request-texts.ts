@@ -1,15 +1,18 @@
 import type { CreateChatCompletionRequest } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import type { CreateEmbeddingsRequest } from '../../gen/llmgateway/v1/embeddings_service_pb.js';
 import type { Message } from '../../gen/llmgateway/v1/message_pb.js';
+import { isBase64, textOfBase64, textOfBytes } from './file-text.ts';
 import type { Screening } from './screening.ts';
 
-/** What is said, by users, models and tools: here words count, too. */
-const spoken = new Set(['text', 'arguments', 'transcript']);
+/** What is said, by users, models and tools, and what the gateway does not know of that: here words count, too. */
+const spoken = new Set(['text', 'arguments', 'transcript', 'json']);
+/** So in whatever it stands: what an answer will say. */
+const alwaysSpoken = new Set(['predictionJson']);
 /** What nobody can read: state of providers, bytes. */
 const unread = new Set(['$typeName', 'signature', 'encrypted', 'base64']);
 /** Files of these types are texts. */
 const textTypes =
-  /^(?:text\/|application\/(?:[\w.-]+\+)?(?:json|xml|yaml|x-yaml|toml|javascript|sql|x-sh)\b)/i;
+  /^(?:text\/|application\/(?:[\w.-]+\+)?(?:json|xml|yaml|x-yaml|toml|javascript|sql|x-sh)\b|image\/svg\+xml)/i;
 /** Requests are not nested deeper. */
 const maxDepth = 32;
 
@@ -44,18 +47,22 @@ export function readEmbeddings(
 function walk(value: unknown, key: string, screening: Screening, says: boolean, depth: number): void {
   if (typeof value === 'string') {
     if (value === '' || unread.has(key)) return;
-    if (value.startsWith('data:')) readDataUrl(value, screening);
-    else if (says && spoken.has(key)) screening.read(value);
-    else screening.readForms(value);
+    const url = dataUrlOf(value);
+    if (alwaysSpoken.has(key) || (says && spoken.has(key))) screening.read(value);
+    else if (url?.isBase64 !== true) screening.readDescription(value);
+    if (url !== null) readFile(bodyOf(url), screening);
+    // Some give a file so, without the head of an address.
+    if (key === 'url' && isBase64(value)) readFile(textOfBase64(value), screening);
     return;
   }
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array || depth > maxDepth) return;
   if (Array.isArray(value)) {
+    if (key === 'parts' && value.length > 1) readSeams(value, screening);
     for (const item of value) walk(item, key, screening, says, depth + 1);
     return;
   }
   const file = fileText(value as Record<string, unknown>);
-  if (file !== null) screening.read(file);
+  readFile(file, screening);
   // What a oneof holds is called by its case.
   const { case: name } = value as { case?: unknown };
   for (const [own, item] of Object.entries(value)) {
@@ -66,26 +73,62 @@ function walk(value: unknown, key: string, screening: Screening, says: boolean, 
 /** The text of a file that came as bytes; null where it is none. */
 function fileText({ source, mediaType, filename }: Record<string, unknown>): string | null {
   if (typeof source !== 'object' || source === null) return null;
-  const { case: name, value } = source as { case?: unknown; value?: unknown };
-  if (name !== 'data' || !(value instanceof Uint8Array)) return null;
+  const { value } = source as { value?: unknown };
+  if (!(value instanceof Uint8Array)) return null;
   const isText =
     textTypes.test(String(mediaType)) ||
     /\.(?:txt|md|csv|json|ya?ml|xml|pem|env|log)$/i.test(String(filename));
-  return isText ? Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('utf8') : null;
+  return textOfBytes(value, isText);
 }
 
-function readDataUrl(url: string, screening: Screening): void {
-  const comma = url.indexOf(',');
-  const head = url.slice(5, Math.min(comma, 205));
-  if (comma < 0 || !textTypes.test(head)) return;
-  const body = url.slice(comma + 1);
-  screening.read(head.endsWith(';base64') ? Buffer.from(body, 'base64').toString('utf8') : decoded(body));
+function readFile(text: string | null, screening: Screening): void {
+  if (text !== null) screening.read(text);
 }
 
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
+/** Characters on each side of where two texts meet. */
+const seam = 200;
+
+/** What is split over the texts of one message, which models get as one. */
+function readSeams(parts: readonly unknown[], screening: Screening): void {
+  let joined = '';
+  let texts = 0;
+  for (const part of parts) {
+    const { content } = part as { content?: { case?: string; value?: { text?: unknown } } };
+    const text = content?.case === 'text' ? content.value?.text : undefined;
+    if (typeof text !== 'string') continue;
+    joined += text.length <= 2 * seam ? text : `${text.slice(0, seam)}\n${text.slice(-seam)}`;
+    texts++;
   }
+  if (texts > 1) screening.readForms(joined);
 }
+
+interface DataUrl {
+  readonly type: string;
+  readonly isBase64: boolean;
+  /** As it is written. */
+  readonly body: string;
+}
+
+/** What stands before a data URL's comma (RFC 2397) is not longer. */
+const maxHead = 300;
+
+/** Null for a text that is none, though it may begin like one. */
+function dataUrlOf(text: string): DataUrl | null {
+  if (text.slice(0, 5).toLowerCase() !== 'data:') return null;
+  const comma = text.slice(0, maxHead).indexOf(',');
+  const [, type, more = ''] =
+    /^([\w.+-]+\/[\w.+-]+)?((?:;[^;]*)*)$/.exec(text.slice(5, Math.max(5, comma))) ?? [];
+  if (comma < 0 || (type === undefined && more === '' && comma !== 5)) return null;
+  return {
+    // Without one it may be anything, whatever the RFC says.
+    type: type ?? '',
+    isBase64: /;\s*base64\s*$/i.test(more),
+    body: text.slice(comma + 1),
+  };
+}
+
+/** The text that it stands for; null where it is none. */
+const bodyOf = ({ type, isBase64: encoded, body }: DataUrl): string | null =>
+  encoded
+    ? textOfBase64(body, textTypes.test(type))
+    : body.replace(/(?:%[\da-f]{2})+/gi, (bytes) => Buffer.from(bytes.replaceAll('%', ''), 'hex').toString());

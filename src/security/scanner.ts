@@ -3,7 +3,7 @@ import { KeyReader } from './key-reader.ts';
 import { hashStep, type KnownWord, type Lexicon } from './lexicon.ts';
 import { NumberReader } from './number-reader.ts';
 import { PhraseReader } from './phrase-reader.ts';
-import { hasEmail, hasPrivateKey, hasUrlPassword } from './places.ts';
+import { hasEmail, hasPrivateKey, hasUrlPassword, isAssigned } from './places.ts';
 import { kindOf, kinds, type ReadableText } from './text.ts';
 import type { Word } from './word.ts';
 
@@ -26,7 +26,7 @@ export class Scanner {
   readonly #lexicon: Lexicon;
   readonly #phrases: PhraseReader;
   readonly #keys: KeyReader;
-  readonly #numbers = new NumberReader();
+  readonly #numbers: NumberReader;
   readonly #word: Word = {
     start: 0,
     end: 0,
@@ -45,6 +45,7 @@ export class Scanner {
     this.#lexicon = lexicon;
     this.#phrases = new PhraseReader(lexicon.root);
     this.#keys = new KeyReader(lexicon);
+    this.#numbers = new NumberReader(lexicon);
   }
 
   /**
@@ -89,7 +90,10 @@ export class Scanner {
       if (i >= length) break;
       i = this.#readWord(text, i, kind);
       if (word.known !== null) onWord?.(word.known);
-      if (words) phrases.word(word, found);
+      if (words) {
+        if (isCamelCase(word) && isAssigned(text, i)) this.#readHumps(text, word, found);
+        else phrases.word(word, found);
+      }
       if (word.plain) {
         keys.word(text, word, found);
         numbers.word(text, word, found);
@@ -136,6 +140,20 @@ export class Scanner {
     return i;
   }
 
+  /** Words that are written as one: `dbPassword`. */
+  #readHumps(text: ReadableText, { start, end, gap, soft }: Word, found: Found): void {
+    let from = start;
+    let hash = 0;
+    for (let i = start; i < end; i++) {
+      hash = hashStep(hash, text.charCodeAt(i) | (kindOf(text.charCodeAt(i)) === kinds.upper ? 0x20 : 0));
+      if (i + 1 < end && !isHump(text, i + 1, end)) continue;
+      const known = this.#know(text, from, i + 1, hash, true);
+      this.#phrases.word(from === start ? { known, gap, soft } : { known, gap: 0, soft: true }, found);
+      from = i + 1;
+      hash = 0;
+    }
+  }
+
   #know(text: ReadableText, start: number, end: number, hash: number, plain: boolean): KnownWord | null {
     // Decomposed letters take two characters and more.
     if (end - start > this.#lexicon.longest * (plain ? 1 : 3)) return null;
@@ -151,6 +169,19 @@ export class Scanner {
     if (known !== undefined) for (const one of known) if (one.word === word) return one;
     return null;
   }
+}
+
+/** Longer words are nobody's names. */
+const maxName = 64;
+
+const isCamelCase = ({ start, end, uppers, lowers, plain, known }: Word): boolean =>
+  plain && uppers > 0 && lowers > 0 && known === null && end - start <= maxName;
+
+/** Whether a word begins with a capital letter within another one: after a small letter or digit, or as the last of several. */
+function isHump(text: ReadableText, at: number, end: number): boolean {
+  if (kindOf(text.charCodeAt(at)) !== kinds.upper) return false;
+  if (kindOf(text.charCodeAt(at - 1)) !== kinds.upper) return true;
+  return at + 1 < end && kindOf(text.charCodeAt(at + 1)) === kinds.lower;
 }
 
 /** How many characters after a backslash belong to it. */

@@ -1,8 +1,8 @@
 import { type Category, type Finding, patterns } from './findings.ts';
 import { keywordFindings } from './keywords.ts';
 import { codeWords, type KnownWord, Lexicon } from './lexicon.ts';
+import { readingsOf } from './readings.ts';
 import { Scanner } from './scanner.ts';
-import type { ReadableText } from './text.ts';
 
 export interface ScreenRules {
   /** Keywords besides the built-in ones. */
@@ -53,6 +53,9 @@ export class Screening {
     this.#found.add(finding);
     this.#points += finding.weight;
   };
+  readonly #onDescribed = (finding: Finding): void => {
+    if (finding.common !== true) this.#onFound(finding);
+  };
   readonly #onWord = ({ id }: KnownWord): void => {
     if (this.#codeWords.has(id)) this.#isCode = true;
   };
@@ -64,13 +67,18 @@ export class Screening {
   }
 
   /** Looks at a text: for words and for what has the form of a secret. */
-  read(text: ReadableText): void {
-    this.#scanner.read(text, true, this.#onFound, this.#onWord);
+  read(text: string): void {
+    for (const reading of readingsOf(text)) this.#scanner.read(reading, true, this.#onFound, this.#onWord);
   }
 
-  /** Looks only for what has the form of a secret: in what nobody says, such as the schema of a tool. */
-  readForms(text: ReadableText): void {
-    this.#scanner.read(text, false, this.#onFound);
+  /** Looks for words that are configured and for what has the form of a secret: in what nobody says, such as the definition of a tool. */
+  readDescription(text: string): void {
+    for (const reading of readingsOf(text)) this.#scanner.read(reading, true, this.#onDescribed);
+  }
+
+  /** Looks only for what has the form of a secret. */
+  readForms(text: string): void {
+    for (const reading of readingsOf(text)) this.#scanner.read(reading, false, this.#onFound);
   }
 
   /** 0 to 1. */

@@ -43,6 +43,7 @@ export function kindOf(code: number): number {
   if (code >= 0x3000 && code < 0x3040) return kinds.gap;
   if (code >= 0x2e80 && code < 0xa000) return kinds.sign;
   if (code >= 0xf900 && code < 0xfb00) return kinds.sign;
-  if (code >= 0xff00 && code < 0xff66) return kinds.gap;
+  // Full-width punctuation, and what nobody sees.
+  if ((code >= 0xff00 && code < 0xff66) || code === 0xfeff) return kinds.gap;
   return kinds.letter;
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Message } from '../../gen/llmgateway/v1/message_pb.js';
+import { nowUs } from './clock.ts';
 import { busy, notFound, takenOver, tooLarge, tooMany } from './errors.ts';
 import { isSessionId } from './id.ts';
 import { encodeMessages } from './messages.ts';
@@ -22,6 +23,8 @@ export interface SessionName {
   readonly tenant: string;
   readonly id: string;
   readonly field: string;
+  /** It is made unless it is there, and lives so long then, in milliseconds. Default: it has to be there. */
+  readonly newForMs?: number | undefined;
 }
 
 /** Calls of one process that may wait for one session. */
@@ -82,12 +85,17 @@ export class Leases {
   }
 
   async #lock(
-    { tenant, id, field }: SessionName,
+    { tenant, id, field, newForMs }: SessionName,
     holder: string,
     { leaseMs, waitMs }: LeaseTerms,
     deadline: number,
     signal: AbortSignal,
   ): Promise<StoredSession> {
+    if (newForMs !== undefined) {
+      const createdUs = nowUs();
+      const session = { id, createdUs, expiresUs: createdUs + newForMs * 1_000, contextJson: '{}' };
+      await unlessAborted(this.#store.ensure(tenant, session), signal);
+    }
     for (let pause: number = pollMs[0]; ; pause = Math.min(pause * 1.5, pollMs[1])) {
       const result = await this.#store.lock(tenant, id, holder, leaseMs).catch((error: unknown) => {
         // It may have happened, or happen yet.
@@ -141,6 +149,16 @@ export class Leases {
     whole.finally(() => this.#freeing.delete(whole));
     return first.then(() => {});
   }
+}
+
+/** Rejects with what the signal aborts with, if it does before. */
+function unlessAborted(done: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    done.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
 }
 
 interface LeaseParts {

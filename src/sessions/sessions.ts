@@ -52,22 +52,6 @@ export class Sessions {
     return session;
   }
 
-  /**
-   * The session that stands for a conversation with a name of its client's choice, which is made unless it is there.
-   * @returns its id, the same for the same names
-   */
-  async conversation(tenant: string, names: readonly string[], ttlMs: number): Promise<string> {
-    const id = idOf(names);
-    const createdUs = nowUs();
-    await this.#store.ensure(tenant, {
-      id,
-      createdUs,
-      expiresUs: createdUs + ttlMs * 1_000,
-      contextJson: '{}',
-    });
-    return id;
-  }
-
   /** @param field where the client wrote the id */
   async get(tenant: string, id: string, field = 'id'): Promise<StoredSession> {
     const session = isSessionId(id) ? await this.#store.read(tenant, id) : null;
@@ -86,8 +70,8 @@ export class Sessions {
   }
 }
 
-/** A UUID (version 8, RFC 9562) of names. */
-function idOf(names: readonly string[]): string {
+/** Id of the session that stands for a conversation with names of its client's choice: a UUID (version 8, RFC 9562) of these. */
+export function conversationId(names: readonly string[]): string {
   const hex = hash('sha256', JSON.stringify(names), 'hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }

@@ -49,7 +49,7 @@ test('lines are sent in batches, in order', async () => {
   first.socket.write(answered(''));
   const second = await upstream.request();
   second.socket.write(answered(''));
-  await collector.close();
+  await collector.close(5_000);
   expect([...eventsOf(first.body), ...eventsOf(second.body)]).toEqual(lines(0, 700).map((_line, i) => i));
   expect(counted).toEqual({ sent: 700, lost: 0 });
 });
@@ -60,7 +60,7 @@ test('what is not taken is sent again; it is logged once', async () => {
   for (let i = 0; i < 3; i++) (await upstream.request()).socket.write(answered('', '503 Busy'));
   const last = await upstream.request();
   last.socket.write(answered(''));
-  await collector.close();
+  await collector.close(5_000);
   expect(eventsOf(last.body)).toEqual([0, 1, 2]);
   expect(log.map(({ level }) => level)).toEqual(['WARN', 'INFO']);
   expect(counted).toEqual({ sent: 3, lost: 0 });
@@ -71,6 +71,16 @@ test('what waits is bounded; what is lost is counted', async () => {
   for (const line of lines(0, 25)) collector.add(line);
   expect(counted.lost).toBe(15);
   upstream.answerAll(({ socket }) => void socket.destroy());
-  await collector.close();
+  await collector.close(5_000);
   expect(counted).toEqual({ sent: 0, lost: 25 });
+});
+
+test('one that answers nothing does not keep the gateway from ending', async () => {
+  const collector = open({ intervalMs: 60_000, maxHeld: 2_000 });
+  for (const line of lines(0, 1_200)) collector.add(line);
+  await upstream.request();
+  const began = performance.now();
+  await collector.close(30);
+  expect(performance.now() - began).toBeLessThan(1_500);
+  expect(counted).toEqual({ sent: 0, lost: 1_200 });
 });

@@ -69,6 +69,14 @@ describe('a trail', () => {
     expect(counted).toEqual({ written: 3, lost: 0, failures: 0 });
   });
 
+  test('is whole also where clients name things with the separators of lines that JSON leaves as they are', async () => {
+    const trail = open();
+    trail.write({ ...entry(0), user: 'a\u2028b', session_id: 'c\u2029d', model_requested: '\u0085' });
+    trail.write(entry(1));
+    await trail.close(5_000);
+    expect(await verifyTrail(file)).toMatchObject({ lines: 2, fault: null, torn: false });
+  });
+
   test('goes on over restarts and changes of files', async () => {
     for (let run = 0; run < 4; run++) await fill(25, { maxFileBytes: 4_096 });
     const files = fullFiles(file);
@@ -226,6 +234,16 @@ describe('a disk that takes nothing', () => {
       lost_before: lost,
     });
     expect(await verifyTrail(file)).toMatchObject({ lines: 101 - lost, fault: null });
+  });
+
+  test('that never answers does not keep the gateway from ending either', async () => {
+    const never = new Promise<never>(() => {});
+    const handle = { write: () => never, close: () => never };
+    const trail = open({ files: { ...fs.promises, open: async () => handle as never } });
+    trail.write(entry(0));
+    await new Promise(setImmediate);
+    await trail.close(20);
+    expect(counted['lost']).toBe(1);
   });
 
   test('does not keep the gateway from ending, which tells what is lost', async () => {

@@ -9,6 +9,7 @@ import { IntegrationService } from '../../gen/llmgateway/v1/integration_service_
 import { QueryService } from '../../gen/llmgateway/v1/query_service_pb.js';
 import { fullFiles } from '../../src/audit/files.ts';
 import { verifyTrail } from '../../src/audit/verify.ts';
+import { anonymous } from '../../src/auth/principal.ts';
 import { answered, startUpstream } from '../http/support/upstream.ts';
 import { callFace } from '../support/faces.ts';
 import { type RpcFace, type RunningGateway, rpcTransports, startGateway } from '../support/gateway.ts';
@@ -245,6 +246,34 @@ test('a thousand calls on all faces have a line each, and verify', async () => {
     expect(line['sensitive']).toBe(true);
   }
 }, 60_000);
+
+test('what is refused before it is a call has its line, with who asked', async () => {
+  const platform = await startPlatform();
+  gateway = await startGateway(
+    { ...platform.env, AUDIT_LOG_PATH: file, LLM_GATEWAY_SECURITY_MODE: 'block' },
+    { authenticate: () => ({ ...anonymous, tenant: 'acme', id: 'key-1' }) },
+  );
+  const { url } = gateway;
+  const paths = ['enhanced-query', 'contextual-query', 'workflow-query'];
+  for (const at of paths) expect((await post(`${url}/${at}`, { prompt: secret }, at)).status).toBe(400);
+  await post(`${url}/v1/chat/completions`, { model: 'fake/echo', messages: 'none' }, 'rest');
+  const queries = createClient(QueryService, rpcTransports.gRPC(url));
+  const refused = queries.enhancedQuery({ query: { prompt: secret } });
+  await expect(refused).rejects.toThrow('sensitive');
+  await gateway.stop();
+  gateway = null;
+  platform.close();
+  const lines = read();
+  expect(lines.map(({ endpoint, status }) => [endpoint, status])).toEqual([
+    ['/enhanced-query', 'sensitive_text'],
+    ['/contextual-query', 'sensitive_text'],
+    ['query', 'sensitive_text'],
+    ['/v1/chat/completions', 'invalid_request'],
+    ['/llmgateway.v1.QueryService/EnhancedQuery', 'sensitive_text'],
+  ]);
+  for (const line of lines) expect(line).toMatchObject({ tenant: 'acme', principal: 'key-1' });
+  expect(lines[2]).toMatchObject({ kind: 'workflow', service: 'orchestrator', sensitive: true });
+});
 
 test('the command verifies it, and names a line that was changed, removed or moved', async () => {
   gateway = await startGateway({ AUDIT_LOG_PATH: file });

@@ -118,6 +118,40 @@ describe('errors', () => {
       headers: { 'x-api-key': 'a-key-of-sixteen-characters' },
     });
     expect(get.status).toBe(405);
+    for (const path of ['/v1/cache/status', '/cache/clear', '/v1/cache/clear', '/providers']) {
+      const unknown = await fetch(`${gateway.url}${path}`);
+      expect([path, await bodyOf(unknown)]).toMatchObject([path, { error_code: 'unauthorized' }]);
+      const headers = { 'x-api-key': 'a-key-of-sixteen-characters' };
+      const wrong = await fetch(`${gateway.url}${path}`, { method: 'PUT', headers });
+      expect([path, wrong.status, await bodyOf(wrong)]).toMatchObject([path, 405, { success: false }]);
+    }
+  });
+
+  test('texts are bounded in bytes, as on RPC, a context that is an object as well', async () => {
+    const gateway = await start({ LLM_GATEWAY_MAX_BODY_BYTES: '32MiB' });
+    const long = 'é'.repeat(2 ** 21 + 1);
+    for (const [field, body] of [
+      ['prompt', { prompt: long }],
+      ['context', { prompt: 'x', context: long }],
+      ['context', { prompt: 'x', context: { long } }],
+    ] as const) {
+      const response = await post(gateway, 'query', body);
+      expect([response.status, await bodyOf(response)]).toMatchObject([400, { details: { field } }]);
+    }
+  });
+
+  test('a conversation is made by a call that was let in only', async () => {
+    const gateway = await start({
+      LLM_GATEWAY_LIMITS: 'on',
+      LLM_GATEWAY_RATE_LIMIT_REQUESTS_PER_MINUTE: '1',
+    });
+    const ask = (conversation: string) =>
+      post(gateway, 'query', { prompt: 'x', user_id: 'ann', conversation_id: conversation });
+    const statuses: number[] = [];
+    for (const conversation of ['a', 'b', 'c']) statuses.push((await ask(conversation)).status);
+    expect(statuses).toEqual([200, 429, 429]);
+    const { data } = await bodyOf(await fetch(`${gateway.url}/v1/sessions`));
+    expect(data).toHaveLength(1);
   });
 
   test('limits hold for a user, and for nobody else', async () => {

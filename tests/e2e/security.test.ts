@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { ChatService } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import { EmbeddingsService } from '../../gen/llmgateway/v1/embeddings_service_pb.js';
 import { Role } from '../../gen/llmgateway/v1/message_pb.js';
+import { ResponsesService } from '../../gen/llmgateway/v1/responses_service_pb.js';
 import { anonymous } from '../../src/auth/principal.ts';
 import { type Collector, startCollector } from '../support/collector.ts';
 import { callFace, chatFaces, faces, isRest } from '../support/faces.ts';
@@ -355,6 +356,29 @@ describe('sensitive texts', () => {
       expect(rig.east.asked).toHaveLength(2);
     },
   );
+
+  test('are told of also where tokens are counted', async () => {
+    const rest: [string, object][] = [
+      ['/v1/messages/count_tokens', { model: 'pair', messages: user(sensitive) }],
+      ['/v1/responses/input_tokens', { model: 'pair', input: sensitive }],
+    ];
+    const told: (string | null)[] = [];
+    for (const [path, body] of rest) told.push((await post(path, body)).headers.get('x-sensitivity'));
+    const onHeader = (headers: Headers): void => void told.push(headers.get('x-sensitivity'));
+    const messages = [
+      { role: Role.USER, parts: [{ content: { case: 'text' as const, value: { text: sensitive } } }] },
+    ];
+    const transport = rpcTransports.gRPC(rig.url);
+    await createClient(ChatService, transport).countTokens(
+      { request: { model: 'pair', messages } },
+      { onHeader },
+    );
+    await createClient(ResponsesService, transport).countInputTokens(
+      { parameters: { model: 'pair', input: [{ kind: { case: 'message', value: messages[0] } }] } } as never,
+      { onHeader },
+    );
+    expect(told).toEqual(Array(4).fill('0.80;sensitive;mode=route;categories="authentication"'));
+  });
 
   test('are counted, and never kept, logged or in a span', async () => {
     await askText('pair', sensitive, { temperature: 0 });

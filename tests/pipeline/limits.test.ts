@@ -85,10 +85,18 @@ describe('limits of a provider', () => {
     expect(memory.read([account])[0]).toMatchObject({ used: [0, 1, 0, 0], inFlight: 0 });
   });
 
-  test('are given back when what comes after them refuses first', async () => {
+  test.each([
+    ['refuses first', (refusal: Error) => Promise.reject(refusal)],
+    [
+      'throws at once',
+      (refusal: Error) => {
+        throw refusal;
+      },
+    ],
+  ])('are given back when what comes after them %s', async (_what, refuse) => {
     const refusal = new GatewayError(ErrorReason.BUDGET_EXHAUSTED, 'no money');
     const { handle, answer, memory, limits } = start(
-      () => () => Promise.reject(refusal),
+      () => () => refuse(refusal),
       () => expect.unreachable('nobody is asked'),
     );
     const answered = handle(callOf());

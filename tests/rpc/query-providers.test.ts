@@ -83,3 +83,14 @@ describe('a query goes', () => {
     expect(() => to('nobody', '')).toThrow(/no provider nobody/);
   });
 });
+
+test('errors call a provider and a field as the client does', () => {
+  const models = known([candidate('xai', 1, { model: '' })]);
+  const of = (provider: string, at?: string) => () =>
+    targetOf({ provider, model: '' }, models, anonymous, at);
+  const failure = (text: string, field: string) =>
+    expect.objectContaining({ message: expect.stringContaining(text), facts: { field } });
+  expect(of('grok', 'query.')).toThrow(failure('provider grok has no model', 'query.model'));
+  expect(of('Nobody', 'query.')).toThrow(failure('no provider nobody', 'query.provider'));
+  expect(of('nobody')).toThrow(failure('no provider nobody', 'provider'));
+});

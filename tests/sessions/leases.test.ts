@@ -46,10 +46,49 @@ const texts = async (): Promise<unknown[]> =>
     ({ parts }) => parts[0]?.content.case === 'text' && parts[0].content.value.text,
   );
 
+/** A store as an object of functions. */
+const bound = (of: SessionStore): SessionStore => ({
+  create: of.create.bind(of),
+  ensure: of.ensure.bind(of),
+  read: of.read.bind(of),
+  delete: of.delete.bind(of),
+  list: of.list.bind(of),
+  lock: of.lock.bind(of),
+  extend: of.extend.bind(of),
+  append: of.append.bind(of),
+  unlock: of.unlock.bind(of),
+});
+
 beforeEach(async () => {
   id = randomUUID();
   const createdUs = Date.now() * 1000;
   await store.create('t', { id, createdUs, expiresUs: createdUs + 3_600e6, contextJson: '{}' });
+});
+
+describe('of a session that may be new', () => {
+  const newForMs = 60_000;
+
+  test('a lease makes it, once', async () => {
+    id = randomUUID();
+    const leases = leasesOf(store);
+    await expect(reasonOf(leases.acquire(name(), never))).resolves.toBe(ErrorReason.NOT_FOUND);
+    const first = await leases.acquire({ ...name(), newForMs }, never);
+    await first.save(said('one'));
+    const second = await leases.acquire({ ...name(), newForMs }, never);
+    expect(second.session.messages).toHaveLength(1);
+    expect(second.session.expiresUs).toBe(first.session.expiresUs);
+    second.release();
+  });
+
+  test('a lease is not waited for by a call that is over, and its place is free', async () => {
+    const abort = new AbortController();
+    const silent = { ...bound(store), ensure: () => new Promise<never>(() => {}) };
+    const leases = leasesOf(silent);
+    const waiting = leases.acquire({ ...name(), newForMs }, abort.signal);
+    abort.abort(new Error('over'));
+    await expect(waiting).rejects.toThrow('over');
+    (await leases.acquire(name(), never)).release();
+  });
 });
 
 describe('a lease', () => {

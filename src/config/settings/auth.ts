@@ -1,5 +1,5 @@
 import { Secret } from '../secret.ts';
-import { setting, time } from '../setting.ts';
+import { alsoAs, setting, time } from '../setting.ts';
 import { flag, type ValueReader, Wrong } from '../values.ts';
 
 /** A bearer token: what a header can hold, and long enough not to be guessed. */
@@ -11,14 +11,16 @@ const token: ValueReader<Secret | null> = (raw) =>
 /** Who may call. Keys and issuers of tokens are lists of the file. */
 export const authSettings = {
   adminToken: {
-    ...setting(
-      'auth.admin_token',
+    ...alsoAs(
+      setting(
+        'auth.admin_token',
+        'ADMIN_TOKEN',
+        token,
+        null as Secret | null,
+        'Bearer token of AdminService and the routes of administrators; without it they are closed to all but keys and tokens with `admin`',
+      ),
       'ADMIN_TOKEN',
-      token,
-      null as Secret | null,
-      'Bearer token of AdminService and the routes of administrators; without it they are closed to all but keys and tokens with `admin`',
     ),
-    env: ['LLM_GATEWAY_ADMIN_TOKEN', 'ADMIN_TOKEN'],
     secret: true,
   },
   authRequired: setting(

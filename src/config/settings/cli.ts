@@ -1,5 +1,5 @@
 import { cliPresets } from '../cli.ts';
-import { hour, prefixed, type Setting, setting } from '../setting.ts';
+import { alsoAs, hour, type Setting, setting } from '../setting.ts';
 import { bytes, duration, oneOf, shownTime, text, type ValueReader, Wrong, wholeNumber } from '../values.ts';
 
 /** Variables of these had a prefix of their own before there was this gateway's; both are read. */
@@ -10,10 +10,7 @@ const known = <T>(
   fallback: T,
   doc: string,
   shown?: string,
-): Setting<T> => ({
-  ...setting(path, name, read, fallback, doc, shown),
-  env: [prefixed(name), `LLM_${name}`],
-});
+): Setting<T> => alsoAs(setting(path, name, read, fallback, doc, shown), `LLM_${name}`);
 
 const seconds = (
   path: string,

@@ -1,4 +1,4 @@
-import { type Setting, setting, time } from '../setting.ts';
+import { alsoAs, type Setting, setting, time } from '../setting.ts';
 import { address, flag, type ValueReader, Wrong, wholeNumber } from '../values.ts';
 
 const addressOrOff: ValueReader<string> = (raw) => {
@@ -12,14 +12,8 @@ function url(name: string, fallback: string): Setting<string> {
   const env = `${name.toUpperCase()}_URL`;
   const doc = `Address of the ${name.replaceAll('_', '-')} of the documentation platform; \`off\` for none`;
   const made = setting(`integrations.${name}.url`, env, addressOrOff, fallback, doc);
-  return { ...made, env: [...made.env, env] };
+  return alsoAs(made, env);
 }
-
-/** With a variable that other programs of the platform read as well. */
-const withPlain = <T>(made: Setting<T>, plain: string): Setting<T> => ({
-  ...made,
-  env: [...made.env, plain],
-});
 
 /** Services of the documentation platform. */
 export const integrationSettings = {
@@ -33,7 +27,7 @@ export const integrationSettings = {
   codeAnalyzerUrl: url('code_analyzer', 'http://code-analyzer:5085'),
   architectureDigitizerUrl: url('architecture_digitizer', 'http://architecture-digitizer:5105'),
   analysisServiceUrl: url('analysis_service', 'http://analysis-service:5020'),
-  integrationTimeoutMs: withPlain(
+  integrationTimeoutMs: alsoAs(
     time(
       'integrations.timeout',
       'INTEGRATION_TIMEOUT',
@@ -50,7 +44,7 @@ export const integrationSettings = {
     2_000,
     'Longest wait for one that an answer can do without, and for its health',
   ),
-  integrationTries: withPlain(
+  integrationTries: alsoAs(
     setting(
       'integrations.tries',
       'INTEGRATION_TRIES',
@@ -60,7 +54,7 @@ export const integrationSettings = {
     ),
     'HTTP_RETRY_ATTEMPTS',
   ),
-  integrationRetryMs: withPlain(
+  integrationRetryMs: alsoAs(
     setting(
       'integrations.retry_base_ms',
       'INTEGRATION_RETRY_BASE_MS',
@@ -70,7 +64,7 @@ export const integrationSettings = {
     ),
     'HTTP_RETRY_BASE_MS',
   ),
-  integrationCircuit: withPlain(
+  integrationCircuit: alsoAs(
     setting(
       'integrations.circuit_breaker',
       'INTEGRATION_CIRCUIT_BREAKER',

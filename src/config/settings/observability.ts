@@ -1,5 +1,5 @@
 import { Secret } from '../secret.ts';
-import { prefixed, setting } from '../setting.ts';
+import { alsoAs, setting } from '../setting.ts';
 import { address, flag, fraction, text, type ValueReader, Wrong } from '../values.ts';
 
 const secret: ValueReader<Secret> = (raw) => {
@@ -52,26 +52,29 @@ export const observabilitySettings = {
     true as boolean,
     'Whether traces are sent, where an address is set',
   ),
-  tracesEndpoint: {
-    ...setting(
+  tracesEndpoint: alsoAs(
+    setting(
       'traces.endpoint',
       'OTLP_ENDPOINT',
       address,
       '',
       'Collector that takes OTLP over HTTP, as Protobuf, at `/v1/traces` below this address; without it no traces are made',
     ),
-    env: [prefixed('OTLP_ENDPOINT'), 'OTEL_EXPORTER_OTLP_ENDPOINT', 'OTLP_ENDPOINT'],
-  },
+    'OTEL_EXPORTER_OTLP_ENDPOINT',
+    'OTLP_ENDPOINT',
+  ),
   tracesHeaders: {
-    ...setting(
-      'traces.headers',
-      'OTLP_HEADERS',
-      headerPairs,
-      {} as Readonly<Record<string, Secret>>,
-      'Headers for the collector',
-      '',
+    ...alsoAs(
+      setting(
+        'traces.headers',
+        'OTLP_HEADERS',
+        headerPairs,
+        {} as Readonly<Record<string, Secret>>,
+        'Headers for the collector',
+        '',
+      ),
+      'OTEL_EXPORTER_OTLP_HEADERS',
     ),
-    env: [prefixed('OTLP_HEADERS'), 'OTEL_EXPORTER_OTLP_HEADERS'],
     secret: true,
   },
   tracesSampleRatio: setting(

@@ -1,39 +1,26 @@
-import { hour, prefixed, type Setting, setting, time } from '../setting.ts';
-import { text, type ValueReader, Wrong } from '../values.ts';
-
-const names: ValueReader<readonly string[]> = (raw) => {
-  const wrong = new Wrong('names of providers, separated by commas');
-  const items = typeof raw === 'string' ? raw.split(',').map((item) => item.trim()) : raw;
-  if (!Array.isArray(items) || items.length === 0 || items.length > 64) return wrong;
-  return items.every((item) => typeof item === 'string' && /^[a-z][a-z\d_-]{0,63}$/.test(item))
-    ? items
-    : wrong;
-};
-
-/** A setting whose variable is also read without prefix, as in the gateway before this one. */
-function withPlain<T>(made: Setting<T>, plain: string): Setting<T> {
-  return { ...made, env: [...made.env, plain] };
-}
+import { alsoAs, hour, prefixed, type Setting, setting, time } from '../setting.ts';
+import { providerNames, text } from '../values.ts';
 
 const modelOf = (provider: string, fallback: string): Setting<string> => {
   const env = `${provider.toUpperCase()}_MODEL`;
   const doc = `Model that QueryService asks at ${provider} where none is named`;
-  return withPlain(setting(`query.models.${provider}`, env, text, fallback, doc), env);
+  return alsoAs(setting(`query.models.${provider}`, env, text, fallback, doc), env);
 };
 
 /** How QueryService finds a model. */
 export const querySettings = {
-  queryProviders: {
-    ...setting(
+  queryProviders: alsoAs(
+    setting(
       'query.providers',
       'QUERY_PROVIDERS',
-      names,
+      providerNames(1),
       ['ollama', 'llamacpp', 'inference', 'grok', 'anthropic', 'bedrock', 'openai'] as readonly string[],
       'Providers among which QueryService chooses the cheapest that is available; of equally cheap ones the first',
       'ollama,llamacpp,inference,grok,anthropic,bedrock,openai',
     ),
-    env: [prefixed('QUERY_PROVIDERS'), prefixed('ALL_PROVIDERS'), 'ALL_PROVIDERS'],
-  },
+    prefixed('ALL_PROVIDERS'),
+    'ALL_PROVIDERS',
+  ),
   queryOllamaModel: modelOf('ollama', 'llama3'),
   queryOpenaiModel: modelOf('openai', 'gpt-4o'),
   queryAnthropicModel: modelOf('anthropic', 'claude-3-5-sonnet'),

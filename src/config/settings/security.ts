@@ -1,11 +1,14 @@
 import { type SecurityMode, securityModes } from '../../security/mode.ts';
-import { prefixed, setting } from '../setting.ts';
+import { alsoAs, setting } from '../setting.ts';
 import {
   address,
   bytes,
+  entriesOf,
   fraction,
   list,
+  namesOf,
   oneOf,
+  providerNames,
   text,
   type ValueReader,
   Wrong,
@@ -19,12 +22,8 @@ const modes: ValueReader<ReadonlyMap<string, SecurityMode>> = (raw) => {
   const wrong = new Wrong(
     `a map from tenants to ${securityModes.join(', ')}, or \`tenant=mode\` separated by commas`,
   );
-  let entries: readonly (readonly unknown[])[];
-  if (typeof raw === 'string') {
-    const items = raw.split(',').filter((item) => item.trim() !== '');
-    entries = items.map((item) => item.split('=').map((word) => word.trim()));
-  } else if (typeof raw === 'object' && raw !== null && !Array.isArray(raw)) entries = Object.entries(raw);
-  else return wrong;
+  const entries = entriesOf(raw);
+  if (entries === null) return wrong;
   const found = new Map<string, SecurityMode>();
   for (const [tenant, given, ...rest] of entries) {
     const value = mode(given === false ? 'off' : given);
@@ -43,21 +42,12 @@ const keywords: ValueReader<readonly string[]> = (raw) => {
     : new Wrong('up to 1000 words or phrases of at most 100 characters, separated by commas');
 };
 
-const namesOf =
-  (form: RegExp, what: string): ValueReader<readonly string[]> =>
-  (raw) => {
-    const items = list(raw);
-    return !(items instanceof Wrong) && items.length <= 64 && items.every((item) => form.test(item))
-      ? items
-      : new Wrong(`up to 64 names of ${what}, separated by commas`);
-  };
-const providers = namesOf(/^[a-z][a-z\d_-]{0,63}$/, 'providers');
 const models = namesOf(/^[\x21-\x7e]{1,512}$/, 'models');
 
 /** Sensitive texts, and the trail of all calls. */
 export const securitySettings = {
-  securityMode: {
-    ...setting(
+  securityMode: alsoAs(
+    setting(
       'security.mode',
       'SECURITY_MODE',
       mode,
@@ -65,8 +55,8 @@ export const securitySettings = {
       'What is done with calls whose texts are sensitive: `off` (nobody looks), `report` (it is told), `route` (they go to providers of security level `high` only), `block` (they are refused)',
       'off; `route` for queries',
     ),
-    env: [prefixed('SECURITY_MODE'), 'SECURITY_MODE'],
-  },
+    'SECURITY_MODE',
+  ),
   securityTenants: setting(
     'security.tenants',
     'SECURITY_TENANTS',
@@ -75,37 +65,37 @@ export const securitySettings = {
     'The same for single tenants',
     '',
   ),
-  securityThreshold: {
-    ...setting(
+  securityThreshold: alsoAs(
+    setting(
       'security.threshold',
       'SENSITIVITY_THRESHOLD',
       fraction(0.01, 1),
       0.7,
       'Score from which on a text is sensitive',
     ),
-    env: [prefixed('SENSITIVITY_THRESHOLD'), 'SENSITIVITY_THRESHOLD'],
-  },
-  securityKeywords: {
-    ...setting(
+    'SENSITIVITY_THRESHOLD',
+  ),
+  securityKeywords: alsoAs(
+    setting(
       'security.keywords',
       'SENSITIVE_KEYWORDS',
       keywords,
       [] as readonly string[],
       'Sensitive words and phrases besides the built-in ones',
     ),
-    env: [prefixed('SENSITIVE_KEYWORDS'), 'SENSITIVE_KEYWORDS'],
-  },
-  securityProviders: {
-    ...setting(
+    'SENSITIVE_KEYWORDS',
+  ),
+  securityProviders: alsoAs(
+    setting(
       'security.providers',
       'SECURE_ONLY_MODELS',
-      providers,
+      providerNames(),
       [] as readonly string[],
       'Providers that sensitive texts may go to; each has to be of security level `high`',
       'all of that level',
     ),
-    env: [prefixed('SECURE_ONLY_MODELS'), 'SECURE_ONLY_MODELS'],
-  },
+    'SECURE_ONLY_MODELS',
+  ),
   securityModels: setting(
     'security.models',
     'SECURE_MODELS',
@@ -113,16 +103,16 @@ export const securitySettings = {
     [] as readonly string[],
     'Models that answer sensitive chats, in this order, where the model that was asked for may not have them; without any such calls fail',
   ),
-  auditPath: {
-    ...setting(
+  auditPath: alsoAs(
+    setting(
       'audit.path',
       'AUDIT_LOG_PATH',
       text,
       '',
       'File that gets a line for every call, without any text of it; none without it. Takes a restart',
     ),
-    env: [prefixed('AUDIT_LOG_PATH'), 'AUDIT_LOG_PATH'],
-  },
+    'AUDIT_LOG_PATH',
+  ),
   auditMaxFileBytes: setting(
     'audit.max_file_bytes',
     'AUDIT_MAX_FILE_BYTES',
@@ -139,16 +129,16 @@ export const securitySettings = {
     'Memory for lines that wait because the disk takes none; further ones are lost, and counted',
     '8MiB',
   ),
-  auditCollector: {
-    ...setting(
+  auditCollector: alsoAs(
+    setting(
       'audit.collector',
       'LOG_COLLECTOR_URL',
       address,
       '',
       'Collector that gets these lines, too, in batches at `/logs` below this address',
     ),
-    env: [prefixed('LOG_COLLECTOR_URL'), 'LOG_COLLECTOR_URL'],
-  },
+    'LOG_COLLECTOR_URL',
+  ),
   auditCollectorHeld: setting(
     'audit.collector_held',
     'AUDIT_COLLECTOR_HELD',

@@ -1,4 +1,4 @@
-import { prefixed, setting, time } from '../setting.ts';
+import { alsoAs, setting, time } from '../setting.ts';
 import { address, bytes, flag, percentages, wholeNumber } from '../values.ts';
 
 /** Services of the platform that tools and context management ask. */
@@ -31,16 +31,16 @@ export const serviceSettings = {
     'http://localhost:8082',
     'Address of the ai-agents service, which tools for reviews and references ask',
   ),
-  codeOrchestratorUrl: {
-    ...setting(
+  codeOrchestratorUrl: alsoAs(
+    setting(
       'services.code_orchestrator.url',
       'CODE_ORCHESTRATOR_URL',
       address,
       'http://localhost:8083',
       'Address of the code-orchestrator service, which tools for terms and similarity ask',
     ),
-    env: [prefixed('CODE_ORCHESTRATOR_URL'), 'CODE_ORCHESTRATOR_URL'],
-  },
+    'CODE_ORCHESTRATOR_URL',
+  ),
   codeOrchestratorTimeoutMs: time(
     'services.code_orchestrator.timeout',
     'CODE_ORCHESTRATOR_TIMEOUT',
@@ -56,10 +56,10 @@ export const serviceSettings = {
     'Largest answer of one of these services',
     '16MiB',
   ),
-  cmsUrl: {
-    ...setting('cms.url', 'CMS_URL', address, '', 'Context management service; without it none is asked'),
-    env: [prefixed('CMS_URL'), 'CMS_URL'],
-  },
+  cmsUrl: alsoAs(
+    setting('cms.url', 'CMS_URL', address, '', 'Context management service; without it none is asked'),
+    'CMS_URL',
+  ),
   cmsEnabled: setting(
     'cms.enabled',
     'CMS_ENABLED',
