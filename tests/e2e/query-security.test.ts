@@ -502,7 +502,7 @@ test('no sensitive text ever reaches a provider that may not have it', async () 
         expect(backends.others.asked).toEqual([]);
       },
     ),
-    { numRuns: 250 },
+    { numRuns: 150 },
   );
   expect(JSON.stringify(gateway.log)).not.toMatch(/m\d{6}x9/);
   // The cases are of all kinds.
