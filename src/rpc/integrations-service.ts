@@ -6,7 +6,9 @@ import {
   type IntegrationService,
   ListIntegrationsResponseSchema,
 } from '../../gen/llmgateway/v1/integration_service_pb.js';
-import { type CallContext, contextOf, failing, type OnFailure } from './call-context.ts';
+import * as build from '../model/build.ts';
+import { tellSensitivity } from '../model/sensitivity-header.ts';
+import { type CallContext, contextOf, failing, type OnFailure, rpcRoute } from './call-context.ts';
 import { correlationHeader, correlationId } from './correlation.ts';
 import type { IntegrationsApi } from './integrations-api.ts';
 import { validateMessage } from './validate.ts';
@@ -37,7 +39,11 @@ export function integrationsService(
       answer(handler, async (context) => {
         validateMessage(CallIntegrationRequestSchema, request);
         const { service, operation, argumentsJson } = request;
-        const resultJson = await api.call(service, operation, argumentsJson, 'arguments_json', context);
+        const report = build.callReport('', '');
+        const named = { ...context.named, route: rpcRoute(handler) };
+        const own = { ...context, named, report };
+        const resultJson = await api.call(service, operation, argumentsJson, 'arguments_json', own);
+        tellSensitivity(report.sensitivity, (name, value) => handler.responseHeader.set(name, value));
         return create(CallIntegrationResponseSchema, { resultJson });
       }),
     listIntegrations: (_request, handler) =>
