@@ -34,6 +34,7 @@ import { OpenCalls } from './pipeline/open-calls.ts';
 import { screened } from './pipeline/security.ts';
 import { KeyAffinity } from './providers/key-affinity.ts';
 import { Conversations } from './responses/conversations.ts';
+import { givenCorrelation } from './rest/platform-reply.ts';
 import { restRouter } from './rest/router.ts';
 import { adminKeysApi } from './rpc/admin-keys-api.ts';
 import { cacheApi } from './rpc/cache-api.ts';
@@ -48,6 +49,7 @@ import { limitsApi } from './rpc/limits-api.ts';
 import { modelsApi } from './rpc/models-api.ts';
 import { queryApi, querySecurity, type ScreenTexts } from './rpc/query-api.ts';
 import { responsesApi } from './rpc/responses-api.ts';
+import { screenArguments } from './rpc/screen-arguments.ts';
 import type { OnServiceCall } from './rpc/service-calls.ts';
 import { sessionApi } from './rpc/session-api.ts';
 import { toolApi } from './rpc/tool-api.ts';
@@ -259,7 +261,12 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
       screen: screenTexts,
       onOver: audited,
     }),
-    integrations: integrationsApi(integrations, limits, audited),
+    integrations: integrationsApi(
+      integrations,
+      limits,
+      audited,
+      screenArguments(screenTexts, providersKnown),
+    ),
     performance: calledWell.api,
     models: modelsApi(
       () => current.models,
@@ -307,7 +314,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
       async () => (await crew.askAll('cli.pool')).filter((pool) => pool !== null) as WorkerPool[],
     ),
     usage: usageApi({ store: stores.usage, flush: async () => void (await crew.askAll('usage.flush')) }),
-    tools: toolApi({ toolbox, registered, sessions: allSessions, withDefaults, limits }),
+    tools: toolApi({ toolbox, registered, sessions: allSessions, withDefaults, limits, onOver: audited }),
   };
 
   const health = createHealth({
@@ -328,9 +335,9 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
 
   const refusals = log.module('refusals');
   /** What fails before it is a call has no line of its own yet. */
-  const refused: OnFailure = (error, requestId, path, principal) => {
+  const refused: OnFailure = (error, requestId, path, principal, correlation) => {
     if (isLogged(error)) return;
-    audit?.refused(error, requestId, path, principal);
+    audit?.refused(error, requestId, path, principal, correlation);
     const fields = { request_id: requestId, path, status: error.reasonName };
     // There may be very many, and what makes them is told of once.
     if (error.facts.load !== undefined) refusals.debug('refused', { ...fields, ...loggedOf(error) });
@@ -340,14 +347,27 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
   const origins = corsOrigins(initial);
   if (metrics !== null) crew.answer(counts, () => metrics.counted());
   const counted = metrics === null ? null : async () => (await crew.askAll(counts)) as Counted[];
-  const routes = routeTable({ initial, settled, ...apis, toolbox, limits, health, counted, log });
+  const routes = routeTable({
+    initial,
+    settled,
+    ...apis,
+    toolbox,
+    limits,
+    health,
+    counted,
+    onToolCall: audited,
+    log,
+  });
   const faces = createFaces({
     rest: restRouter(
       routes,
-      (error, { requestId, path, principal }) => refused(error, requestId, path, principal),
+      (error, exchange) => {
+        const { requestId, path, principal } = exchange;
+        refused(error, requestId, path, principal, givenCorrelation(exchange));
+      },
       loadHeaders,
     ),
-    rpc: rpcHandler({ initial, ...apis, serving, health, refused }),
+    rpc: rpcHandler({ initial, ...apis, serving, health, refused, watched: audit !== null }),
     cors: createCors({ origins, exposedHeaders }),
     fromAllowedOrigin: originPolicy({ origins }),
     authenticate: own.authenticate ?? auth.authenticate,

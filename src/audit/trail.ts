@@ -6,7 +6,7 @@ import type { AuditEntry } from './entry.ts';
 import { findEnd, nextFull } from './files.ts';
 
 /** The functions of node:fs by which a trail is written. */
-export type TrailFiles = Pick<typeof fs.promises, 'open' | 'rename'>;
+export type TrailFiles = Pick<typeof fs.promises, 'open' | 'rename' | 'stat'>;
 
 export interface TrailOptions {
   readonly file: string;
@@ -29,6 +29,8 @@ export interface TrailOptions {
 /** Bytes that are written at once, about. */
 const batchBytes = 256 * 1024;
 
+const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
+
 interface Line {
   readonly text: string;
   readonly bytes: number;
@@ -37,6 +39,7 @@ interface Line {
 /**
  * A file that only grows, with a line for each call. Each line has the hash of the one before it, also over a change of files and a restart. Writing is
  * never waited for, and never fails a call: while the disk takes nothing lines wait in memory, up to a bound, and are then lost; the next one says how many.
+ * Where somebody removes the file or puts it away, a new one goes on with the chain, and the log tells.
  */
 export class AuditTrail {
   readonly #options: TrailOptions;
@@ -138,10 +141,11 @@ export class AuditTrail {
   async #writeBatch(): Promise<void> {
     const { maxFileBytes, onLines } = this.#options;
     if (this.#rest === null) {
+      await this.#checkFile();
       if (this.#size > 0 && this.#size + (this.#lines[0] as Line).bytes > maxFileBytes) await this.#rotate();
       this.#rest = this.#takeBatch();
     }
-    this.#handle ??= await this.#files.open(this.#options.file, 'a', 0o600);
+    this.#handle ??= await this.#open();
     while (this.#rest !== null) {
       const rest: Buffer = this.#rest;
       const { bytesWritten } = await this.#handle.write(rest, 0, rest.length);
@@ -172,8 +176,56 @@ export class AuditTrail {
     const { file } = this.#options;
     await this.#handle?.close();
     this.#handle = null;
-    await this.#files.rename(file, nextFull(file));
+    try {
+      await this.#files.rename(file, nextFull(file));
+      this.#size = 0;
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      this.#gone();
+    }
+  }
+
+  /** Before lines go into a file: whether it is still the one at the path. */
+  async #checkFile(): Promise<void> {
+    if (this.#handle === null) return;
+    const [own, found] = await Promise.all([
+      this.#handle.stat(),
+      this.#files.stat(this.#options.file).catch((error: unknown) => {
+        if (isMissing(error)) return null;
+        throw error;
+      }),
+    ]);
+    if (found?.ino === own.ino && found.dev === own.dev) {
+      // Somebody may have emptied it.
+      this.#size = own.size;
+      return;
+    }
+    const handle = this.#handle;
+    this.#handle = null;
+    this.#gone();
+    await handle.close();
+  }
+
+  async #open(): Promise<fs.promises.FileHandle> {
+    const { file } = this.#options;
+    try {
+      return await this.#files.open(file, 'a', 0o600);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      // Its folder was removed with it.
+      fs.mkdirSync(path.dirname(file), { recursive: true });
+      return this.#files.open(file, 'a', 0o600);
+    }
+  }
+
+  /** Goes on in another file. */
+  #gone(): void {
+    const { log, file, onFailure } = this.#options;
     this.#size = 0;
+    onFailure?.();
+    log.error('the file of the audit trail was removed or put away by somebody else; a new one is begun', {
+      file,
+    });
   }
 
   #failed(error: unknown): void {

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { type Link, noHash, readLink } from './chain.ts';
-import { fullFiles } from './files.ts';
+import { fullFiles, pathOfWorker } from './files.ts';
 
 /** The first thing that is wrong with a trail. */
 export interface AuditFault {
@@ -24,21 +24,26 @@ export interface Verified {
   readonly end: Link | null;
 }
 
-/** The trails at a path: that itself, and those of other workers. */
-export function trailsAt(file: string): string[] {
+/**
+ * The trails at a path: that itself, and those of other workers up to the last of which there is a file. Those in between are named whether they have
+ * files or not.
+ * @param workers how many there are, where that is known
+ */
+export function trailsAt(file: string, workers = 1): string[] {
   const { dir, name, ext } = path.parse(path.resolve(file));
-  const others = fs.existsSync(dir)
-    ? fs.readdirSync(dir).filter((other) => {
-        const rest = other.startsWith(`${name}.w`) && other.endsWith(ext);
-        return rest && /^\d+$/.test(other.slice(name.length + 2, other.length - ext.length));
-      })
-    : [];
-  return [path.resolve(file), ...others.sort().map((other) => path.join(dir, other))];
+  const form = new RegExp(`^${RegExp.escape(name)}\\.w(\\d{1,6})${RegExp.escape(ext)}(?:\\.\\d{6,})?$`);
+  const names = fs.existsSync(dir) ? fs.readdirSync(dir) : [];
+  const last = names.reduce((most, other) => Math.max(most, Number(form.exec(other)?.[1] ?? 1)), workers);
+  return Array.from({ length: last }, (_, i) => pathOfWorker(path.resolve(file), i + 1));
 }
 
-/** Reads a trail from its oldest file to its latest line. @throws when there is none */
+/** Reads a trail from its oldest file to its latest line. @throws when there is none, or the file of its latest lines is not there */
 export async function verifyTrail(file: string): Promise<Verified> {
-  const files = [...fullFiles(file), ...(fs.existsSync(file) ? [path.resolve(file)] : [])];
+  const full = fullFiles(file);
+  const isOpen = fs.existsSync(file);
+  // A gateway that starts makes it, and no gateway that ends removes it.
+  if (!isOpen && full.length > 0) throw new Error(`${file} is missing: the latest lines are not here`);
+  const files = [...full, ...(isOpen ? [path.resolve(file)] : [])];
   if (files.length === 0) throw new Error(`there is no audit trail at ${file}`);
   let end: Link | null = null;
   let lines = 0;

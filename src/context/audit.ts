@@ -1,6 +1,6 @@
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { Collector } from '../audit/collector.ts';
-import { type AuditEntry, sensitivityOf } from '../audit/entry.ts';
+import { type AuditEntry, sensitivityOf, withoutSecrets } from '../audit/entry.ts';
 import { pathOfWorker } from '../audit/files.ts';
 import { AuditTrail } from '../audit/trail.ts';
 import type { Config } from '../config/load.ts';
@@ -27,13 +27,15 @@ const closeGraceMs = 1_000;
 
 /** Paths of what would have been a call. */
 const callPaths =
-  /^(?:\/v1)?\/(?:chat\/completions|messages|responses|embeddings)(?:\/|$)|^\/llmgateway\.v1\.(?:Chat|Responses|Embeddings)Service\//;
+  /^(?:\/v1)?\/(?:chat\/completions|messages|responses|embeddings|tools\/execute|mcp)(?:\/|$)|^\/llmgateway\.v1\.(?:(?:Chat|Responses|Embeddings)Service\/|ToolService\/ExecuteTool$)/;
 /** The same of queries, which may also end between the services and the model. */
 const queryPaths =
   /^\/(?:(?:query|chat|stream|(?:enhanced|workflow|contextual)-query)\/?$|integrations(?:\/|$))|^\/llmgateway\.v1\.(?:QueryService\/|IntegrationService\/CallIntegration$)/;
 /** What the gateway had no room for is too much to write down; what is its fault is in the log. */
 const isUnwritten = ({ facts, reason }: GatewayError): boolean =>
   facts.load !== undefined || reason === ErrorReason.DRAINING || reason === ErrorReason.INTERNAL;
+/** Of clients that have left before they had asked for anything. */
+const leftStatus = 499;
 /** As long as what clients name may be. */
 const maxName = 256;
 
@@ -85,32 +87,35 @@ export function createAudit(
   }
   /** Errors that have a line. */
   const written = new WeakSet<GatewayError>();
+  const write = (entry: AuditEntry): void => trail.write(withoutSecrets(entry));
   return {
-    write: (entry) => trail.write(entry),
-    serviceCall({ kind, context, service, operation, user = '', sensitivity, began }, error) {
+    write,
+    serviceCall({ kind, context, service, operation, user = '', sensitivity, hasFailed, began }, error) {
       if (error !== null) written.add(error);
-      const { requestId, principal, face } = context;
-      trail.write({
+      const { requestId, principal, face, named = {} } = context;
+      write({
         ts: new Date().toISOString(),
         request_id: requestId,
+        ...(named.correlationId === undefined ? {} : { correlation_id: named.correlationId }),
         tenant: principal.tenant,
         principal: principal.id,
         ...(user === '' ? {} : { user: user.slice(0, maxName).toWellFormed() }),
-        endpoint: face,
+        endpoint: named.route ?? face,
         kind,
         service: service.slice(0, maxName).toWellFormed(),
         operation: operation.slice(0, maxName).toWellFormed(),
         ...sensitivityOf(sensitivity ?? undefined),
         latency_ms: Math.round(performance.now() - began),
-        status: error === null ? 'success' : error.reasonName,
+        status: error !== null ? error.reasonName : hasFailed === true ? 'tool_failed' : 'success',
       });
     },
-    refused(error, requestId, path, principal) {
+    refused(error, requestId, path, principal, correlation) {
       if (isUnwritten(error) || written.has(error)) return;
-      if (!queryPaths.test(path) && (error.status >= 499 || !callPaths.test(path))) return;
-      trail.write({
+      if (!queryPaths.test(path) && (error.status === leftStatus || !callPaths.test(path))) return;
+      write({
         ts: new Date().toISOString(),
         request_id: requestId,
+        ...(correlation === undefined ? {} : { correlation_id: correlation }),
         tenant: principal?.tenant ?? '',
         principal: principal?.id ?? '',
         endpoint: path.slice(0, 200),

@@ -56,6 +56,7 @@ import type { ModelsApi } from '../rpc/models-api.ts';
 import type { PerformanceApi } from '../rpc/performance-api.ts';
 import type { QueryApi } from '../rpc/query-api.ts';
 import type { ResponsesApi } from '../rpc/responses-api.ts';
+import type { OnServiceCall } from '../rpc/service-calls.ts';
 import type { SessionApi } from '../rpc/session-api.ts';
 import type { ToolApi } from '../rpc/tool-api.ts';
 import type { UsageApi } from '../rpc/usage-api.ts';
@@ -87,6 +88,8 @@ export interface RouteParts {
   /** What each process of the gateway counts; null: nothing is counted. */
   readonly counted: (() => Promise<readonly Counted[]>) | null;
   readonly health: HealthApi;
+  /** Told of each tool that a client of MCP runs. */
+  readonly onToolCall: OnServiceCall;
   readonly log: Logger;
 }
 
@@ -156,6 +159,7 @@ export function routeTable(parts: RouteParts): RouteTable {
         maxBodyBytes,
         service: initial.serviceName,
         version: initial.version,
+        onOver: parts.onToolCall,
         onFault: (error, requestId) => mcpLog.error('tool failed', { request_id: requestId, error }),
         onRefused: (error, requestId) =>
           mcpLog.debug('refused', { request_id: requestId, error: error.message }),

@@ -4,6 +4,7 @@ import { Health } from '../../gen/grpc/health/v1/health_pb.js';
 import { AdminService } from '../../gen/llmgateway/v1/admin_service_pb.js';
 import { ChatService } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import { EmbeddingsService } from '../../gen/llmgateway/v1/embeddings_service_pb.js';
+import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { IntegrationService } from '../../gen/llmgateway/v1/integration_service_pb.js';
 import { ModelsService } from '../../gen/llmgateway/v1/models_service_pb.js';
 import { QueryService } from '../../gen/llmgateway/v1/query_service_pb.js';
@@ -12,6 +13,7 @@ import { SessionService } from '../../gen/llmgateway/v1/session_service_pb.js';
 import { ToolService } from '../../gen/llmgateway/v1/tool_service_pb.js';
 import { UsageService } from '../../gen/llmgateway/v1/usage_service_pb.js';
 import type { Config } from '../config/load.ts';
+import { GatewayError } from '../errors/gateway-error.ts';
 import type { Conversations } from '../responses/conversations.ts';
 import { adminCacheMethods } from '../rpc/admin-cache.ts';
 import { adminCliSessionMethods } from '../rpc/admin-cli-sessions.ts';
@@ -21,12 +23,13 @@ import type { AdminKeysApi } from '../rpc/admin-keys-api.ts';
 import { adminLimitMethods } from '../rpc/admin-limits.ts';
 import { adminPerformanceMethods } from '../rpc/admin-performance.ts';
 import type { CacheApi } from '../rpc/cache-api.ts';
-import { type OnFailure, principalKey } from '../rpc/call-context.ts';
+import { arrivalKey, namesOf, type OnFailure, principalKey } from '../rpc/call-context.ts';
 import type { ChatApi } from '../rpc/chat-api.ts';
 import { chatService } from '../rpc/chat-service.ts';
 import type { CliSessionsApi } from '../rpc/cli-sessions-api.ts';
 import type { ComposedQueries } from '../rpc/composed-queries.ts';
 import { conversationMethods } from '../rpc/conversations-service.ts';
+import { correlationHeader } from '../rpc/correlation.ts';
 import type { EmbeddingsApi } from '../rpc/embeddings-api.ts';
 import { embeddingsService } from '../rpc/embeddings-service.ts';
 import type { HealthApi } from '../rpc/health-api.ts';
@@ -48,6 +51,7 @@ import type { ToolApi } from '../rpc/tool-api.ts';
 import { toolService } from '../rpc/tool-service.ts';
 import type { UsageApi } from '../rpc/usage-api.ts';
 import { usageService } from '../rpc/usage-service.ts';
+import { isCall } from '../server/admit.ts';
 import { principalOf } from '../server/types.ts';
 
 /** What the services are made of. */
@@ -72,6 +76,8 @@ export interface RpcParts {
   readonly serving: Serving;
   readonly health: HealthApi;
   readonly refused: OnFailure;
+  /** Requests that do not come as far as their methods are told of as well. */
+  readonly watched: boolean;
 }
 
 const services = [
@@ -97,7 +103,7 @@ export const rpcPaths: readonly string[] = services.flatMap(({ typeName, methods
 export function rpcHandler(parts: RpcParts): ReturnType<typeof connectNodeAdapter> {
   const { initial, chat, vectors, models, sessions, tools, serving, refused } = parts;
   const { responses, conversations } = parts;
-  return connectNodeAdapter({
+  const adapter = connectNodeAdapter({
     routes(router) {
       router.service(ChatService, chatService(chat, refused));
       router.service(EmbeddingsService, embeddingsService(vectors, refused));
@@ -136,6 +142,31 @@ export function rpcHandler(parts: RpcParts): ReturnType<typeof connectNodeAdapte
     jsonOptions: { ignoreUnknownFields: false },
     readMaxBytes: initial.maxBodyBytes,
     maxTimeoutMs: 2 ** 31 - 1,
-    contextValues: (req) => createContextValues().set(principalKey, principalOf(req)),
+    contextValues(req) {
+      const values = createContextValues().set(principalKey, principalOf(req));
+      const arrival = arrivals.get(req);
+      return arrival === undefined ? values : values.set(arrivalKey, arrival);
+    },
   });
+  if (!parts.watched) return adapter;
+  // What cannot be read ends before its method is asked, and is told to nobody else.
+  return (req, res) => {
+    const path = (req.url ?? '/').replace(/\?.*/s, '');
+    if (!isCall(req.method, path)) return adapter(req, res);
+    const arrival = { begun: false };
+    arrivals.set(req, arrival);
+    res.once('close', () => {
+      if (arrival.begun) return;
+      const error = res.writableEnded
+        ? new GatewayError(ErrorReason.INVALID_REQUEST, 'the request cannot be read')
+        : new GatewayError(ErrorReason.CANCELLED, 'the client left before it had asked for anything');
+      const { 'x-request-id': id, [correlationHeader]: correlation } = req.headers;
+      const given = typeof correlation === 'string' ? namesOf(correlation)?.correlationId : undefined;
+      refused(error, typeof id === 'string' ? id : '', path, principalOf(req), given);
+    });
+    return adapter(req, res);
+  };
 }
+
+/** How far requests came, where somebody wants to know. */
+const arrivals = new WeakMap<object, { begun: boolean }>();

@@ -25,22 +25,24 @@ interface Outcome {
 }
 
 function entryOf(call: Call, { model, kind, began, error, usage }: Outcome): AuditEntry {
-  const { principal, report } = call;
+  const { principal, report, named = {} } = call;
   const { sensitivity } = report;
   const user = userOf(call);
   const sessionId = call.kind === 'chat' ? (call.request.options?.sessionId ?? '') : '';
-  const requested = call.security?.from ?? call.plan?.deployments[0]?.provider.name;
+  const requested = named.provider ?? call.security?.from ?? call.plan?.deployments[0]?.provider.name;
+  const asked = named.model ?? model;
   return {
     ts: new Date().toISOString(),
     request_id: call.id,
+    ...(named.correlationId === undefined ? {} : { correlation_id: named.correlationId }),
     tenant: principal.tenant,
     principal: principal.id,
     ...(user === '' ? {} : { user }),
     ...(sessionId === '' ? {} : { session_id: sessionId }),
-    endpoint: call.face,
+    endpoint: named.route ?? call.face,
     kind,
     stream: call.stream,
-    model_requested: model,
+    ...(asked === '' ? {} : { model_requested: asked }),
     ...(requested === undefined ? {} : { provider_requested: requested }),
     ...(report.provider === '' ? {} : { provider: report.provider, model: report.upstreamModel }),
     attempts: report.attempts,
@@ -63,6 +65,7 @@ function entryOf(call: Call, { model, kind, began, error, usage }: Outcome): Aud
 const maxUser = 256;
 
 function userOf(call: Call): string {
-  const user = call.kind === 'chat' ? (call.request.parameters?.user ?? '') : call.request.user;
+  const said = call.kind === 'chat' ? call.request.parameters?.user : call.request.user;
+  const user = said || (call.named?.user ?? '');
   return user.slice(0, maxUser).toWellFormed();
 }

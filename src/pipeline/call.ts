@@ -17,6 +17,20 @@ import type { Screening } from '../security/screening.ts';
 import type { Tool } from '../tools/tool.ts';
 import type { Route, RoutePlan } from './route.ts';
 
+/** What the client says of a call beside its request, for the audit trail. */
+export interface CallNames {
+  /** Where it was sent, where the face alone does not tell that. */
+  readonly route?: string;
+  /** `X-Correlation-ID`. */
+  readonly correlationId?: string;
+  /** End user, where the request does not name it. */
+  readonly user?: string;
+  /** The provider that was asked for: `auto` where the choice was left to the gateway. */
+  readonly provider?: string;
+  /** The model that was asked for, where the request's is the gateway's choice; '' for none. */
+  readonly model?: string;
+}
+
 /** What calls of every kind have. */
 interface AnyCall {
   /** Id of the request, as in `x-request-id`. */
@@ -25,6 +39,8 @@ interface AnyCall {
   readonly face: string;
   /** Who asks. */
   readonly principal: Principal;
+  /** See CallNames. */
+  readonly named?: CallNames | undefined;
   /** Aborts with a GatewayError when the client leaves or its deadline passes. */
   readonly signal: AbortSignal;
   /** When it will, at the latest, on the clock of performance.now(). */

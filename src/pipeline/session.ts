@@ -6,10 +6,10 @@ import { GatewayError } from '../errors/gateway-error.ts';
 import { Assembler, type OpaqueReader } from '../model/assemble.ts';
 import * as build from '../model/build.ts';
 import { type EventStream, endOfEvents, type StreamEvent } from '../model/events.ts';
-import { contextWith } from '../sessions/context.ts';
+import { confinedContext, contextWith, isConfined } from '../sessions/context.ts';
 import type { Lease, Leases } from '../sessions/leases.ts';
 import { decodeMessages, encodeMessages } from '../sessions/messages.ts';
-import type { CallSession, Stage } from './call.ts';
+import type { Call, CallSession, Stage } from './call.ts';
 
 export interface SessionStageOptions {
   readonly leases: Leases;
@@ -28,7 +28,7 @@ const maxBreakpoints = 4;
  * Puts a session's history before the new messages, and adds these and the answer to it once the answer is complete: before the client
  * learns that it is. A call that fails or is left adds nothing, nor does one whose answer a content filter has stopped: what the filter
  * objects to, which may be the prompt, would come back with every later call. One call at a time has a session. A taxonomy that the user names becomes
- * the one of the session's context.
+ * the one of the session's context. What was once kept to secure providers is so in every later call, whoever found it sensitive.
  */
 export function sessionStage({ leases, readOpaque, namedTaxonomy }: SessionStageOptions): Stage {
   return (next) => async (call) => {
@@ -53,6 +53,7 @@ export function sessionStage({ leases, readOpaque, namedTaxonomy }: SessionStage
       const contextJson = contextWith(lease.session.contextJson, namedTaxonomy(request.messages));
       const session: CallSession = { contextJson, historyLength: own + history.length, kept: null };
       call.session = session;
+      if (isConfined(contextJson)) call.sensitive = true;
       const save: SaveAnswer = async (answer, finishReason) => {
         if (finishReason === FinishReason.CONTENT_FILTER) {
           const why = 'a content filter stopped the answer: the session keeps neither it nor what was asked';
@@ -60,9 +61,10 @@ export function sessionStage({ leases, readOpaque, namedTaxonomy }: SessionStage
           lease.release();
           return;
         }
+        const context = wasConfined(call) ? confinedContext(contextJson) : contextJson;
         await lease.save(
           session.kept ?? [...asked, ...answerOf(answer)],
-          contextJson === lease.session.contextJson ? undefined : contextJson,
+          context === lease.session.contextJson ? undefined : context,
         );
       };
       if ((request.parameters?.n ?? 1) > 1) {
@@ -91,6 +93,9 @@ export function sessionStage({ leases, readOpaque, namedTaxonomy }: SessionStage
     }
   };
 }
+
+/** Also where a round of tools has made it so, which is a copy of the call. */
+const wasConfined = ({ security }: Call): boolean => security?.mode === 'route' && security.report.sensitive;
 
 /** Saves an answer. @param finishReason why it ended */
 type SaveAnswer = (answer: Message | undefined, finishReason: FinishReason | undefined) => Promise<void>;

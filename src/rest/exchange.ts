@@ -4,7 +4,8 @@ import type { Principal } from '../auth/principal.ts';
 import { isObject, type Json, parseJson } from '../codec/json.ts';
 import { GatewayError, invalidRequest } from '../errors/gateway-error.ts';
 import { readTrace } from '../observability/trace.ts';
-import type { CallContext } from '../rpc/call-context.ts';
+import { type CallContext, namesOf } from '../rpc/call-context.ts';
+import { correlationHeader } from '../rpc/correlation.ts';
 import { BodyError, readBody } from '../server/body.ts';
 import { clientGone } from '../server/disconnect.ts';
 import type { Request, Response } from '../server/types.ts';
@@ -52,12 +53,13 @@ export function unescaped(part: string): string {
 /** What a call needs to know of the client. */
 export function clientOf(
   exchange: Exchange,
-): Pick<CallContext, 'client' | 'principal' | 'timeoutMs' | 'trace'> {
+): Pick<CallContext, 'client' | 'principal' | 'timeoutMs' | 'trace' | 'named'> {
   const { req, res, principal } = exchange;
   return {
     principal,
     client: (listener) => clientGone(req, res, listener),
     timeoutMs: timeoutOf(exchange),
+    named: namesOf(exchange.correlation ?? header(exchange, correlationHeader)),
     trace: readTrace(header(exchange, 'traceparent'), header(exchange, 'tracestate')),
   };
 }

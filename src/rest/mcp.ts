@@ -10,7 +10,8 @@ import { ToolSource } from '../../gen/llmgateway/v1/tool_service_pb.js';
 import { LightSignal } from '../base/light-signal.ts';
 import { isObject, parseJson } from '../codec/json.ts';
 import { GatewayError, toGatewayError } from '../errors/gateway-error.ts';
-import { beginCall, type CallLimits } from '../rpc/call-context.ts';
+import { beginCall, type CallContext, type CallLimits } from '../rpc/call-context.ts';
+import { asServiceCall, type OnServiceCall } from '../rpc/service-calls.ts';
 import type { Tool, ToolContext, ToolDefinition } from '../tools/tool.ts';
 import type { CheckedOutcome, Toolbox } from '../tools/toolbox.ts';
 import { clientOf, type Exchange, header, type RestHandler, readJson } from './exchange.ts';
@@ -29,6 +30,8 @@ export interface McpRouteOptions {
   readonly version: string;
   /** Told of faults of the gateway itself, of which the client learns no more than that. */
   readonly onFault: (error: Error, requestId: string) => void;
+  /** Told of each tool that a client runs. */
+  readonly onOver?: OnServiceCall;
   /** Told of messages that the protocol does not allow. */
   readonly onRefused: (error: Error, requestId: string) => void;
 }
@@ -52,7 +55,7 @@ export function mcpEndpoint(options: McpRouteOptions): RestHandler {
     // Of the reasons to abort only this one leaves nobody to answer.
     const leaving = new AbortController();
     const unwatch = context.client((reason) => leaving.abort(reason));
-    const handler = createMcpHandler(() => createServer(options, of), {
+    const handler = createMcpHandler(() => createServer(options, of, context), {
       onerror: (error) => options.onRefused(error, exchange.requestId),
       // The list of tools is not announced as one that changes; without that there is nothing to subscribe to.
       maxSubscriptions: 0,
@@ -91,8 +94,8 @@ function aborted(signal: AbortSignal): Promise<never> {
   return promise;
 }
 
-function createServer(options: McpRouteOptions, context: ToolContext): Server {
-  const { toolbox, expose, service, version } = options;
+function createServer(options: McpRouteOptions, context: ToolContext, client: CallContext): Server {
+  const { toolbox, expose, service, version, onOver = () => {} } = options;
   const server = new Server({ name: service, version }, { capabilities: { tools: {} } });
   const offered = ({ source }: ToolDefinition): boolean => expose() === 'all' || source !== ToolSource.MCP;
   /** Errors of the gateway have codes that mean something else in JSON-RPC. */
@@ -101,8 +104,9 @@ function createServer(options: McpRouteOptions, context: ToolContext): Server {
       return await promise;
     } catch (cause) {
       const { rawMessage, reason, reasonName } = toGatewayError(cause);
-      if (reason === ErrorReason.INTERNAL && cause instanceof Error)
-        options.onFault(cause, context.requestId);
+      const fault = cause instanceof GatewayError && cause.cause instanceof Error ? cause.cause : cause;
+      if (reason === ErrorReason.INTERNAL && fault instanceof Error)
+        options.onFault(fault, context.requestId);
       throw new ProtocolError(ProtocolErrorCode.InternalError, rawMessage, { reason: reasonName });
     }
   };
@@ -111,24 +115,33 @@ function createServer(options: McpRouteOptions, context: ToolContext): Server {
     return { tools: tools.filter(offered).map(listed) };
   });
   server.setRequestHandler('tools/call', async ({ params }, { mcpReq }) => {
-    const tool = await told(toolbox.find(context.tenant, params.name));
-    if (tool === null || !offered(tool)) {
-      throw new ProtocolError(
-        ProtocolErrorCode.InvalidParams,
-        `Unknown tool: ${params.name.slice(0, 200).toWellFormed()}`,
-      );
-    }
-    // The SDK's own reason would be taken for a fault.
-    const signal = new LightSignal();
-    const unfollow = signal.follow(context.signal);
-    const cancel = (): void =>
-      signal.abort(new GatewayError(ErrorReason.CANCELLED, 'the client has cancelled the call'));
-    mcpReq.signal.addEventListener('abort', cancel, { once: true });
-    const args = JSON.stringify(params.arguments ?? {});
+    const called = { kind: 'tool', context: client, service: 'tools', operation: params.name } as const;
+    let unknown = '';
+    const run = asServiceCall(called, onOver, async (_found, failed) => {
+      const tool = await toolbox.find(context.tenant, params.name);
+      if (tool === null || !offered(tool)) {
+        unknown = `Unknown tool: ${params.name.slice(0, 200).toWellFormed()}`;
+        throw new GatewayError(ErrorReason.NOT_FOUND, unknown);
+      }
+      // The SDK's own reason would be taken for a fault.
+      const signal = new LightSignal();
+      const unfollow = signal.follow(context.signal);
+      const cancel = (): void =>
+        signal.abort(new GatewayError(ErrorReason.CANCELLED, 'the client has cancelled the call'));
+      mcpReq.signal.addEventListener('abort', cancel, { once: true });
+      const args = JSON.stringify(params.arguments ?? {});
+      try {
+        const outcome = await toolbox.run(tool, args, { ...context, signal });
+        if (outcome.kind !== 'result') failed();
+        return resultOf(tool, outcome);
+      } finally {
+        unfollow();
+      }
+    });
     try {
-      return resultOf(tool, await told(toolbox.run(tool, args, { ...context, signal })));
-    } finally {
-      unfollow();
+      return await told(run);
+    } catch (error) {
+      throw unknown === '' ? error : new ProtocolError(ProtocolErrorCode.InvalidParams, unknown);
     }
   });
   return server;

@@ -1,3 +1,4 @@
+import { namesOf } from '../rpc/call-context.ts';
 import { correlationHeader, correlationId } from '../rpc/correlation.ts';
 import { booleanHeader, type Exchange, header, type RestHandler, sendJson } from './exchange.ts';
 import { platformErrorReply } from './platform-error.ts';
@@ -7,6 +8,13 @@ export function correlationOf(exchange: Exchange, kind?: string): string {
   exchange.correlation ??= correlationId(header(exchange, correlationHeader), kind);
   return exchange.correlation;
 }
+
+/** The id of a request, where it has one: the client's, or the one that it was given. */
+export const givenCorrelation = (exchange: Exchange): string | undefined =>
+  exchange.correlation ?? namesOf(header(exchange, correlationHeader))?.correlationId;
+
+/** Its route, as the audit trail names it. */
+export const routeOf = ({ path }: Exchange): string => (path.length > 1 ? path.replace(/\/$/, '') : path);
 
 /** A handler whose errors have the platform's form, on a route that another API has as well: on all others the path says it. */
 export const platformRoute =

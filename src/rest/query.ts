@@ -34,7 +34,7 @@ import {
   refuseOthers,
 } from './exchange.ts';
 import { platformCode } from './platform-error.ts';
-import { correlationOf, platformRoute, sendEnvelope, sendFlat } from './platform-reply.ts';
+import { correlationOf, platformRoute, routeOf, sendEnvelope, sendFlat } from './platform-reply.ts';
 import { reportHeaders } from './report.ts';
 import { type StreamForm, sendStream } from './stream.ts';
 
@@ -181,12 +181,14 @@ async function asked(
 
 function contextOf(exchange: Exchange, kind: string): QueryContext {
   const { noStore } = cacheControl(header(exchange, 'cache-control'));
+  // First of all: errors have it, too.
+  const correlationId = correlationOf(exchange, kind);
   return {
-    // First of all: errors have it, too.
-    correlationId: correlationOf(exchange, kind),
+    correlationId,
     requestId: exchange.requestId,
     face,
     ...clientOf(exchange),
+    named: { route: routeOf(exchange), correlationId },
     ...(noStore ? { noStore } : {}),
   };
 }

@@ -5,10 +5,11 @@ import { type GatewayError, toGatewayError } from '../errors/gateway-error.ts';
 import { tellLimits } from '../model/limit-headers.ts';
 import { tellSensitivity } from '../model/sensitivity-header.ts';
 import { readTrace, type TraceContext } from '../observability/trace.ts';
-import type { ChatApiName } from '../pipeline/call.ts';
+import type { CallNames, ChatApiName } from '../pipeline/call.ts';
 import { type CallSignal, type ClientWatch, callSignal, watchSignal } from '../pipeline/call-signal.ts';
 import type { OpenCalls } from '../pipeline/open-calls.ts';
 import type { SecurityMode } from '../security/mode.ts';
+import { correlationHeader, isCorrelationId } from './correlation.ts';
 
 /** Who calls, and for how long. Every face makes one for each call. */
 export interface CallContext {
@@ -24,6 +25,8 @@ export interface CallContext {
   readonly timeoutMs: number | null;
   /** W3C trace context of its request. */
   readonly trace?: TraceContext | undefined;
+  /** See CallNames. */
+  readonly named?: CallNames | undefined;
   /** See Call.faceSecurity. Default: "off". */
   readonly faceSecurity?: SecurityMode;
   /** Where the face wants to read what becomes of the call before there is a reply. */
@@ -41,18 +44,38 @@ export interface CallContext {
 /** Where Connect's handlers find who calls. */
 export const principalKey = createContextKey<Principal>(anonymous, { description: 'who calls' });
 
+/** Whether an RPC came so far that its method was asked. */
+export const arrivalKey = createContextKey<{ begun: boolean }>(
+  { begun: false },
+  { description: 'how far it came' },
+);
+
 /** Whose things an RPC is about. */
 export const tenantOf = ({ values }: HandlerContext): string => values.get(principalKey).tenant;
 
 /** The context of an RPC. `x-request-id` was set by the port. */
-export const contextOf = (context: HandlerContext): CallContext => ({
+export const contextOf = (context: HandlerContext): CallContext => {
+  context.values.get(arrivalKey).begun = true;
+  return readContext(context);
+};
+
+/** The route of an RPC, as the audit trail names it. */
+export const rpcRoute = ({ service, method }: HandlerContext): string =>
+  `/${service.typeName}/${method.name}`;
+
+const readContext = (context: HandlerContext): CallContext => ({
   requestId: context.requestHeader.get('x-request-id') ?? '',
   face: 'rpc',
   principal: context.values.get(principalKey),
   client: watchSignal(context.signal),
   timeoutMs: context.timeoutMs() ?? null,
+  named: namesOf(context.requestHeader.get(correlationHeader)),
   trace: readTrace(context.requestHeader.get('traceparent'), context.requestHeader.get('tracestate')),
 });
+
+/** What a client says of a call on faces where nothing else does. @param correlation `X-Correlation-ID` */
+export const namesOf = (correlation: string | null | undefined): CallNames | undefined =>
+  correlation && isCorrelationId(correlation) ? { correlationId: correlation } : undefined;
 
 /** What holds for every call. */
 export interface CallLimits {
@@ -65,15 +88,25 @@ export interface CallLimits {
 export const beginCall = ({ client, timeoutMs }: CallContext, { totalMs, open }: CallLimits): CallSignal =>
   callSignal(client, Math.min(timeoutMs ?? Number.POSITIVE_INFINITY, totalMs()), open);
 
-/** Told of every error that a request ends with. @param principal who asked, where that is known */
-export type OnFailure = (error: GatewayError, requestId: string, path: string, principal?: Principal) => void;
+/**
+ * Told of every error that a request ends with.
+ * @param principal who asked, where that is known
+ * @param correlation `X-Correlation-ID`, where there is one
+ */
+export type OnFailure = (
+  error: GatewayError,
+  requestId: string,
+  path: string,
+  principal?: Principal,
+  correlation?: string,
+) => void;
 
 /** Makes what an RPC ends with of what was thrown. */
 export const failing =
-  ({ requestId, principal }: CallContext, { service, method }: HandlerContext, onFailure: OnFailure) =>
+  ({ requestId, principal, named }: CallContext, { service, method }: HandlerContext, onFailure: OnFailure) =>
   (cause: unknown): GatewayError => {
     const error = toGatewayError(cause);
-    onFailure(error, requestId, `/${service.typeName}/${method.name}`, principal);
+    onFailure(error, requestId, `/${service.typeName}/${method.name}`, principal, named?.correlationId);
     const tell = (name: string, value: string): void => error.metadata.set(name, value);
     tellLimits(error.rateLimits, tell);
     tellSensitivity(error.sensitivity, tell);

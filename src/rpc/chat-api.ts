@@ -75,6 +75,7 @@ const newCall = (
   stream,
   ...time,
   trace: context.trace,
+  named: context.named,
   faceSecurity: context.faceSecurity,
   secureModels: context.secureModels,
   chosen: context.chosen,

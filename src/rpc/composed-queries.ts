@@ -89,6 +89,11 @@ function unwrapped(said: unknown): unknown {
 }
 
 const memberOf = (value: unknown, name: string): unknown => (isObject(value) ? value[name] : undefined);
+/** Whatever is no clear no is a yes: an analyzer may say it in other words. */
+function saysYes(said: unknown): boolean {
+  if (typeof said === 'string') return !['', 'false', 'no', '0'].includes(said.trim().toLowerCase());
+  return said !== undefined && said !== null && said !== false && said !== 0;
+}
 const textIn = (value: unknown, name: string): string => {
   const text = memberOf(value, name);
   return typeof text === 'string' ? text : '';
@@ -189,7 +194,7 @@ export function composedQueries({
               ? {}
               : { context: '', contextJson: JSON.stringify({ ...own, ...more }) }),
           });
-          return { prompt, sensitive: memberOf(security, 'sensitive') === true };
+          return { prompt, sensitive: saysYes(memberOf(security, 'sensitive')) };
         },
         true,
       ),

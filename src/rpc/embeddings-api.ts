@@ -25,6 +25,7 @@ export function embeddingsApi(handle: Handler, limits: CallLimits): EmbeddingsAp
           signal,
           deadline,
           trace: context.trace,
+          named: context.named,
           faceSecurity: context.faceSecurity,
           secureModels: context.secureModels,
           chosen: context.chosen,

@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import type { SensitivityReport } from '../../gen/llmgateway/v1/completion_pb.js';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import {
   type GetServicesStatusResponse,
@@ -22,11 +23,23 @@ export interface IntegrationsApi {
   status(context: CallContext): Promise<GetServicesStatusResponse>;
 }
 
+/**
+ * Looks at the arguments for a service. Of providers that they name it leaves those that may have them.
+ * @returns null where nobody looks
+ * @throws GatewayError where such arguments are refused, or no provider may have them
+ */
+export type ScreenArguments = (
+  service: string,
+  args: Json,
+  principal: CallContext['principal'],
+) => SensitivityReport | null;
+
 /** @param integrations read anew for each call, since a reload replaces it */
 export function integrationsApi(
   integrations: () => Integrations,
   limits: CallLimits,
   onOver: OnServiceCall,
+  screen: ScreenArguments = () => null,
 ): IntegrationsApi {
   return {
     async call(service, operation, args, context) {
@@ -38,7 +51,10 @@ export function integrationsApi(
         operation,
         ...(typeof user === 'string' ? { user } : {}),
       } as const;
-      return asServiceCall(call, onOver, async () => {
+      return asServiceCall(call, onOver, async (found) => {
+        const sensitivity = screen(service, args, context.principal);
+        found(sensitivity);
+        if (sensitivity !== null && context.report !== undefined) context.report.sensitivity = sensitivity;
         const { signal, release } = beginCall(context, limits);
         try {
           return await integrations().call(service, operation, args, askerOf(context, signal));

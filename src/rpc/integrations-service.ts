@@ -8,7 +8,9 @@ import {
 } from '../../gen/llmgateway/v1/integration_service_pb.js';
 import { isObject, type Json, parseJson } from '../codec/json.ts';
 import { invalidRequest } from '../errors/gateway-error.ts';
-import { type CallContext, contextOf, failing, type OnFailure } from './call-context.ts';
+import * as build from '../model/build.ts';
+import { tellSensitivity } from '../model/sensitivity-header.ts';
+import { type CallContext, contextOf, failing, type OnFailure, rpcRoute } from './call-context.ts';
 import { correlationHeader, correlationId } from './correlation.ts';
 import type { IntegrationsApi } from './integrations-api.ts';
 import { validateMessage } from './validate.ts';
@@ -52,7 +54,11 @@ export function integrationsService(
       answer(handler, async (context) => {
         validateMessage(CallIntegrationRequestSchema, request);
         const { service, operation, argumentsJson } = request;
-        const resultJson = await api.call(service, operation, argumentsOf(argumentsJson), context);
+        const report = build.callReport('', '');
+        const named = { ...context.named, route: rpcRoute(handler) };
+        const own = { ...context, named, report };
+        const resultJson = await api.call(service, operation, argumentsOf(argumentsJson), own);
+        tellSensitivity(report.sensitivity, (name, value) => handler.responseHeader.set(name, value));
         return create(CallIntegrationResponseSchema, { resultJson });
       }),
     listIntegrations: (_request, handler) =>

@@ -11,6 +11,7 @@ import type { Principal } from '../auth/principal.ts';
 import { invalidRequest } from '../errors/gateway-error.ts';
 import * as build from '../model/build.ts';
 import { embeddingsRequest, textInput } from '../model/build-embeddings.ts';
+import type { CallNames } from '../pipeline/call.ts';
 import { conversationId as sessionOf } from '../sessions/sessions.ts';
 import type { CallContext } from './call-context.ts';
 import type { ChatApi } from './chat-api.ts';
@@ -86,6 +87,20 @@ export interface QueryTerms {
   readonly embeddingModels: Readonly<Record<string, string>>;
 }
 
+/** What the audit trail is told: what was asked for, not what that came to. */
+function namesOfQuery(
+  { named }: QueryContext,
+  { userId, provider, model }: Pick<Prompt, 'userId' | 'provider' | 'model'>,
+): CallNames {
+  const asked = provider === '' && model === '' ? 'auto' : provider.toLowerCase();
+  return {
+    ...named,
+    ...(userId === '' ? {} : { user: userId }),
+    ...(asked === '' ? {} : { provider: asked }),
+    model,
+  };
+}
+
 export function queryApi({ chat, vectors, providers, remember, screen, terms }: QueryApiOptions): QueryApi {
   const users = new Users();
 
@@ -110,6 +125,7 @@ export function queryApi({ chat, vectors, providers, remember, screen, terms }: 
     const secureModels = (): string[] => secureModelsOf(providers, principal);
     const call = {
       ...context,
+      named: namesOfQuery(context, prompt),
       principal,
       report,
       faceSecurity: querySecurity,
@@ -158,6 +174,7 @@ export function queryApi({ chat, vectors, providers, remember, screen, terms }: 
       const report = context.report ?? build.callReport('', '');
       const response = await vectors.createEmbeddings(request, {
         ...context,
+        named: namesOfQuery(context, { userId, provider, model }),
         principal,
         report,
         faceSecurity: querySecurity,

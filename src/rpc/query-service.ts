@@ -19,7 +19,7 @@ import {
 } from '../../gen/llmgateway/v1/query_service_pb.js';
 import * as build from '../model/build.ts';
 import { cacheControl } from './cache-control.ts';
-import { contextOf, failing, type OnFailure } from './call-context.ts';
+import { contextOf, failing, type OnFailure, rpcRoute } from './call-context.ts';
 import type { ComposedQueries } from './composed-queries.ts';
 import { sendContext } from './context-metadata.ts';
 import { correlationHeader, correlationId } from './correlation.ts';
@@ -136,10 +136,12 @@ export function queryService(
 function queryContextOf(handler: HandlerContext, kind: string): QueryContext {
   const { requestHeader } = handler;
   const { noStore } = cacheControl(requestHeader.get('cache-control') ?? undefined);
+  const correlation = correlationId(requestHeader.get(correlationHeader), kind);
   return {
     ...contextOf(handler),
     fieldsAt: 'query.',
-    correlationId: correlationId(requestHeader.get(correlationHeader), kind),
+    correlationId: correlation,
+    named: { route: rpcRoute(handler), correlationId: correlation },
     ...(noStore ? { noStore } : {}),
   };
 }

@@ -19,6 +19,7 @@ export const newResponseCall = (
   principal: context.principal,
   stream,
   ...time,
+  named: context.named,
   faceSecurity: context.faceSecurity,
   request,
   inputCount,

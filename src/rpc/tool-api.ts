@@ -14,6 +14,7 @@ import { type RegisteredTools, toolNotFound } from '../tools/registered-tools.ts
 import type { ToolDefinition } from '../tools/tool.ts';
 import type { Toolbox } from '../tools/toolbox.ts';
 import { beginCall, type CallContext, type CallLimits } from './call-context.ts';
+import { asServiceCall, type OnServiceCall } from './service-calls.ts';
 
 /** A tool to run. */
 export interface Execution {
@@ -41,9 +42,18 @@ export interface ToolApiOptions {
   /** Arguments of a tool with what a session's context says where they say nothing. */
   readonly withDefaults: (tool: string, args: Json, context: Json) => Json;
   readonly limits: CallLimits;
+  /** Told of each tool that a client runs. */
+  readonly onOver?: OnServiceCall;
 }
 
-export function toolApi({ toolbox, registered, sessions, withDefaults, limits }: ToolApiOptions): ToolApi {
+export function toolApi({
+  toolbox,
+  registered,
+  sessions,
+  withDefaults,
+  limits,
+  onOver = () => {},
+}: ToolApiOptions): ToolApi {
   /** What is no JSON object stays as it is: the check says so. */
   async function argumentsOf(tenant: string, wanted: Execution): Promise<string> {
     const { name, argumentsJson, sessionId } = wanted;
@@ -67,28 +77,32 @@ export function toolApi({ toolbox, registered, sessions, withDefaults, limits }:
       return toolMessage(await registered.register(tenant, tool));
     },
     deleteTool: (tenant, name) => registered.delete(tenant, name),
-    async executeTool(tenant, wanted, context) {
+    executeTool(tenant, wanted, context) {
       const { name, argumentsField } = wanted;
-      const { signal, release } = beginCall(context, limits);
-      try {
-        const tool = await toolbox.find(tenant, name);
-        if (tool === null) throw toolNotFound(name);
-        const text = await argumentsOf(tenant, wanted);
-        const run = { tenant, requestId: context.requestId, signal, trace: context.trace };
-        const outcome = await toolbox.run(tool, text, run, 'client');
-        switch (outcome.kind) {
-          case 'bad_arguments':
-            throw new GatewayError(ErrorReason.TOOL_ARGUMENTS_INVALID, outcome.message, {
-              field: below(argumentsField, outcome.field),
-            });
-          case 'error':
-            return create(ExecuteToolResponseSchema, { name, error: outcome.message });
-          default:
-            return create(ExecuteToolResponseSchema, { name, resultJson: outcome.json, success: true });
+      const call = { kind: 'tool', context, service: 'tools', operation: name } as const;
+      return asServiceCall(call, onOver, async (_found, failed) => {
+        const { signal, release } = beginCall(context, limits);
+        try {
+          const tool = await toolbox.find(tenant, name);
+          if (tool === null) throw toolNotFound(name);
+          const text = await argumentsOf(tenant, wanted);
+          const run = { tenant, requestId: context.requestId, signal, trace: context.trace };
+          const outcome = await toolbox.run(tool, text, run, 'client');
+          switch (outcome.kind) {
+            case 'bad_arguments':
+              throw new GatewayError(ErrorReason.TOOL_ARGUMENTS_INVALID, outcome.message, {
+                field: below(argumentsField, outcome.field),
+              });
+            case 'error':
+              failed();
+              return create(ExecuteToolResponseSchema, { name, error: outcome.message });
+            default:
+              return create(ExecuteToolResponseSchema, { name, resultJson: outcome.json, success: true });
+          }
+        } finally {
+          release();
         }
-      } finally {
-        release();
-      }
+      });
     },
   };
 }

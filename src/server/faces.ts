@@ -12,7 +12,14 @@ import { admit } from './admit.ts';
 import type { Cors } from './cors.ts';
 import { closeIfUnread, discardBody } from './discard.ts';
 import { newRequestId, requestIdHeader } from './request-id.ts';
-import { isHttp2, type Request, type RequestHandler, type Response, setPrincipal } from './types.ts';
+import {
+  isHttp2,
+  principalOf,
+  type Request,
+  type RequestHandler,
+  type Response,
+  setPrincipal,
+} from './types.ts';
 
 /** Which handler serves which request: the faces of one port. */
 export interface FacesOptions {
@@ -26,7 +33,7 @@ export interface FacesOptions {
   /** Which calls may go on. */
   readonly admission: Admission;
   /** Told of every request that is refused here. */
-  readonly onRefused: (error: GatewayError, requestId: string, path: string) => void;
+  readonly onRefused: (error: GatewayError, requestId: string, path: string, principal?: Principal) => void;
 }
 
 export interface Faces {
@@ -56,9 +63,10 @@ const isRpc = (path: string): boolean => rpcPrefixes.some((prefix) => path.start
 export function createFaces(options: FacesOptions): Faces {
   const { rpc, rest, cors, fromAllowedOrigin, authenticate, admission, onRefused } = options;
 
-  function refuse(req: Request, res: Response, cause: unknown, id: string): void {
+  /** @param who where that is known */
+  function refuse(req: Request, res: Response, cause: unknown, id: string, who?: Principal): void {
     const error = toGatewayError(cause);
-    onRefused(error, id, pathOf(req));
+    onRefused(error, id, pathOf(req), who);
     if (res.destroyed) return;
     res.setHeader(requestIdHeader, id);
     discardBody(req);
@@ -73,12 +81,12 @@ export function createFaces(options: FacesOptions): Faces {
     try {
       ready = admit(admission, req, res, pathOf(req));
     } catch (error) {
-      return refuse(req, res, error, id);
+      return refuse(req, res, error, id, principalOf(req));
     }
     if (ready === null) return serveNow(req, res, id);
     return ready.then(
       () => (res.destroyed ? undefined : serveNow(req, res, id)),
-      (error: unknown) => refuse(req, res, error, id),
+      (error: unknown) => refuse(req, res, error, id, principalOf(req)),
     );
   }
 

@@ -38,3 +38,17 @@ export function contextWith(contextJson: string, taxonomy: string): string {
   const changed = JSON.stringify({ ...context, taxonomy });
   return Buffer.byteLength(changed) > maxContextBytes ? contextJson : changed;
 }
+
+/** The key of a context by which a conversation is kept to providers that may have sensitive text. */
+const confinedKey = 'gateway_sensitive';
+
+/** Whether a conversation is kept to providers that may have sensitive text. */
+export const isConfined = (contextJson: string): boolean =>
+  contextJson.includes(confinedKey) &&
+  (JSON.parse(contextJson) as Record<string, unknown>)[confinedKey] === true;
+
+/** A context that says so. It may become a few bytes larger than clients may make it: this is not to be left out. */
+export const confinedContext = (contextJson: string): string =>
+  isConfined(contextJson)
+    ? contextJson
+    : JSON.stringify({ ...(JSON.parse(contextJson) as Record<string, unknown>), [confinedKey]: true });

@@ -40,7 +40,7 @@ test('who was refused is written down where it is known', async () => {
   expect(line).toMatchObject({ tenant: 'acme', principal: 'key-1', status: 'invalid_request' });
 });
 
-test('what fails before a call by no fault of the client is written down of queries only', async () => {
+test('what fails before a call by no fault of the client is written down, and clients that left of queries only', async () => {
   const { DEPENDENCY_UNAVAILABLE: away } = ErrorReason;
   const paths = [
     '/chat/completions',
@@ -51,5 +51,8 @@ test('what fails before a call by no fault of the client is written down of quer
     '/integrations/a/b',
   ];
   const lines = await linesOf(...paths.map((at): [string, ErrorReason] => [at, away]));
-  expect(lines.map(({ endpoint }) => endpoint)).toEqual(['/chat', '/chat/', '/query', '/integrations/a/b']);
+  expect(lines.map(({ endpoint }) => endpoint)).toEqual(paths);
+  const { CANCELLED: left } = ErrorReason;
+  const others = await linesOf(...paths.map((at): [string, ErrorReason] => [at, left]));
+  expect(others.slice(paths.length).map(({ endpoint }) => endpoint)).toEqual(paths.slice(2));
 });

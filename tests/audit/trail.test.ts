@@ -50,6 +50,10 @@ async function fill(count: number, more: Partial<TrailOptions> = {}): Promise<vo
   await trail.close(5_000);
 }
 
+const settled = async (count: number): Promise<void> => {
+  while ((counted['written'] as number) < count) await new Promise((resolve) => setTimeout(resolve, 1));
+};
+
 const linesOf = (one: string): string[] => fs.readFileSync(one, 'utf8').split('\n').slice(0, -1);
 const rewrite = (one: string, lines: readonly string[]): void =>
   fs.writeFileSync(one, `${lines.join('\n')}\n`);
@@ -107,6 +111,56 @@ describe('a trail', () => {
   });
 });
 
+describe('a file that somebody else', () => {
+  const others: Record<string, () => void> = {
+    'has removed': () => fs.rmSync(file),
+    'has put away': () => fs.renameSync(file, `${file}.old`),
+    'has put away, with an empty one in its place': () => {
+      fs.renameSync(file, `${file}.old`);
+      fs.writeFileSync(file, '');
+    },
+    'has removed with its folder': () => fs.rmSync(path.dirname(file), { recursive: true }),
+  };
+  for (const [what, change] of Object.entries(others)) {
+    test.each([1e9, 4_096])(`${what} does not end the trail: of %d bytes at most`, async (maxFileBytes) => {
+      const trail = open({ maxFileBytes });
+      for (let i = 0; i < 3; i++) trail.write(entry(i));
+      await settled(3);
+      change();
+      for (let i = 3; i < 40; i++) {
+        trail.write(entry(i));
+        await settled(i + 1);
+      }
+      await trail.close(1_000);
+      expect(counted).toEqual({ written: 40, lost: 0, failures: 1 });
+      expect(log).toMatchObject([
+        { level: 'ERROR', message: expect.stringContaining('removed or put away') },
+      ]);
+      expect(await verifyTrail(file)).toMatchObject({ lines: 37, fault: null, from: 4 });
+    });
+  }
+
+  test('empties is gone on with', async () => {
+    const trail = open({ maxFileBytes: 4_096 });
+    for (let i = 0; i < 5; i++) trail.write(entry(i));
+    await settled(5);
+    fs.truncateSync(file);
+    for (let i = 5; i < 8; i++) trail.write(entry(i));
+    await trail.close(1_000);
+    expect(await verifyTrail(file)).toMatchObject({ lines: 3, fault: null, from: 6 });
+  });
+
+  test('removes while a full one gets its number does not end the trail either', async () => {
+    const rename: TrailFiles['rename'] = async (from, to) => {
+      fs.rmSync(from, { force: true });
+      return fs.promises.rename(from, to);
+    };
+    await fill(40, { maxFileBytes: 4_096, files: { ...fs.promises, rename } });
+    expect([counted['written'], counted['lost']]).toEqual([40, 0]);
+    expect((await verifyTrail(file)).fault).toBeNull();
+  });
+});
+
 describe('verifying', () => {
   const faultOf = async (change: (lines: string[]) => string[]) => {
     await fill(10);
@@ -161,7 +215,12 @@ describe('verifying', () => {
     fs.rmSync(first);
     const { fault, from } = await verifyTrail(file);
     expect([fault, from > 1]).toEqual([null, true]);
-    expect((await verifyAll(file)).lines.join('\n')).toContain('older files are not here');
+    const said = await verifyAll(file);
+    expect([said.ok, said.lines.join('\n')]).toEqual([
+      false,
+      expect.stringContaining('older files are not here'),
+    ]);
+    expect(await verifyAll(file, { archived: true })).toMatchObject({ ok: true });
   });
 
   test('takes the files of all workers', async () => {
@@ -174,6 +233,30 @@ describe('verifying', () => {
     const { ok, lines } = await verifyAll(file);
     expect([ok, lines.join('\n')]).toEqual([false, expect.stringContaining(`${second}:2: `)]);
     expect((await verifyAll(path.join(folder, 'none'))).ok).toBe(false);
+  });
+
+  test('does not pass over a trail whose latest file is missing', async () => {
+    const third = pathOfWorker(file, 3);
+    for (const one of [file, pathOfWorker(file, 2), third])
+      await fill(40, { file: one, maxFileBytes: 4_096 });
+    expect(await verifyAll(file)).toMatchObject({ ok: true });
+    const full = fullFiles(third);
+    expect(full.length).toBeGreaterThan(1);
+    fs.rmSync(third);
+    const { ok, lines } = await verifyAll(file);
+    expect([ok, lines.join('\n')]).toEqual([false, expect.stringContaining(`${third} is missing`)]);
+    // Nor over all of one: there are three workers as long as anything of the third is there.
+    fs.writeFileSync(third, '');
+    const second = pathOfWorker(file, 2);
+    for (const one of [second, ...fullFiles(second)]) fs.rmSync(one);
+    const without = await verifyAll(file);
+    expect([without.ok, without.lines.join('\n')]).toEqual([
+      false,
+      expect.stringContaining(`no audit trail at ${second}`),
+    ]);
+    for (const one of [third, ...full]) fs.rmSync(one);
+    expect(await verifyAll(file)).toMatchObject({ ok: true });
+    expect(await verifyAll(file, { workers: 3 })).toMatchObject({ ok: false });
   });
 });
 
@@ -196,7 +279,7 @@ describe('a disk that takes nothing', () => {
       }) as unknown as typeof handle.write;
       return handle;
     };
-    return { open, rename: fs.promises.rename };
+    return { open, rename: fs.promises.rename, stat: fs.promises.stat };
   }
 
   const until = async (holds: () => boolean): Promise<void> => {
@@ -238,7 +321,7 @@ describe('a disk that takes nothing', () => {
 
   test('that never answers does not keep the gateway from ending either', async () => {
     const never = new Promise<never>(() => {});
-    const handle = { write: () => never, close: () => never };
+    const handle = { write: () => never, close: () => never, stat: () => never };
     const trail = open({ files: { ...fs.promises, open: async () => handle as never } });
     trail.write(entry(0));
     await new Promise(setImmediate);

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { EmbeddingsService } from '../../gen/llmgateway/v1/embeddings_service_pb.js';
 import { IntegrationService } from '../../gen/llmgateway/v1/integration_service_pb.js';
 import { QueryService } from '../../gen/llmgateway/v1/query_service_pb.js';
+import { ToolService } from '../../gen/llmgateway/v1/tool_service_pb.js';
 import { fullFiles } from '../../src/audit/files.ts';
 import { verifyTrail } from '../../src/audit/verify.ts';
 import { anonymous } from '../../src/auth/principal.ts';
@@ -15,7 +16,7 @@ import { callFace } from '../support/faces.ts';
 import { type RpcFace, type RunningGateway, rpcTransports, startGateway } from '../support/gateway.ts';
 import { startPlatform } from '../support/platform.ts';
 import { parseScrape } from '../support/prometheus.ts';
-import { until } from '../support/redis.ts';
+import { hasRedis, startRedis, until } from '../support/redis.ts';
 
 let folder: string;
 let file: string;
@@ -196,18 +197,22 @@ test('a thousand calls on all faces have a line each, and verify', async () => {
       'openai.embeddings embeddings success',
       'rpc chat success',
       'rpc chat cancelled',
-      'rpc chat no_secure_provider',
       'rpc embeddings success',
-      'rpc workflow success',
-      'rpc integration success',
-      'query chat success',
-      'query chat cancelled',
-      'query chat no_secure_provider',
-      'query embeddings success',
-      'query workflow success',
-      'query integration success',
-      'query integration upstream_unreachable',
-      'query integration not_found',
+      ...['query', 'chat', 'stream', 'enhanced-query', 'contextual-query'].map((at) => `/${at} chat success`),
+      '/stream chat cancelled',
+      '/query chat no_secure_provider',
+      '/embeddings embeddings success',
+      '/workflow-query workflow success',
+      '/integrations integration success',
+      '/integrations integration upstream_unreachable',
+      '/integrations integration not_found',
+      '/llmgateway.v1.QueryService/Query chat success',
+      '/llmgateway.v1.QueryService/Query chat no_secure_provider',
+      '/llmgateway.v1.QueryService/EmbedText embeddings success',
+      '/llmgateway.v1.QueryService/WorkflowQuery workflow success',
+      '/llmgateway.v1.QueryService/StreamQuery chat success',
+      '/llmgateway.v1.QueryService/StreamQuery chat cancelled',
+      '/llmgateway.v1.IntegrationService/CallIntegration integration success',
       '/query - no_secure_provider',
       '/query - no_provider_available',
       '/v1/chat/completions - invalid_request',
@@ -267,12 +272,244 @@ test('what is refused before it is a call has its line, with who asked', async (
   expect(lines.map(({ endpoint, status }) => [endpoint, status])).toEqual([
     ['/enhanced-query', 'sensitive_text'],
     ['/contextual-query', 'sensitive_text'],
-    ['query', 'sensitive_text'],
+    ['/workflow-query', 'sensitive_text'],
     ['/v1/chat/completions', 'invalid_request'],
     ['/llmgateway.v1.QueryService/EnhancedQuery', 'sensitive_text'],
   ]);
   for (const line of lines) expect(line).toMatchObject({ tenant: 'acme', principal: 'key-1' });
   expect(lines[2]).toMatchObject({ kind: 'workflow', service: 'orchestrator', sensitive: true });
+});
+
+test('says who asked for what, and where', async () => {
+  const platform = await startPlatform();
+  gateway = await startGateway({
+    ...platform.env,
+    AUDIT_LOG_PATH: file,
+    LLM_GATEWAY_QUERY_PROVIDERS: 'ollama,openai',
+    LLM_GATEWAY_OPENAI_BASE_URL: 'http://127.0.0.1:9',
+    OPENAI_API_KEY: 'k',
+  });
+  const { url } = gateway;
+  const headers = { 'content-type': 'application/json', 'x-correlation-id': 'trip 7' };
+  const send = async (at: string, body: object): Promise<void> => {
+    await (await fetch(`${url}/${at}`, { method: 'POST', headers, body: JSON.stringify(body) })).text();
+  };
+  const query = { prompt: said, user_id: 'ann' };
+  for (const at of ['query', 'chat/', 'stream', 'enhanced-query', 'contextual-query']) await send(at, query);
+  await send('query', { ...query, provider: 'fake' });
+  await send('query', { ...query, model: 'fake/echo' });
+  await send('embeddings', { text: said, user_id: 'ann' });
+  await send('workflow-query', query);
+  await send('integrations/doc_store/search', { query: said, user_id: 'ann' });
+  await send('integrations/nobody/search', { query: said, user_id: 'ann' });
+  await send('v1/chat/completions', {
+    model: 'fake/echo',
+    user: 'ann',
+    messages: [{ role: 'user', content: said }],
+  });
+  await send('v1/messages', { model: 'fake/echo', max_tokens: 9, messages: 'none' });
+  const over = { headers: { 'x-correlation-id': 'trip 7' } };
+  const queries = createClient(QueryService, rpcTransports.gRPC(url));
+  await queries.query({ query: { ...query, userId: 'ann', provider: 'fake' } }, over);
+  await queries.embedText({ text: said, userId: 'ann', provider: 'fake', model: 'embed' }, over);
+  const integrations = createClient(IntegrationService, rpcTransports.gRPC(url));
+  await integrations.callIntegration(
+    { service: 'doc_store', operation: 'search', argumentsJson: '{"query":"x","user_id":"ann"}' },
+    over,
+  );
+  await gateway.stop();
+  gateway = null;
+  platform.close();
+  const lines = read();
+  expect(lines.map(({ endpoint, provider_requested: asked }) => [endpoint, asked])).toEqual([
+    ['/query', 'auto'],
+    ['/chat', 'auto'],
+    ['/stream', 'auto'],
+    ['/enhanced-query', 'auto'],
+    ['/contextual-query', 'auto'],
+    ['/query', 'fake'],
+    ['/query', 'fake'],
+    ['/embeddings', 'auto'],
+    ['/workflow-query', undefined],
+    ['/integrations', undefined],
+    ['/integrations', undefined],
+    ['openai.chat', 'fake'],
+    ['/v1/messages', undefined],
+    ['/llmgateway.v1.QueryService/Query', 'fake'],
+    ['/llmgateway.v1.QueryService/EmbedText', 'fake'],
+    ['/llmgateway.v1.IntegrationService/CallIntegration', undefined],
+  ]);
+  for (const line of lines) {
+    expect(line['correlation_id']).toBe('trip 7');
+    if (line['endpoint'] !== '/v1/messages')
+      expect([line['endpoint'], line['user']]).toEqual([line['endpoint'], 'ann']);
+  }
+  expect(
+    lines
+      .filter(({ provider_requested: asked }) => asked === 'auto')
+      .every((line) => !('model_requested' in line)),
+  ).toBe(true);
+  expect(lines[5]).not.toHaveProperty('model_requested');
+  expect(lines[6]).toMatchObject({ model_requested: 'fake/echo', provider: 'fake' });
+});
+
+test('has no secret that a client puts where a name belongs, and neither has the collector', async () => {
+  const platform = await startPlatform();
+  const collector = await startUpstream();
+  let got = '';
+  collector.answerAll(({ body, socket }) => {
+    got += body;
+    socket.write(answered(''));
+  });
+  const all = { ...platform.env, AUDIT_LOG_PATH: file, LOG_COLLECTOR_URL: collector.origin };
+  gateway = await startGateway({ ...all, OPENAI_API_KEY: 'k', LLM_GATEWAY_SECURITY_MODE: 'off' });
+  const { url } = gateway;
+  const messages = [{ role: 'user', content: 'x' }];
+  const send = async (at: string, body: unknown, headers: Record<string, string> = {}): Promise<void> => {
+    const given = { method: 'POST', headers: { 'content-type': 'application/json', ...headers } };
+    await (await fetch(`${url}/${at}`, { ...given, body: JSON.stringify(body) })).text();
+  };
+  await send('v1/chat/completions', { model: 'fake/echo', user: secret, messages });
+  await send('v1/chat/completions', { model: `openai/${secret}`, messages });
+  await send('v1/chat/completions', { model: 'fake/echo', messages }, { 'x-session-id': secret });
+  await send('v1/chat/completions', { model: 'fake/echo', messages }, { 'x-request-id': secret });
+  await send('v1/chat/completions', { model: 'fake/echo', messages }, { 'x-correlation-id': secret });
+  await send(`integrations/doc_store/${secret}`, {});
+  await send(`integrations/${secret}/search`, {});
+  await send(`integrations/doc_store/search/${secret}`, {});
+  await send('query', { prompt: 'x', user_id: secret, provider: secret, conversation_id: secret });
+  await send('query', { prompt: 'x', user_id: secret, provider: 'fake' });
+  await send('v1/embeddings', { model: `fake/${secret}`, input: 'x' });
+  await send('v1/tools/execute', { name: secret });
+  await send(`v1/responses/${secret}`, {});
+  await gateway.stop();
+  gateway = null;
+  platform.close();
+  collector.close();
+  const lines = read();
+  expect(lines.length).toBeGreaterThanOrEqual(13);
+  for (const line of lines) expect(JSON.stringify(line)).not.toContain(secret.slice(8));
+  expect(got.match(/"seq":/g)).toHaveLength(lines.length);
+  expect(got).not.toContain(secret.slice(8));
+  expect(lines[0]).toMatchObject({ user: '[redacted]', model_requested: 'fake/echo' });
+  expect(await verifyTrail(file)).toMatchObject({ fault: null });
+});
+
+test('a tool that a client runs has a line, by each way', async () => {
+  gateway = await startGateway({ AUDIT_LOG_PATH: file });
+  const { url } = gateway;
+  const mcp = (params: object) =>
+    fetch(`${url}/mcp`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params }),
+    });
+  const sum = { a: 1, b: 2 };
+  await (await post(`${url}/v1/tools/execute`, { name: 'calculator', arguments: sum }, 'a')).text();
+  await (await post(`${url}/v1/tools/execute`, { name: 'calculator', arguments: { x: said } }, 'b')).text();
+  await (await post(`${url}/v1/tools/execute`, { name: 'nobody' }, 'c')).text();
+  await (await post(`${url}/v1/tools/execute`, { nam: 1 }, 'd')).text();
+  await (await mcp({ name: 'calculator', arguments: sum })).text();
+  await (await mcp({ name: 'calculator', arguments: { x: said } })).text();
+  await (await mcp({ name: 'nobody', arguments: {} })).text();
+  await (await fetch(`${url}/mcp`, { method: 'POST', body: '{' })).text();
+  const tools = createClient(ToolService, rpcTransports.gRPC(url));
+  await tools.executeTool({ name: 'calculator', argumentsJson: JSON.stringify(sum) });
+  await gateway.stop();
+  gateway = null;
+  const lines = read();
+  expect(lines.map(({ endpoint, kind, operation, status }) => [endpoint, kind, operation, status])).toEqual([
+    ['tools', 'tool', 'calculator', 'success'],
+    ['tools', 'tool', 'calculator', 'tool_arguments_invalid'],
+    ['tools', 'tool', 'nobody', 'not_found'],
+    ['/v1/tools/execute', undefined, undefined, 'invalid_request'],
+    ['mcp', 'tool', 'calculator', 'success'],
+    ['mcp', 'tool', 'calculator', 'tool_failed'],
+    ['mcp', 'tool', 'nobody', 'not_found'],
+    ['/mcp', undefined, undefined, 'invalid_request'],
+    ['rpc', 'tool', 'calculator', 'success'],
+  ]);
+  expect(JSON.stringify(lines)).not.toContain('penguins');
+});
+
+test('RPCs whose bodies cannot be read have a line, and others have no second one', async () => {
+  gateway = await startGateway(
+    { AUDIT_LOG_PATH: file },
+    { authenticate: () => ({ ...anonymous, tenant: 'acme', id: 'key-1' }) },
+  );
+  const { url } = gateway;
+  const send = async (at: string, type: string, body: string | Buffer): Promise<void> => {
+    const headers = {
+      'content-type': type,
+      'x-request-id': at,
+      te: 'trailers',
+      'connect-protocol-version': '1',
+    };
+    const given = { method: 'POST', headers, body: body as string };
+    await (await fetch(`${url}/llmgateway.v1.${at}`, given)).arrayBuffer().catch(() => {});
+  };
+  await send('ChatService/CreateChatCompletion', 'application/json', '{');
+  await send(
+    'ChatService/StreamChatCompletion',
+    'application/connect+json',
+    Buffer.from([0, 0, 0, 0, 1, 0x7b]),
+  );
+  await send('QueryService/Query', 'application/json', '{"nonsense":1}');
+  await send(
+    'EmbeddingsService/CreateEmbeddings',
+    'application/grpc-web+proto',
+    Buffer.from([0, 0, 0, 0, 2, 0xff, 0xff]),
+  );
+  await send('ToolService/ExecuteTool', 'application/proto', Buffer.from([0xff]));
+  // Those have none, or one.
+  await send('ModelsService/ListModels', 'application/json', '{}');
+  await send('ToolService/ListTools', 'application/json', '{');
+  await send('ChatService/CreateChatCompletion', 'application/json', '{}');
+  await send('QueryService/Query', 'application/json', `{"query":{"prompt":"x","provider":"fake"}}`);
+  await gateway.stop();
+  gateway = null;
+  const lines = read();
+  const service = '/llmgateway.v1.';
+  expect(lines.map(({ endpoint, status }) => [endpoint, status])).toEqual([
+    [`${service}ChatService/CreateChatCompletion`, 'invalid_request'],
+    [`${service}ChatService/StreamChatCompletion`, 'invalid_request'],
+    [`${service}QueryService/Query`, 'invalid_request'],
+    [`${service}EmbeddingsService/CreateEmbeddings`, 'invalid_request'],
+    [`${service}ToolService/ExecuteTool`, 'invalid_request'],
+    [`${service}ChatService/CreateChatCompletion`, 'invalid_request'],
+    [`${service}QueryService/Query`, 'success'],
+  ]);
+  for (const line of lines) expect(line).toMatchObject({ tenant: 'acme', principal: 'key-1' });
+  expect(lines[0]).toMatchObject({ request_id: 'ChatService/CreateChatCompletion' });
+});
+
+test.skipIf(!hasRedis)('what fails because the store is away has a line, and one only', async () => {
+  const redis = await startRedis();
+  gateway = await startGateway({
+    AUDIT_LOG_PATH: file,
+    LLM_GATEWAY_REDIS_URL: redis.url,
+    OPENAI_API_KEY: 'k',
+    LLM_GATEWAY_OPENAI_BASE_URL: 'http://127.0.0.1:9',
+    LLM_GATEWAY_RETRY_MAX_ATTEMPTS: '1',
+  });
+  const { url } = gateway;
+  const statusOf = async (body: object, id: string): Promise<number> => {
+    const response = await post(`${url}/v1/responses`, body, id);
+    await response.text();
+    return response.status;
+  };
+  await until(async () => (await fetch(`${url}/v1/sessions`)).ok);
+  expect(await statusOf({ model: 'fake/echo', input: 'x' }, 'well')).toBe(200);
+  expect(await statusOf({ model: 'openai/gpt-4o', input: 'x' }, 'failed')).toBe(502);
+  await redis.stop();
+  expect(await statusOf({ model: 'fake/echo', input: 'x' }, 'away')).toBe(503);
+  await gateway.stop();
+  gateway = null;
+  expect(read().map(({ request_id: id, status }) => [id, status])).toEqual([
+    ['well', 'success'],
+    ['failed', 'upstream_unreachable'],
+    ['away', 'dependency_unavailable'],
+  ]);
 });
 
 test('the command verifies it, and names a line that was changed, removed or moved', async () => {

@@ -182,3 +182,35 @@ describe('what is shortened', () => {
     expect(processed()).toEqual([]);
   });
 });
+
+test('a shorter text that is sensitive goes to no provider that may not have it, in a call without tools', async () => {
+  const secret = 'sk-proj-Zq8vT2xLw9Rk4Nb7Yc1Md6Hs3Jf5';
+  const guarded = await startGateway({
+    LLM_GATEWAY_CONFIG: path.join(folder, 'gateway.yaml'),
+    LLM_GATEWAY_CMS_URL: cms.origin,
+    LLM_GATEWAY_CMS_PROCESS_ENABLED: 'true',
+    LLM_GATEWAY_SECURITY_MODE: 'route',
+    OPENAI_API_KEY: 'k',
+    LLM_GATEWAY_OPENAI_BASE_URL: `${upstream.origin}/v1`,
+  });
+  try {
+    const ask = (): Promise<Response> =>
+      fetch(`${guarded.url}/v1/chat/completions`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ model: 'openai/m', messages: [{ role: 'user', content: textOf(800) }] }),
+      });
+    expect((await ask()).status).toBe(200);
+    expect(JSON.stringify(sent())).toContain('short');
+    upstream.got.length = 0;
+    cms.routes[processPath] = () => ({ optimized_text: `It is ${secret}`, optimized_tokens: 1 });
+    const refused = await ask();
+    expect([refused.status, refused.headers.get('x-sensitivity')]).toEqual([
+      503,
+      expect.stringMatching(/^0\.80;sensitive;mode=route/),
+    ]);
+    expect(upstream.got).toEqual([]);
+  } finally {
+    await guarded.stop();
+  }
+});

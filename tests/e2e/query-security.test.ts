@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { createClient } from '@connectrpc/connect';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { IntegrationService } from '../../gen/llmgateway/v1/integration_service_pb.js';
 import { QueryService } from '../../gen/llmgateway/v1/query_service_pb.js';
 import { anonymous } from '../../src/auth/principal.ts';
 import { type RunningGateway, rpcTransports, startGateway } from '../support/gateway.ts';
@@ -279,6 +280,50 @@ describe('sensitive text', () => {
     expect(backends.others.asked).toEqual([]);
   });
 
+  test('stays with secure providers for the whole conversation when the analyzer has said so once', async () => {
+    for (const [i, own] of ['', 'free', 'watched'].entries()) {
+      tenant = own;
+      for (const stream of [false, true]) {
+        const talk = { conversation_id: `analyzed ${i} ${stream}`, user_id: 'ann', provider: 'openai' };
+        platform.answers.set('secure_analyzer /detect', { sensitive: 'maybe' });
+        await post('enhanced-query', { ...talk, prompt: 'The blue folder is under the desk' });
+        platform.reset();
+        // Also when others come in between, and by each route.
+        const routes = stream ? ['stream', 'chat'] : ['query', 'contextual-query'];
+        for (const route of routes) {
+          const later = await post(route, { ...talk, prompt: 'Where is it?' });
+          expect(later.headers.get('x-sensitivity')).toMatch(/^0\.00;sensitive;mode=route$/);
+          expect(await later.text()).toContain('ollama');
+          expect(JSON.stringify(backends.ollama.asked.at(-1)?.body)).toContain('blue folder');
+        }
+        // Nothing of it is remembered elsewhere.
+        expect(platform.of('memory_agent').asked.filter(({ method }) => method === 'POST')).toEqual([]);
+      }
+      expect(backends.others.asked).toEqual([]);
+    }
+    tenant = '';
+    const other = { conversation_id: 'another', user_id: 'ann', provider: 'openai', prompt: 'Hi' };
+    expect(await bodyOf(await post('chat', other))).toMatchObject({ provider: 'openai' });
+  });
+
+  test.each<[unknown, string]>([
+    [true, 'ollama'],
+    ['yes', 'ollama'],
+    ['TRUE', 'ollama'],
+    [1, 'ollama'],
+    [{ level: 'high' }, 'ollama'],
+    [false, 'openai'],
+    ['False', 'openai'],
+    ['no', 'openai'],
+    ['', 'openai'],
+    [0, 'openai'],
+    [null, 'openai'],
+  ])('is what the analyzer does not deny: %j', async (sensitive, provider) => {
+    platform.answers.set('secure_analyzer /detect', { sensitive });
+    const response = await post('enhanced-query', { prompt: 'A harmless word', provider: 'openai' });
+    expect(await bodyOf(response)).toMatchObject({ provider });
+  });
+
   test('is neither kept in the cache nor told to the platform, nor in any log', async () => {
     for (let i = 0; i < 2; i++) {
       const response = await post('query', example, { 'x-store-interaction': 'true' });
@@ -371,9 +416,15 @@ describe('modes', () => {
     'enhanced-query',
     'contextual-query',
     'workflow-query',
+    'integrations/doc_store/search',
+    'integrations/summarizer_hub/summarize',
   ])('block: /%s refuses it, and no service gets it', async (route) => {
     tenant = 'strict';
-    const text = route === 'embeddings' ? { text: example.prompt } : example;
+    const text = /embeddings|summarizer/.test(route)
+      ? { text: example.prompt }
+      : route.startsWith('integrations')
+        ? { query: secret }
+        : example;
     const response = await post(route, text);
     expect([response.status, await bodyOf(response)]).toMatchObject([
       400,
@@ -383,6 +434,75 @@ describe('modes', () => {
     for (const { asked } of platform.services.values()) expect(asked).toEqual([]);
     for (const { asked } of [backends.ollama, backends.bedrock, backends.others]) expect(asked).toEqual([]);
   });
+
+  test('block: an integration refuses it by RPC as well', async () => {
+    tenant = 'strict';
+    const client = createClient(IntegrationService, rpcTransports.gRPC(gateway.url));
+    const argumentsJson = JSON.stringify({ code: secret });
+    const failed = await client
+      .callIntegration({ service: 'code_analyzer', operation: 'extract_endpoints', argumentsJson })
+      .catch((error: unknown) => error);
+    expect((failed as { metadata: Headers }).metadata.get('x-sensitivity')).toMatch(/sensitive;mode=block/);
+    for (const { asked } of platform.services.values()) expect(asked).toEqual([]);
+  });
+
+  test('route and report: an integration gets it, and the client is told', async () => {
+    for (const [own, mode] of [
+      ['', 'route'],
+      ['watched', 'report'],
+    ] as const) {
+      tenant = own;
+      const response = await post('integrations/doc_store/search', { query: secret });
+      expect([response.status, response.headers.get('x-sensitivity')]).toEqual([
+        200,
+        expect.stringMatching(new RegExp(`^0\\.80;sensitive;mode=${mode};`)),
+      ]);
+      const client = createClient(IntegrationService, rpcTransports.gRPC(gateway.url));
+      let header: Headers | undefined;
+      await client.callIntegration(
+        { service: 'doc_store', operation: 'search', argumentsJson: JSON.stringify({ query: secret }) },
+        { onHeader: (headers) => void (header = headers) },
+      );
+      expect(header?.get('x-sensitivity')).toMatch(new RegExp(`;sensitive;mode=${mode}`));
+    }
+    tenant = 'free';
+    const plain = await post('integrations/doc_store/search', { query: secret });
+    expect(plain.headers.get('x-sensitivity')).toBeNull();
+  });
+
+  test.each<[unknown, unknown, string?]>([
+    [
+      ['openai', 'Bedrock', 'nobody', 'ollama'],
+      ['Bedrock', 'ollama'],
+    ],
+    [['ollama'], ['ollama']],
+    [undefined, ['ollama']],
+    [['openai', 'grok'], null],
+    ['openai', null],
+    [[], null],
+    [['openai', 'ollama'], ['ollama'], 'summarizer-hub'],
+  ])(
+    'route: summarizer_hub may ask secure providers only: of %j %j',
+    async (providers, kept, name = 'summarizer_hub') => {
+      const text = `Summarize ${secret}`;
+      const response = await post(`integrations/${name}/summarize`, { text, providers });
+      expect(response.headers.get('x-sensitivity')).toMatch(/;sensitive;mode=route/);
+      const { asked } = platform.of('summarizer_hub');
+      if (kept === null) {
+        expect([response.status, (await bodyOf(response))['details']]).toEqual([
+          503,
+          { reason: 'no_secure_provider', field: 'providers' },
+        ]);
+        expect(asked).toEqual([]);
+      } else {
+        expect(response.status).toBe(200);
+        expect(asked.at(-1)?.body).toMatchObject({ text, providers: kept });
+      }
+      const plain = { text: 'Of keyboards', providers: ['openai'] };
+      expect((await post('integrations/summarizer_hub/summarize', plain)).status).toBe(200);
+      expect(asked.at(-1)?.body).toMatchObject(plain);
+    },
+  );
 
   test('off for all is off for queries, too', async () => {
     const open = await start({ SECURITY_MODE: 'off' });

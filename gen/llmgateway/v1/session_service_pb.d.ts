@@ -34,7 +34,8 @@ export declare type Session = Message<"llmgateway.v1.Session"> & {
 
   /**
    * Free-form JSON object text of the client's. Keys that the gateway reads: "taxonomy" (string) and "tier_filter"
-   * (list of integers), the defaults of the search tools.
+   * (list of integers), the defaults of the search tools; "gateway_sensitive", which is true where the conversation is
+   * kept to providers that may have sensitive text. The gateway sets that one itself, and never takes it back.
    *
    * @generated from field: string context_json = 3;
    */
