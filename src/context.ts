@@ -416,7 +416,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
   crew.answer('in_flight', () => port.inFlight);
   crew.answer('cli.pool', () => (cli.view === null ? null : { worker: crew.number, view: cli.view }));
   // Last, so that nothing is started by a gateway that could not be made.
-  cli.reconfigure(initial);
+  cli.prepare(initial).take();
   const gateway: Gateway = {
     port,
     metrics,
@@ -427,16 +427,23 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
       // What may fail comes first: a wrong configuration changes nothing.
       const certificate = config.tlsCert === '' ? null : readCertificate(config, readFile);
       const next = settle(config, { ...settleParts, readFile }, current.discovery);
+      const sessions = orElse(
+        () => cli.prepare(config),
+        () => next.discovery.stop(),
+      );
       return {
         take() {
           current.discovery.stop();
           current = next;
           auth.reload(config);
-          cli.reconfigure(config);
+          sessions.take();
           toolParts.mcp.reconfigure(config.mcpServers);
           if (certificate !== null) port.reloadTls(certificate);
         },
-        drop: () => next.discovery.stop(),
+        drop() {
+          next.discovery.stop();
+          sessions.drop();
+        },
       };
     },
     reload: (config) => gateway.prepare(config).take(),
@@ -472,4 +479,14 @@ const draining = (): GatewayError =>
 function corsOrigins(config: Config): '*' | readonly string[] {
   if (config.corsOrigins === null) return config.environment === 'development' ? '*' : [];
   return config.corsOrigins.includes('*') ? '*' : config.corsOrigins;
+}
+
+/** Undoes what was done before when the next step fails. */
+function orElse<T>(step: () => T, undo: () => void): T {
+  try {
+    return step();
+  } catch (error) {
+    undo();
+    throw error;
+  }
 }

@@ -1,10 +1,20 @@
 import type { CliFrame } from './dialect.ts';
 import type { CliProcess } from './process.ts';
-import type { CliSession, TurnListener } from './session.ts';
+import type { CliSession, FrameTraits, TurnListener } from './session.ts';
 import type { Outcome } from './states.ts';
 
 /** Why a request got no answer of a session, or not the whole of it. */
-export type CliFault = 'exhausted' | 'broken' | 'closed' | 'timeout' | 'gone' | 'malformed';
+export type CliFault =
+  | 'exhausted'
+  | 'broken'
+  | 'closed'
+  | 'timeout'
+  | 'gone'
+  | 'malformed'
+  /** The program does not answer as the model that was asked for. */
+  | 'model'
+  /** The program does not take something else that comes with the request, or cannot tell whether it has the model. */
+  | 'refused';
 
 export class CliError extends Error {
   readonly fault: CliFault;
@@ -27,6 +37,10 @@ export interface CliAnswer {
 
 /** Frames that wait for their reader; with more the program is not read any more. */
 const maxHeld = 256;
+/** The same in characters. */
+const maxHeldSize = 4 * 2 ** 20;
+/** Frames without any output. There is no reader before that who could be waited for. */
+const maxUnsaid = 4_096;
 /** How long an interrupted session may take to end its turn before its process is ended, in milliseconds. */
 const interruptMs = 1_000;
 
@@ -48,6 +62,8 @@ export class Turn implements CliAnswer, TurnListener {
   readonly #signal: AbortSignal;
   readonly #expires: NodeJS.Timeout;
   #held: CliFrame[] = [];
+  /** Of the lines that they came in, in characters. */
+  #heldSize = 0;
   #hasOutput = false;
   #paused = false;
   #state: 'open' | 'leaving' | 'over' = 'open';
@@ -55,6 +71,8 @@ export class Turn implements CliAnswer, TurnListener {
   #reader: Reader | null = null;
   #leaves: NodeJS.Timeout | undefined;
   #outcome: Outcome = 'done';
+  /** What was wrong with the session; null for nothing. Has no words of its answers. */
+  #error: string | null = null;
   /** Resolves at the first output; rejects with what comes before it. */
   readonly begun: Promise<void>;
   #onOutput: (() => void) | null = null;
@@ -66,7 +84,7 @@ export class Turn implements CliAnswer, TurnListener {
    */
   constructor(
     session: TurnSession,
-    text: string,
+    asked: { readonly text: string; readonly model: string },
     options: { readonly cold: boolean; readonly leftMs: number; readonly signal: AbortSignal },
     release: (outcome: Outcome, error: string | null, last: CliFrame | null) => void,
   ) {
@@ -84,7 +102,7 @@ export class Turn implements CliAnswer, TurnListener {
       this.#leave('timeout');
     }, options.leftMs);
     this.#signal.addEventListener('abort', this.#onAbort, { once: true });
-    session.begin(text, this);
+    session.begin(asked, this);
     if (this.#signal.aborted) this.#onAbort();
   }
 
@@ -101,9 +119,14 @@ export class Turn implements CliAnswer, TurnListener {
     if (this.#state === 'open') this.#leave('cancelled');
   }
 
-  frame(frame: CliFrame, output: boolean, last: boolean): void {
+  get isLeaving(): boolean {
+    return this.#state === 'leaving';
+  }
+
+  frame(frame: CliFrame, { output, last, size }: FrameTraits): void {
     if (this.#state === 'open') {
       this.#held.push(frame);
+      this.#heldSize += size;
       if (output && !this.#hasOutput) {
         this.#hasOutput = true;
         this.#onOutput?.();
@@ -111,18 +134,40 @@ export class Turn implements CliAnswer, TurnListener {
       const reader = this.#reader;
       this.#reader = null;
       reader?.resolve(this.#takeHeld());
-      if (this.#held.length > maxHeld && !last && !this.#paused) {
-        this.#paused = true;
-        this.#session.process.pause();
-      }
+      if (!last) this.#bound();
     }
-    if (last) this.#over(null, frame);
+    if (last) this.#over(frame);
   }
 
-  lost(kind: 'gone' | 'malformed', error: string): void {
+  refused(kind: 'model' | 'refused', error: string): void {
+    if (this.#state !== 'open') return;
     this.#fail(new CliError(kind, error));
-    this.#outcome = 'failed';
-    this.#over(error);
+    this.#leave('refused');
+  }
+
+  lost(kind: 'gone' | 'malformed', how: string, error: string): void {
+    this.#fail(new CliError(kind, error));
+    // One that was told to stop may do so in this way.
+    if (this.#state === 'open') {
+      this.#outcome = 'failed';
+      this.#error = how;
+    }
+    this.#over();
+  }
+
+  /** Has the program wait for its reader. Before its first output there is none to wait for, and it says too much. */
+  #bound(): void {
+    const { length } = this.#held;
+    if (this.#hasOutput) {
+      if (this.#paused || (length <= maxHeld && this.#heldSize <= maxHeldSize)) return;
+      this.#paused = true;
+      this.#session.process.pause();
+    } else if (length > maxUnsaid || this.#heldSize > maxHeldSize) {
+      const error = 'it wrote too much without an answer';
+      this.#fail(new CliError('malformed', error));
+      this.#error = error;
+      this.#leave('failed');
+    }
   }
 
   readonly #onAbort = (): void => {
@@ -133,9 +178,14 @@ export class Turn implements CliAnswer, TurnListener {
 
   #takeHeld(): readonly CliFrame[] {
     const frames = this.#held;
-    this.#held = [];
-    this.#resume();
+    this.#drop();
     return frames;
+  }
+
+  #drop(): void {
+    this.#held = [];
+    this.#heldSize = 0;
+    this.#resume();
   }
 
   /** The process may be another turn's by now, which has paused it itself: only what this one has paused is resumed, once. */
@@ -159,14 +209,14 @@ export class Turn implements CliAnswer, TurnListener {
     if (this.#state !== 'open') return;
     this.#state = 'leaving';
     this.#outcome = outcome;
-    this.#held = [];
-    this.#resume();
+    this.#drop();
     this.#quiet();
     const reader = this.#reader;
     this.#reader = null;
     reader?.resolve(null);
-    this.#leaves = setTimeout(() => this.#over(null), interruptMs);
-    this.#session.interrupt();
+    // One that cannot be told, or has not been asked yet, has nothing more to say.
+    if (this.#session.interrupt()) this.#leaves = setTimeout(() => this.#over(), interruptMs);
+    else this.#over();
   }
 
   #quiet(): void {
@@ -174,13 +224,13 @@ export class Turn implements CliAnswer, TurnListener {
     this.#signal.removeEventListener('abort', this.#onAbort);
   }
 
-  #over(error: string | null, last: CliFrame | null = null): void {
+  #over(last: CliFrame | null = null): void {
     if (this.#state === 'over') return;
     this.#state = 'over';
     this.#quiet();
     clearTimeout(this.#leaves);
     this.#session.end();
     this.#resume();
-    this.#release(this.#outcome, error, last);
+    this.#release(this.#outcome, this.#error, last);
   }
 }

@@ -25,7 +25,15 @@ interface Session {
   lastPingAt: number | null;
   ticket: string | null;
   lastError: string | null;
+  /** It has shown that it works. */
+  proven: boolean;
+  /** It has failed, and is not merely used up. */
+  failed: boolean;
+  killed: boolean;
 }
+
+/** A session that has lived idle for so long works, in milliseconds. That it started says little: it may end right after. */
+const provenMs = 5_000;
 
 interface Waiting {
   readonly ticket: string;
@@ -35,6 +43,12 @@ interface Waiting {
   readonly deadline: number;
 }
 
+/** Makes names of sessions, one after the other. */
+export function sessionNames(): () => string {
+  let last = 0;
+  return () => `cli_${++last}`;
+}
+
 /**
  * All decisions of a pool of sessions: what happened goes in with the time, what is to be done comes out. It has neither processes nor timers nor a
  * clock; whoever drives it says `tick` when `wakeAt` has come.
@@ -42,21 +56,24 @@ interface Waiting {
 export class PoolMachine {
   readonly restarts = new Map<RestartReason, number>();
   overflows = 0;
-  /** What the last failure of a session was; '' for none. */
+  /** What the last failure was of a session that nobody has spoken with, so that no request has a part in it; '' for none. */
   lastError = '';
   #rules: PoolRules;
   readonly #sessions = new Map<string, Session>();
   #waiting: Waiting[] = [];
-  /** Failures in a row outside of turns: a good start ends the row. */
+  /** Failures in a row outside of turns: a good turn ends the row, or a session that shows that it lives. */
   #failures = 0;
   /** Failures in a row of turns: a good turn ends it, for a start says nothing of them. */
   #failedTurns = 0;
   #spawnFrom = 0;
-  #next = 1;
   #state: 'new' | 'open' | 'closed' = 'new';
 
-  constructor(rules: PoolRules) {
+  readonly #nextId: () => string;
+
+  /** @param nextId makes a name for each session */
+  constructor(rules: PoolRules, nextId: () => string = sessionNames()) {
     this.#rules = rules;
+    this.#nextId = nextId;
   }
 
   get rules(): PoolRules {
@@ -64,10 +81,12 @@ export class PoolMachine {
   }
 
   get sessions(): readonly SessionState[] {
-    return [...this.#sessions.values()].map(({ pings, since: _, key: __, ...session }) => ({
-      ...session,
-      turns: session.served + pings,
-    }));
+    return [...this.#sessions.values()].map(
+      ({ pings, since: _, key: _key, proven: _proven, failed: _failed, killed: _killed, ...session }) => ({
+        ...session,
+        turns: session.served + pings,
+      }),
+    );
   }
 
   get waiting(): number {
@@ -87,6 +106,8 @@ export class PoolMachine {
     for (const session of this.#sessions.values()) {
       const due = this.#dueAt(session);
       if (due !== null) times.push(due);
+      const proves = this.#provesAt(session);
+      if (proves !== null) times.push(proves);
     }
     for (const { deadline } of this.#waiting) times.push(deadline);
     if (this.#mayOverflow()) for (const { at } of this.#wanted()) times.push(at);
@@ -138,7 +159,7 @@ export class PoolMachine {
     out: PoolCommand[],
   ): void {
     if (this.#state !== 'open') out.push({ do: 'refuse', ticket, why: 'closed' });
-    else if (this.#waiting.length >= this.#rules.maxWaiting && this.#idleFor({ model, key }) === undefined) {
+    else if (this.#waiting.length >= this.#places() && this.#idleFor({ model, key }) === undefined) {
       out.push({ do: 'refuse', ticket, why: 'queue_full' });
     } else this.#waiting.push({ ticket, model, key, since: now, deadline });
   }
@@ -146,7 +167,6 @@ export class PoolMachine {
   #ready(id: string, now: number, out: PoolCommand[]): void {
     const session = this.#sessions.get(id);
     if (session?.status !== 'starting') return;
-    this.#failures = 0;
     session.status = 'idle';
     session.since = now;
     this.#serve(now, out);
@@ -161,6 +181,7 @@ export class PoolMachine {
     session.pings++;
     session.lastPingAt = now;
     session.since = now;
+    this.#prove(session);
     if (session.pings >= this.#rules.maxPings) this.#replace(session, 'pings', out);
   }
 
@@ -179,6 +200,8 @@ export class PoolMachine {
 
   #done(session: Session, out: PoolCommand[]): void {
     this.#failedTurns = 0;
+    this.#failures = 0;
+    session.proven = true;
     if (session.kind === 'overflow') this.#stop(session, out);
     else if (session.served >= this.#rules.maxTurns) this.#replace(session, 'turns', out);
     else session.status = 'idle';
@@ -187,8 +210,12 @@ export class PoolMachine {
   #gone(id: string, error: string, now: number, out: PoolCommand[]): void {
     const session = this.#sessions.get(id);
     if (session === undefined) return;
-    if (session.status === 'recycling') this.#sessions.delete(id);
-    else if (session.status !== 'dead') {
+    if (session.status === 'recycling') {
+      // Nobody has taken its place yet.
+      if (session.failed && session.kind === 'pool' && this.#state === 'open' && this.#missingNow() > 0)
+        session.status = 'dead';
+      else this.#sessions.delete(id);
+    } else if (session.status !== 'dead') {
       this.#fail(session, session.status === 'starting' ? 'spawn_failed' : 'exited', error, now, out);
       // There is nothing left to be stopped.
       if (session.kind === 'overflow') this.#sessions.delete(id);
@@ -204,7 +231,8 @@ export class PoolMachine {
     if (session.status === 'busy') this.#failedTurns++;
     else this.#failures++;
     session.lastError = error;
-    this.lastError = error;
+    session.failed = true;
+    if (session.key === null) this.lastError = error;
     session.ticket = null;
     this.#replace(session, why, out);
   }
@@ -237,6 +265,8 @@ export class PoolMachine {
   /** Does everything that is due. */
   #settle(now: number, out: PoolCommand[]): void {
     for (const session of this.#sessions.values()) {
+      const proves = this.#provesAt(session);
+      if (proves !== null && proves <= now) this.#prove(session);
       const due = this.#dueAt(session);
       if (due !== null && due <= now) this.#due(session, now, out);
     }
@@ -250,6 +280,18 @@ export class PoolMachine {
     if (now >= this.#spawnFrom)
       for (let n = this.#missing(); n > 0; n--) this.#spawn('pool', this.#rules.model, now, out);
     this.#overflow(now, out);
+    this.#hasten(out);
+  }
+
+  /** When an idle session has shown that it works. Each does so once: that one is well says nothing of another one's failures later on. */
+  #provesAt({ status, proven, pinging, since }: Session): number | null {
+    return status === 'idle' && !proven && !pinging ? since + provenMs : null;
+  }
+
+  #prove(session: Session): void {
+    if (session.proven) return;
+    session.proven = true;
+    this.#failures = 0;
   }
 
   #dueAt({ status, pinging, since }: Session): number | null {
@@ -327,15 +369,50 @@ export class PoolMachine {
 
   /** Warm sessions that are to be started. */
   #missing(): number {
+    return Math.max(0, Math.min(this.#missingNow(), this.#room()));
+  }
+
+  /** Warm sessions that are not there. */
+  #missingNow(): number {
+    return this.#rules.size - this.#live();
+  }
+
+  #live(): number {
     let live = 0;
-    let stopping = 0;
     for (const { kind, status } of this.#sessions.values()) {
-      if (status === 'recycling') stopping++;
-      else if (kind === 'pool' && status !== 'dead') live++;
+      if (kind === 'pool' && status !== 'dead' && status !== 'recycling') live++;
     }
-    // Processes that are slow to end must not pile up behind those that replace them.
-    const room = 2 * this.#rules.size + this.#rules.maxOverflow - live - stopping;
-    return Math.max(0, Math.min(this.#rules.size - live, room));
+    return live;
+  }
+
+  /** Processes that are slow to end must not pile up behind those that replace them. */
+  #room(): number {
+    let stopping = 0;
+    for (const { status } of this.#sessions.values()) if (status === 'recycling') stopping++;
+    return 2 * this.#rules.size + this.#rules.maxOverflow - this.#live() - stopping;
+  }
+
+  /** Ends those that were told to stop long ago, and in whose place others could be. */
+  #hasten(out: PoolCommand[]): void {
+    let short = Math.min(this.#missingNow(), this.#missingNow() - this.#room());
+    for (const session of this.#sessions.values()) {
+      if (short <= 0) return;
+      if (session.status !== 'recycling') continue;
+      short--;
+      if (session.killed) continue;
+      session.killed = true;
+      out.push({ do: 'kill', id: session.id });
+    }
+  }
+
+  /** Requests that may wait, those among them that a cold session may be started for, or is. */
+  #places(): number {
+    const { maxWaiting, maxOverflow } = this.#rules;
+    let taken = 0;
+    for (const { kind, status } of this.#sessions.values()) {
+      if (kind === 'overflow' && status !== 'starting') taken++;
+    }
+    return maxWaiting + maxOverflow - taken;
   }
 
   #mayOverflow(): boolean {
@@ -392,7 +469,7 @@ export class PoolMachine {
         break;
       }
     }
-    const id = `cli_${this.#next++}`;
+    const id = this.#nextId();
     this.#sessions.set(id, {
       id,
       kind,
@@ -408,6 +485,9 @@ export class PoolMachine {
       lastPingAt: null,
       ticket: null,
       lastError: null,
+      proven: false,
+      failed: false,
+      killed: false,
     });
     out.push({ do: 'spawn', id, kind, model });
   }

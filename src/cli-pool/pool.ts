@@ -10,7 +10,7 @@ import { PoolMachine } from './machine.ts';
 import { memoryOf } from './memory.ts';
 import type { CommandLine } from './process.ts';
 import type { PoolRules } from './rules.ts';
-import { CliSession } from './session.ts';
+import { type CliPrompt, CliSession } from './session.ts';
 import type {
   Outcome,
   PoolCommand,
@@ -29,15 +29,13 @@ export interface PoolOptions {
   readonly log: Logger;
   /** Before the names of sessions in the log, where there are several pools. */
   readonly prefix: string;
+  /** Makes the names of sessions, where several pools are not to have the same ones. */
+  readonly nextId?: (() => string) | undefined;
 }
 
 /** What is asked of a session. */
-export interface CliRequest {
+export interface CliRequest extends CliPrompt {
   readonly requestId: string;
-  /** The program's name of the model. */
-  readonly model: string;
-  /** What is written. */
-  readonly text: string;
   /** A session that has been spoken with is for requests with the same key only. Asked for where sessions serve several. */
   readonly key: () => string;
   readonly signal: AbortSignal;
@@ -90,10 +88,11 @@ export class CliPool {
   #nextTicket = 1;
   #closed: { promise: Promise<void>; resolve: () => void } | null = null;
 
+  /** @throws Error when there is no place for its folder */
   constructor(options: PoolOptions) {
     this.#options = options;
-    this.#machine = new PoolMachine(options.rules);
-    this.#folder = mkdtempSync(path.join(tmpdir(), 'llm-gateway-cli-'));
+    this.#machine = new PoolMachine(options.rules, options.nextId);
+    this.#folder = folderIn(tmpdir());
     this.#watchdog = new Watchdog({ marks: this.#folder, graceSeconds: 0, folder: this.#folder });
     if (options.command.limits.memoryBytes > 0) {
       this.#memoryCheck = setInterval(() => void this.#checkMemory(), memoryCheckMs).unref();
@@ -207,10 +206,10 @@ export class CliPool {
   #begin(request: CliRequest, id: string, cold: boolean, began: number, deadline: number): Turn {
     const session = this.#sessions.get(id);
     if (session === undefined) throw new CliError('gone', 'it ended');
-    const { requestId, text, signal } = request;
+    const { requestId, signal } = request;
     this.#served.set(id, requestId);
     const leftMs = Math.max(1, deadline - steadyMs());
-    return new Turn(session, text, { cold, leftMs, signal }, (outcome, error, last) => {
+    return new Turn(session, request, { cold, leftMs, signal }, (outcome, error, last) => {
       const { dialect, log, prefix } = this.#options;
       const end = last === null ? null : dialect.endIn(last);
       log.info('cli turn', {
@@ -265,6 +264,9 @@ export class CliPool {
         return;
       case 'stop':
         this.#sessions.get(command.id)?.stop();
+        return;
+      case 'kill':
+        this.#sessions.get(command.id)?.process.kill('it was slow to end');
         return;
       case 'serve':
         this.#take(command.ticket)?.resolve({ id: command.id, cold: command.cold });
@@ -335,8 +337,19 @@ export class CliPool {
   }
 }
 
+function folderIn(parent: string): string {
+  try {
+    return mkdtempSync(path.join(parent, 'llm-gateway-cli-'));
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? String(error);
+    throw new Error(
+      `sessions need a folder in ${parent}, and none can be made there (${code}): TMPDIR says where`,
+    );
+  }
+}
+
 /** In the words of the metrics. */
 const statusOf = (outcome: Outcome, failed: boolean): string => {
   if (outcome === 'done') return failed ? 'error' : 'success';
-  return outcome === 'failed' ? 'error' : outcome;
+  return outcome === 'failed' || outcome === 'refused' ? 'error' : outcome;
 };

@@ -26,8 +26,8 @@ export interface ResourceLimits {
 export interface ProcessListener {
   /** Bytes of its standard output. */
   output(bytes: Buffer): void;
-  /** It is gone and has said all that it will. Called once. */
-  gone(how: string): void;
+  /** It is gone and has said all that it will. Called once. @param said the end of what it wrote to its standard error */
+  gone(how: string, said: string): void;
 }
 
 /** As much of what a process writes to its standard error is kept, in bytes. */
@@ -41,14 +41,15 @@ const lastOutputMs = 500;
  * The shell sets the bounds that a process gives itself, and then becomes the program. Core files would hold prompts. A bound that the system does not know is no
  * reason not to start.
  */
-const bounded = 'ulimit -c 0; ulimit -n "$1"; ulimit -f "$2"; shift 2; exec "$@"';
+const bounded =
+  'ulimit -c 0 2>/dev/null; ulimit -n "$1" 2>/dev/null; ulimit -f "$2" 2>/dev/null; shift 2; exec "$@"';
 
 /** One process in a group of its own, so that a terminal's Ctrl-C passes it by and its children end with it. */
 export class CliProcess {
   /** Null when it could not be started. */
   readonly pid: number | null;
   readonly #child: ChildProcess;
-  readonly #errors = new Tail(maxErrorBytes);
+  #errors = new Tail(maxErrorBytes);
   /** Why the gateway has killed it; '' when it has not. */
   #killed = '';
   #over = false;
@@ -78,8 +79,7 @@ export class CliProcess {
       child.stdout?.destroy();
       child.stderr?.destroy();
       child.stdin?.destroy();
-      const said = this.errors;
-      listener.gone(said === '' ? how : `${how}: ${said}`);
+      listener.gone(how, this.errors);
     };
     child.stdout?.on('data', (bytes: Buffer) => listener.output(bytes));
     child.stderr?.on('data', (bytes: Buffer) => this.#errors.add(bytes));
@@ -108,6 +108,10 @@ export class CliProcess {
   /** The end of what it wrote to its standard error, on one line. */
   get errors(): string {
     return this.#errors.text.replace(/\s+/g, ' ');
+  }
+
+  forgetErrors(): void {
+    this.#errors = new Tail(maxErrorBytes);
   }
 
   write(text: string): void {

@@ -12,10 +12,11 @@ export type RestartReason =
   | 'exited'
   | 'failed'
   | 'timeout'
-  | 'cancelled';
+  | 'cancelled'
+  | 'refused';
 
-/** How a request's use of a session ended. `done`: the session has told the whole answer, or all that is wrong. */
-export type Outcome = 'done' | 'failed' | 'timeout' | 'cancelled';
+/** How a request's use of a session ended. `done`: the session has told the whole answer, or all that is wrong. `refused`: it has not done what was asked, and nothing is wrong with it otherwise. */
+export type Outcome = 'done' | 'failed' | 'timeout' | 'cancelled' | 'refused';
 
 /** One session, as the machine knows it. Times are milliseconds of the clock of whoever drives the machine. */
 export interface SessionState {
@@ -72,5 +73,7 @@ export type PoolCommand =
   | { readonly do: 'spawn'; readonly id: string; readonly kind: 'pool' | 'overflow'; readonly model: string }
   | { readonly do: 'ping'; readonly id: string }
   | { readonly do: 'stop'; readonly id: string }
+  /** Was told to stop, takes its time, and is in the way of others. */
+  | { readonly do: 'kill'; readonly id: string }
   | { readonly do: 'serve'; readonly ticket: string; readonly id: string; readonly cold: boolean }
   | { readonly do: 'refuse'; readonly ticket: string; readonly why: RefusalReason };

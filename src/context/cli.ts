@@ -1,9 +1,11 @@
 import type { CliAnswer } from '../cli-pool/answer.ts';
 import { CliError } from '../cli-pool/answer.ts';
 import type { CliDialect } from '../cli-pool/dialect.ts';
+import { sessionNames } from '../cli-pool/machine.ts';
 import { CliPool, type CliRequest, type PoolOptions, type PoolView } from '../cli-pool/pool.ts';
 import { usualRules } from '../cli-pool/rules.ts';
 import type { Config } from '../config/load.ts';
+import { ConfigError } from '../config/problems.ts';
 import type { ProviderConfig } from '../config/providers.ts';
 import type { Logger } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
@@ -15,12 +17,19 @@ import type { Provider } from '../providers/provider.ts';
 export interface Cli {
   /** The provider that asks them. */
   provider(config: Config, provider: ProviderConfig): Provider;
-  /** Starts, replaces or ends them, as a configuration has it. */
-  reconfigure(config: Config): void;
+  /** Does what may fail of starting, replacing or ending them, as a configuration has it. @throws ConfigError; nothing has changed then */
+  prepare(config: Config): PreparedCli;
   /** Null when there are none. */
   readonly view: PoolView | null;
   close(): Promise<void>;
 }
+
+export interface PreparedCli {
+  take(): void;
+  drop(): void;
+}
+
+const nothing: PreparedCli = { take: () => {}, drop: () => {} };
 
 /** Bounds of processes that nobody should reach, and that keep one that runs wild from harm. */
 const openFiles = 4_096;
@@ -32,6 +41,8 @@ export function createCli(log: Logger, worker: number): Cli {
   /** They end with what is under way. */
   const retired = new Set<CliPool>();
   let closed = false;
+  // A pool that takes another one's place lists its sessions beside those, in the log.
+  const nextId = sessionNames();
 
   const retire = (): void => {
     const before = current;
@@ -58,16 +69,22 @@ export function createCli(log: Logger, worker: number): Cli {
         unsupported,
         ask: asking(programs[config.cliPreset].dialect),
       }),
-    reconfigure(config) {
-      if (closed) return;
-      if (!config.providers.some(({ form }) => form === 'cli')) return retire();
+    prepare(config) {
+      if (!config.providers.some(({ form }) => form === 'cli')) return { ...nothing, take: retire };
       const { dialect, ...options } = poolOptions(config);
       const terms = JSON.stringify([options, dialect.name]);
-      if (current?.terms === terms) return;
-      retire();
-      const pool = new CliPool({ ...options, dialect, log, prefix: `${worker}.` });
-      current = { pool, dialect, terms };
-      pool.open();
+      if (current?.terms === terms) return nothing;
+      const pool = poolOf({ ...options, dialect, log, prefix: `${worker}.`, nextId });
+      const drop = (): void => void pool.close();
+      return {
+        drop,
+        take() {
+          if (closed) return drop();
+          retire();
+          current = { pool, dialect, terms };
+          pool.open();
+        },
+      };
     },
     get view() {
       return current?.pool.view ?? null;
@@ -81,7 +98,15 @@ export function createCli(log: Logger, worker: number): Cli {
   };
 }
 
-function poolOptions(config: Config): Omit<PoolOptions, 'log' | 'prefix'> {
+function poolOf(options: PoolOptions): CliPool {
+  try {
+    return new CliPool(options);
+  } catch (error) {
+    throw new ConfigError([error instanceof Error ? error.message : String(error)]);
+  }
+}
+
+function poolOptions(config: Config): Omit<PoolOptions, 'log' | 'prefix' | 'nextId'> {
   const program = programs[config.cliPreset];
   const { dialect } = program;
   const asked = config.cliModel === '' ? program.model : config.cliModel;

@@ -22,8 +22,10 @@ export const health =
   async (exchange) => {
     const { service, version, environment, uptimeSeconds, modelsAvailable, backend, cache } = api.facts();
     const pool = await api.cliPool();
-    // One that is being started for the umpteenth time is no sign of life.
-    const none = pool !== null && pool.idle + pool.busy === 0 && (pool.starting === 0 || pool.degraded);
+    // One that is being started for the umpteenth time is no sign of life; one that makes room for the next is.
+    const none =
+      pool === null ||
+      (pool.idle + pool.busy === 0 && (pool.starting + pool.recycling === 0 || pool.degraded));
     const dead = none && backend === 'cli';
     const body = {
       status: dead ? 'unhealthy' : pool?.degraded ? 'degraded' : 'healthy',

@@ -61,6 +61,7 @@ export function cliSessionsApi(
         busy: counted('busy'),
         starting: counted('starting'),
         dead: counted('dead'),
+        recycling: counted('recycling'),
         overflow: total(found, ({ sessions }) => sessions.filter(({ kind }) => kind === 'overflow').length),
         waiting: total(found, ({ waiting }) => waiting),
         degraded: found.some(({ view }) => view.degraded),

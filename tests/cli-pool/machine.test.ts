@@ -166,7 +166,90 @@ describe('a pool', () => {
     expect(pool.machine.lastError).toBe('no account');
     expect(pool.request('a')).toEqual([{ do: 'refuse', ticket: 'a', why: 'broken' }]);
     if (spawned?.do === 'spawn') pool.tell({ type: 'ready', id: spawned.id });
+    expect([pool.machine.degraded, pool.machine.broken]).toEqual([true, false]);
+    pool.pass(5_000);
     expect(pool.machine.degraded).toBe(false);
+  });
+
+  test.each([
+    ['nobody has asked it anything', 1],
+    ['others are well', 2],
+  ])('takes sessions that start well and end soon after for failures: %s', (_how, size) => {
+    const pool = warm({ size, maxOverflow: 0 });
+    pool.pass(10_000);
+    let id = `cli_${size}`;
+    const waits: number[] = [];
+    for (let n = 0; n < 5; n++) {
+      expect(pool.machine.degraded).toBe(false);
+      pool.tell({ type: 'gone', id, error: 'it ended with code 1' });
+      const from = pool.now();
+      let spawned: PoolCommand | undefined;
+      while (spawned?.do !== 'spawn') spawned = pool.pass(10).find((command) => command.do === 'spawn');
+      waits.push(pool.now() - from);
+      ({ id } = spawned);
+      pool.tell({ type: 'ready', id });
+      pool.pass(150);
+    }
+    expect(waits).toEqual([1_000, 2_000, 4_000, 8_000, 16_000]);
+    expect(pool.machine.degraded).toBe(true);
+    pool.request('good');
+    const { id: at } = pool.machine.sessions.find(({ ticket }) => ticket === 'good') ?? { id: '' };
+    pool.tell({ type: 'released', id: at, outcome: 'done', error: null });
+    expect(pool.machine.degraded).toBe(false);
+  });
+
+  test('tells those whom it refuses of no failure that somebody else has a part in', () => {
+    const pool = warm({ size: 1, maxOverflow: 0, maxTurns: 9 });
+    pool.request('a');
+    pool.tell({ type: 'gone', id: 'cli_1', error: 'of a request' });
+    const [spawned] = pool.pass(1_000);
+    expect([spawned?.do, pool.machine.lastError]).toEqual(['spawn', '']);
+    pool.tell({ type: 'gone', id: 'cli_2', error: 'no account' });
+    expect(pool.machine.lastError).toBe('no account');
+  });
+
+  test('lets those wait besides that cold sessions are started for', () => {
+    const pool = warm({ size: 1, maxOverflow: 2, maxWaiting: 0 });
+    expect(pool.request('a').map((command) => command.do)).toEqual(['serve']);
+    expect([...pool.request('b'), ...pool.request('c')]).toEqual([]);
+    expect(pool.request('d')).toEqual([{ do: 'refuse', ticket: 'd', why: 'queue_full' }]);
+    expect(pool.pass(250).map((command) => command.do)).toEqual(['spawn', 'spawn']);
+    expect(pool.request('e')).toEqual([{ do: 'refuse', ticket: 'e', why: 'queue_full' }]);
+    pool.tell({ type: 'ready', id: 'cli_2' });
+    // It is at work: there is none left but the one that comes for another.
+    expect(pool.request('f')).toEqual([{ do: 'refuse', ticket: 'f', why: 'queue_full' }]);
+    expect(pool.tell({ type: 'ready', id: 'cli_3' })).toMatchObject([{ do: 'serve', ticket: 'c' }]);
+  });
+
+  test('has a broken session for dead until another one takes its place', () => {
+    const pool = warm({ size: 1, maxOverflow: 0 });
+    pool.tell({ type: 'broken', id: 'cli_1', why: 'failed', error: 'nonsense' });
+    expect(pool.statuses()).toEqual(['recycling']);
+    pool.tell({ type: 'gone', id: 'cli_1', error: 'it was ended by SIGTERM' });
+    expect(pool.machine.sessions).toMatchObject([{ status: 'dead', lastError: 'nonsense' }]);
+    pool.pass(1_000);
+    expect(pool.statuses()).toEqual(['starting']);
+    // One that is gone only after its place was taken is not told of any more.
+    pool.tell({ type: 'broken', id: 'cli_2', why: 'failed', error: 'nonsense' });
+    pool.pass(4_000);
+    pool.tell({ type: 'gone', id: 'cli_2', error: '' });
+    expect(pool.statuses()).toEqual(['starting']);
+  });
+
+  test('has processes killed that are slow to end and that others would have to wait for', () => {
+    const pool = warm({ size: 1, maxOverflow: 0 });
+    const use = (id: string): PoolCommand[] => {
+      pool.tell({ type: 'ready', id });
+      pool.request(id);
+      return pool.tell({ type: 'released', id, outcome: 'done', error: null });
+    };
+    expect(use('cli_1').map((command) => command.do)).toEqual(['stop', 'spawn']);
+    expect(use('cli_2')).toEqual([
+      { do: 'stop', id: 'cli_2' },
+      { do: 'kill', id: 'cli_1' },
+    ]);
+    expect(pool.request('next')).toEqual([]);
+    expect(pool.tell({ type: 'gone', id: 'cli_1', error: '' })).toMatchObject([{ do: 'spawn', id: 'cli_3' }]);
   });
 
   test('takes turns that fail in a row for failures as well, although each session starts well', () => {

@@ -17,6 +17,12 @@ interface Settings {
   readonly pingDeaf?: number;
   /** Asks no to end nicely. */
   readonly stubborn?: boolean;
+  /** Sets no other models than these. */
+  readonly models?: readonly string[];
+  /** Refuses instructions. */
+  readonly uninstructed?: boolean;
+  /** Ends when it is interrupted. */
+  readonly interruptExit?: boolean;
   /** Says this, which is no frame, before anything else. */
   readonly greets?: string;
 }
@@ -64,7 +70,20 @@ interface Line {
   readonly message?: { readonly content: readonly { readonly type: string; readonly text?: string }[] };
 }
 
+const refuse = (id: string | undefined, error: string, code?: string): void =>
+  say({ type: 'control_response', response: { subtype: 'error', request_id: id, error, error_code: code } });
+
 function control({ request_id: id, request }: Line): void {
+  if (request?.model !== undefined && settings.models?.includes(request.model) === false) {
+    if (request.model === 'unreachable') refuse(id, 'Network error', 'check_unreachable');
+    else refuse(id, `model not changed: there is no ${request.model}`);
+    return;
+  }
+  // Its first word counts, and it says so of further ones.
+  if (request?.subtype === 'initialize' && (settings.uninstructed === true || system !== '')) {
+    refuse(id, 'Already initialized');
+    return;
+  }
   if (request?.subtype === 'set_model') {
     model = request.model ?? model;
     pings++;
@@ -73,10 +92,10 @@ function control({ request_id: id, request }: Line): void {
       if (settings.pingDeaf !== undefined && pings >= settings.pingDeaf) return;
     }
   }
-  // The first word counts, and further ones are taken without a word.
-  if (request?.subtype === 'initialize') system ||= request.systemPrompt ?? '';
+  if (request?.subtype === 'initialize') system = request.systemPrompt ?? '';
   if (request?.subtype === 'interrupt') {
     note('interrupt');
+    if (settings.interruptExit === true) process.exit(130);
     interrupted?.();
   }
   say({ type: 'control_response', response: { subtype: 'success', request_id: id, response: {} } });
@@ -117,6 +136,8 @@ async function turn(prompt: string): Promise<void> {
     }),
     event({ type: 'message_stop' }),
   ];
+  const notes = Number(wants('notes') ?? 0);
+  for (let n = 0; n < notes; n++) say({ type: 'system', subtype: 'status', session_id: session });
   const crash = wants('crash-at');
   const hang = wants('hang-at');
   const delay = Number(wants('delay') ?? 0);

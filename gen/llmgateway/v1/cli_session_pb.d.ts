@@ -238,6 +238,13 @@ export declare type CliPoolHealth = Message<"llmgateway.v1.CliPoolHealth"> & {
    * @generated from field: bool degraded = 8;
    */
   degraded: boolean;
+
+  /**
+   * Told to end, and not gone yet.
+   *
+   * @generated from field: uint32 recycling = 9;
+   */
+  recycling: number;
 };
 
 /**

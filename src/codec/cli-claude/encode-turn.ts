@@ -26,20 +26,23 @@ export interface ClaudeConversation {
 }
 
 export interface ClaudeTurnOptions {
-  readonly model: string;
   /** Makes a mark that no text of the conversation has: it tells turns from what users write. */
   readonly mark: () => string;
 }
 
+/** What the ids of replies to what comes with a turn begin with. */
+export const turnReplies = 'turn_';
+
 /**
- * The lines that ask for one answer: the model, the system prompt, and one message of the user's, which is all that the program takes. A conversation
+ * The lines that ask for one answer of the model that was set before: the system prompt, and one message of the user's, which is all that the program takes. A conversation
  * of several turns is told in it.
  */
 export function encodeTurn({ system, messages }: ClaudeConversation, options: ClaudeTurnOptions): string {
-  const lines = [setModel('turn_model', options.model)];
+  const lines: string[] = [];
   const systemPrompt = textOf(system);
   // The program takes its first word for it; the arguments have one that says nothing.
-  if (systemPrompt !== '') lines.push(control('turn_system', { subtype: 'initialize', systemPrompt }));
+  if (systemPrompt !== '')
+    lines.push(control(`${turnReplies}system`, { subtype: 'initialize', systemPrompt }));
   lines.push(
     line({
       type: 'user',

@@ -6,6 +6,8 @@ export interface CodexFrame {
   /** A client is told something by it, or it is the end. */
   readonly output: boolean;
   readonly last: boolean;
+  /** It is part of an answer, or of why there is none. */
+  readonly told: boolean;
 }
 
 /** @throws SyntaxError, TypeError when the line is no event */
@@ -16,5 +18,5 @@ export function readFrame(line: string): CodexFrame {
   const last = type === 'turn.completed' || type === 'turn.failed';
   const item = isObject(json['item']) ? json['item']['type'] : '';
   const output = type === 'item.completed' && (item === 'agent_message' || item === 'reasoning');
-  return { json, output: last || output, last };
+  return { json, output: last || output, last, told: last || output || type === 'error' };
 }

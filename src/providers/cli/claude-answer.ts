@@ -10,6 +10,9 @@ import * as buildEvent from '../../model/build-events.ts';
 import type { StreamEvent } from '../../model/events.ts';
 import type { AnswerDecoder, AnswerNames } from './program.ts';
 
+/** What the program calls it when an answer is longer than it may be. */
+const tooLong = 'max_output_tokens';
+
 /**
  * Turns the frames of a turn into an answer. There may be several messages in it: the program goes on by itself when one was cut, and has others tried again. They
  * are told as one; what it ends with, and what it has used, is in the last frame.
@@ -85,8 +88,17 @@ export class ClaudeAnswerDecoder implements AnswerDecoder {
 
   #finish(frame: Json, out: StreamEvent[]): void {
     const { error, text, stopReason, usage } = decodeResult(frame, this.#error);
-    if (error !== null) throw upstreamFailure(this.#names.provider, error);
+    // The program has asked for more several times already: no other try ends otherwise.
+    const isCut = error !== null && this.#error === tooLong;
+    if (error !== null && (!isCut || this.#parts === 0)) {
+      throw upstreamFailure(this.#names.provider, { ...error, ...(isCut ? { retryable: false } : {}) });
+    }
     this.#start(out);
+    if (isCut) {
+      out.push(buildEvent.choiceFinished(0, FinishReason.LENGTH, this.#stop?.word ?? tooLong));
+      out.push(buildEvent.finished(decodeUsage(usage) ?? this.#usage));
+      return;
+    }
     // Versions that tell of no single events.
     if (this.#messages === null && text !== '') {
       out.push(

@@ -1,6 +1,6 @@
 import { encodeMessagesRequest } from '../../codec/anthropic-messages/encode-request.ts';
 import { endOfTurn } from '../../codec/cli-claude/decode-result.ts';
-import { encodeTurn, interrupt, refuse, setModel } from '../../codec/cli-claude/encode-turn.ts';
+import { encodeTurn, interrupt, refuse, setModel, turnReplies } from '../../codec/cli-claude/encode-turn.ts';
 import { readFrame } from '../../codec/cli-claude/frames.ts';
 import { ClaudeAnswerDecoder } from './claude-answer.ts';
 import type { CliProgram } from './program.ts';
@@ -42,6 +42,8 @@ export const claude: CliProgram = {
     switchesModel: true,
     oneShot: false,
     probe: setModel,
+    setModel,
+    turnReplies,
     settlesMs: 0,
     interrupt,
     modelArguments: (model) => ['--model', model],
@@ -49,13 +51,13 @@ export const claude: CliProgram = {
       const frame = readFrame(line);
       switch (frame.kind) {
         case 'control_response':
-          return { kind: 'reply', id: frame.id, error: frame.error };
+          return { ...frame, kind: 'reply' };
         case 'control_request':
           return { kind: 'question', refusal: refuse(frame.id) };
         case 'answer':
           return { kind: 'frame', json: frame.json, output: frame.output, last: frame.last };
         default:
-          return { kind: 'other' };
+          return frame;
       }
     },
     endIn: endOfTurn,
@@ -68,7 +70,7 @@ export const claude: CliProgram = {
       ...(system === '' ? {} : { system: JSON.parse(system) }),
       messages: JSON.parse(messages),
     };
-    return encodeTurn(conversation, { model, mark });
+    return encodeTurn(conversation, { mark });
   },
   decoder: (names) => new ClaudeAnswerDecoder(names),
 };

@@ -44,13 +44,15 @@ export const codex: CliProgram = {
     switchesModel: false,
     oneShot: true,
     probe: () => null,
+    setModel: () => null,
+    turnReplies: 'turn_',
     settlesMs: 300,
     interrupt: () => null,
     // The prompt comes by the standard input.
     modelArguments: (model) => (model === '' ? ['-'] : ['--model', model, '-']),
     read(line) {
-      const { json, output, last } = readFrame(line);
-      return { kind: 'frame', json, output, last };
+      const { json, output, last, told } = readFrame(line);
+      return told ? { kind: 'frame', json, output, last } : { kind: 'note', json };
     },
     endIn: endOfTurn,
     sessionIdIn: ({ thread_id: id }) => (typeof id === 'string' ? id.slice(0, 128) : null),

@@ -176,6 +176,8 @@ const reasons: Readonly<Record<CliFault, readonly [before: ErrorReason, within: 
   timeout: [ErrorReason.UPSTREAM_TIMEOUT, ErrorReason.UPSTREAM_TIMEOUT],
   gone: [ErrorReason.UPSTREAM_FAILED, ErrorReason.UPSTREAM_INTERRUPTED],
   malformed: [ErrorReason.UPSTREAM_INVALID, ErrorReason.UPSTREAM_INVALID],
+  model: [ErrorReason.MODEL_NOT_FOUND, ErrorReason.MODEL_NOT_FOUND],
+  refused: [ErrorReason.UPSTREAM_FAILED, ErrorReason.UPSTREAM_FAILED],
 };
 
 /** A failure of a session as the client is told of it. */
@@ -184,13 +186,19 @@ function faultOf(error: unknown, provider: string, within: boolean): unknown {
   const { fault, message } = error;
   const reason = reasons[fault][within ? 1 : 0];
   const said = redactText(message, maxSaid);
-  const what =
-    fault === 'exhausted' ? `pool_exhausted: ${said}` : `a session of provider ${provider} failed: ${said}`;
+  const what = whatOf(fault, provider, said);
   return new GatewayError(reason, what, {
     provider,
     cause: error,
     // The pool has tried again already, or does so all the time.
-    ...(fault === 'gone' || fault === 'broken' ? { retryable: false } : {}),
+    ...(fault === 'gone' || fault === 'broken' || fault === 'refused' ? { retryable: false } : {}),
+    ...(fault === 'model' ? { field: 'model' } : {}),
     ...(fault === 'exhausted' || fault === 'closed' ? { retryAfterMs: waitMs } : {}),
   });
+}
+
+function whatOf(fault: CliFault, provider: string, said: string): string {
+  if (fault === 'exhausted') return `pool_exhausted: ${said}`;
+  if (fault === 'model') return `provider ${provider} does not answer as this model: ${said}`;
+  return `a session of provider ${provider} failed: ${said}`;
 }

@@ -1,12 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { FinishReason } from '../../../gen/llmgateway/v1/completion_pb.js';
 import { decodeResult } from '../../../src/codec/cli-claude/decode-result.ts';
 import { encodeTurn } from '../../../src/codec/cli-claude/encode-turn.ts';
 import { readFrame } from '../../../src/codec/cli-claude/frames.ts';
 import type { StreamEvent } from '../../../src/model/events.ts';
 import { ClaudeAnswerDecoder } from '../../../src/providers/cli/claude-answer.ts';
 
-const options = { model: 'sonnet', mark: () => 'm1' };
+const options = { mark: () => 'm1' };
 const turn = (conversation: { system?: unknown; messages: unknown[] }): Record<string, unknown>[] =>
   encodeTurn(conversation, options)
     .trimEnd()
@@ -18,17 +19,16 @@ const content = (messages: unknown[]): unknown => {
 };
 
 describe('what is asked', () => {
-  test('is the model, the system prompt where there is one, and one message', () => {
+  test('is the system prompt where there is one, and one message', () => {
     const blocks = [
       { type: 'text', text: 'Be brief.', cache_control: { type: 'ephemeral' } },
       { type: 'text', text: 'Be kind.' },
     ];
     expect(turn({ system: blocks, messages: [{ role: 'user', content: 'Hello' }] })).toMatchObject([
-      { type: 'control_request', request: { subtype: 'set_model', model: 'sonnet' } },
       { type: 'control_request', request: { subtype: 'initialize', systemPrompt: 'Be brief.\n\nBe kind.' } },
       { type: 'user', message: { role: 'user', content: [{ type: 'text', text: 'Hello' }] } },
     ]);
-    expect(turn({ messages: [{ role: 'user', content: 'Hello' }] }).length).toBe(2);
+    expect(turn({ messages: [{ role: 'user', content: 'Hello' }] }).length).toBe(1);
   });
 
   test('keeps pictures in their places, and tells calls of tools and their results in words', () => {
@@ -113,6 +113,26 @@ describe('an answer', () => {
     ['__proto__', 500],
   ])('that failed with what the program calls %s has the status %i', (kind, status) => {
     expect(decodeResult({ type: 'result', is_error: true, result: 'no' }, kind).error?.status).toBe(status);
+  });
+
+  test('that is longer than it may be has what it has, and no other try is made where it has nothing', () => {
+    const ends = [
+      { type: 'assistant', error: 'max_output_tokens' },
+      { ...result, is_error: true, result: 'exceeded the maximum' },
+    ];
+    const events = decode([...message('one ', 'max_tokens'), ...message('two', 'max_tokens'), ...ends]);
+    expect(events.at(-2)?.event.value).toMatchObject({
+      finishReason: FinishReason.LENGTH,
+      nativeFinishReason: 'max_tokens',
+    });
+    expect(events.at(-1)?.event.value).toMatchObject({ usage: { completionTokens: 3 } });
+    let error: unknown;
+    try {
+      decode(ends);
+    } catch (caught) {
+      error = caught;
+    }
+    expect(error).toMatchObject({ facts: { retryable: false } });
   });
 
   test('that is told only at its end is told then', () => {
