@@ -311,18 +311,24 @@ describe('failures', () => {
   });
 
   test('a client that leaves stops the work upstream', async () => {
-    const stream = client.messages.stream({ ...hello, model: 'openai/gpt-9' });
-    const seen = new Promise<void>((resolve) => {
-      stream.on('text', () => resolve());
-    });
-    const { socket, gone } = await upstream.request();
-    socket.write(STREAM_HEAD + chunked(chunkOf({ role: 'assistant', content: 'Hel' })));
-    await seen;
-    const outcome = stream.finalMessage().catch((reason) => reason);
-    const left = performance.now();
-    stream.abort();
-    expect((await gone) - left).toBeLessThan(5_000);
-    expect(await outcome).toBeInstanceOf(Anthropic.APIUserAbortError);
+    const leave = async (): Promise<number> => {
+      const stream = client.messages.stream({ ...hello, model: 'openai/gpt-9' });
+      const seen = new Promise<void>((resolve) => {
+        stream.on('text', () => resolve());
+      });
+      const { socket, gone } = await upstream.request();
+      socket.write(STREAM_HEAD + chunked(chunkOf({ role: 'assistant', content: 'Hel' })));
+      await seen;
+      const outcome = stream.finalMessage().catch((reason) => reason);
+      const left = performance.now();
+      stream.abort();
+      const after = (await gone) - left;
+      expect(await outcome).toBeInstanceOf(Anthropic.APIUserAbortError);
+      return after;
+    };
+    // The first errors of a process under test wait for their source maps.
+    await leave();
+    expect(await leave()).toBeLessThan(1_000);
   });
 });
 

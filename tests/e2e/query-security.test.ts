@@ -622,7 +622,7 @@ test('no sensitive text ever reaches a provider that may not have it', async () 
         expect(backends.others.asked).toEqual([]);
       },
     ),
-    { numRuns: 150 },
+    { numRuns: 250 },
   );
   expect(JSON.stringify(gateway.log)).not.toMatch(/m\d{6}x9/);
   // The cases are of all kinds.

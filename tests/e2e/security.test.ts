@@ -533,7 +533,7 @@ test('no sensitive text ever reaches a provider that may not have it', async () 
         expect(rig.west.asked.filter(({ model: asked }) => asked === 'open')).toEqual([]);
       },
     ),
-    { numRuns: 200 },
+    { numRuns: 400 },
   );
   // The cases are of all kinds.
   expect(seen.east).toBeGreaterThan(20);

@@ -43,16 +43,24 @@ const nthCall = (
     stream: n % 3 === 0,
   });
 
+/** How often a call may be made until it is acknowledged. */
+interface Store {
+  readonly tries: number;
+}
+const embedded: Store = { tries: 1 };
+/** On a machine that has other work it may answer later than a gateway waits, which then says so at once. */
+const inRedis: Store = { tries: 20 };
+
 /**
- * Says something until it is acknowledged. On a machine that has other work a Redis may answer too late, and the gateway says so at
- * once; each try says something else, because what was saved before its acknowledgement failed stays.
+ * Says something until it is acknowledged. Each try says something else, because what was saved before its acknowledgement failed stays.
  * @returns what was acknowledged
  */
-async function keep(text: string, saying: (text: string) => Promise<Said>): Promise<string> {
-  for (let tries = 0; ; tries++) {
-    const tried = tries === 0 ? text : `${text}, said again ${tries}`;
+async function keep(text: string, store: Store, saying: (text: string) => Promise<Said>): Promise<string> {
+  for (let tries = 1; ; tries++) {
+    const tried = tries === 1 ? text : `${text}, said again ${tries}`;
     const { failure } = await saying(tried);
     if (failure === '') return tried;
+    if (tries === store.tries) expect(failure).toBe('');
     expect(failure).toMatch(/\bdependency_unavailable$/i);
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
@@ -66,10 +74,12 @@ function questionsOf(said: readonly string[]): string[] {
 }
 
 /** Makes many calls at once, and looks whether every session has all of its own, once, and nothing that nobody said to it. */
-async function callAtOnce(gateways: readonly GatewayProcess[]): Promise<void> {
+async function callAtOnce(gateways: readonly GatewayProcess[], store: Store): Promise<void> {
   const ids = await makeSessions(gateways[0]!);
   const kept = await Promise.all(
-    Array.from({ length: calls }, (_, n) => keep(`call ${n}`, (text) => nthCall(n, ids, gateways, text))),
+    Array.from({ length: calls }, (_, n) =>
+      keep(`call ${n}`, store, (text) => nthCall(n, ids, gateways, text)),
+    ),
   );
   for (const [s, id] of ids.entries()) {
     const own = kept.filter((_, n) => n % sessionCount === s);
@@ -84,7 +94,7 @@ async function callAtOnce(gateways: readonly GatewayProcess[]): Promise<void> {
 }
 
 /** Says one thing after the other on every session, each time through the next gateway: the history has them in that order. */
-async function talk(gateways: readonly GatewayProcess[], turns: number): Promise<void> {
+async function talk(gateways: readonly GatewayProcess[], store: Store, turns: number): Promise<void> {
   const ids = await makeSessions(gateways[0]!);
   const kept = await Promise.all(
     ids.map(async (sessionId, s) => {
@@ -92,7 +102,9 @@ async function talk(gateways: readonly GatewayProcess[], turns: number): Promise
       for (let n = 0; n < turns; n++) {
         const face = chatFaces[(s + n) % chatFaces.length]!;
         const { url } = gateways[(s + n) % gateways.length]!;
-        own.push(await keep(`turn ${n}`, (text) => say(face, url, { sessionId, text, stream: n % 2 === 0 })));
+        own.push(
+          await keep(`turn ${n}`, store, (text) => say(face, url, { sessionId, text, stream: n % 2 === 0 })),
+        );
       }
       return own;
     }),
@@ -118,9 +130,13 @@ describe.skipIf(!hasRedis)('two gateway processes on one Redis', () => {
   });
   afterEach(() => redis.stop());
 
-  test("go on with each other's sessions, in order", () => talk(gateways, 10), 60_000);
+  test("go on with each other's sessions, in order", () => talk(gateways, inRedis, 10), 20_000);
 
-  test('lose and mix nothing of 200 calls at once on 20 sessions', () => callAtOnce(gateways), 60_000);
+  test(
+    'lose and mix nothing of 200 calls at once on 20 sessions',
+    () => callAtOnce(gateways, inRedis),
+    20_000,
+  );
 
   test('fail clearly and soon while Redis is away, and go on without a restart when it is back', async () => {
     const ids = await makeSessions(gateways[0]!);
@@ -149,7 +165,7 @@ describe.skipIf(!hasRedis)('two gateway processes on one Redis', () => {
         const began = performance.now();
         expect((await sessionsAt(url).chat({ messages: [{ role: 'user', content: 'x' }] })).status).toBe(200);
         expect((await fetch(`${url}/health/ready`)).status).toBe(200);
-        expect(performance.now() - began).toBeLessThan(1_500);
+        expect(performance.now() - began).toBeLessThan(1_000);
       }
     };
     await until(() => answered > 100);
@@ -166,7 +182,7 @@ describe.skipIf(!hasRedis)('two gateway processes on one Redis', () => {
     }
     stopped = true;
     await Promise.all(talks);
-    expect(Math.max(...slow)).toBeLessThan(1_500);
+    expect(Math.max(...slow)).toBeLessThan(1_000);
     // In the middle of a stream the status has been sent.
     for (const failure of failures) expect(failure).toMatch(/^(?:503|200) dependency_unavailable$/);
     for (const [id, turns] of acknowledged) {
@@ -186,10 +202,10 @@ describe.skipIf(!hasRedis)('two gateway processes on one Redis', () => {
 describe('one gateway process on the embedded store', () => {
   const env = () => ({ LLM_GATEWAY_DATA_DIR: folder });
 
-  test('keeps what is said in order', async () => talk([await start(env())], 10), 20_000);
+  test('keeps what is said in order', async () => talk([await start(env())], embedded, 10), 20_000);
 
   test('loses and mixes nothing of 200 calls at once on 20 sessions', async () => {
-    await callAtOnce([await start(env())]);
+    await callAtOnce([await start(env())], embedded);
   }, 20_000);
 
   test('has after kill -9 in the middle of them all that was acknowledged', async () => {

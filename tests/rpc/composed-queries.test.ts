@@ -61,10 +61,13 @@ test('the model has what is left of the time of the whole call, also where the c
 });
 
 describe('what services say', () => {
-  const long = 'word '.repeat(20_000);
+  const long = 'word '.repeat(100_000);
 
   test('is bounded in the prompt of an enhanced query', async () => {
-    const documents = Array.from({ length: 20 }, (_, i) => ({ title: `t${i}`, content: long }));
+    const documents = Array.from({ length: 1_000 }, (_, i) => ({
+      title: `t${i}`,
+      content: long.slice(0, 10_000),
+    }));
     const { made, asked } = rig((service) =>
       service === 'doc_store' ? { documents } : service === 'prompt_store' ? {} : { summary: long },
     );
