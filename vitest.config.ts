@@ -13,7 +13,13 @@ export default defineConfig({
       {
         extends: true,
         // They leave nothing behind in their process; what they import is read once.
-        test: { name: 'parts', include: ['tests/**/*.test.ts'], exclude: ['tests/e2e/**'], isolate: false },
+        test: {
+          name: 'parts',
+          include: ['tests/**/*.test.ts'],
+          exclude: ['tests/e2e/**'],
+          isolate: false,
+          setupFiles: ['tests/support/no-secrets-yet.ts'],
+        },
       },
       { extends: true, test: { name: 'whole', include: ['tests/e2e/**/*.test.ts'] } },
     ],

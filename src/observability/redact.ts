@@ -17,6 +17,12 @@ export function rememberSecret(value: string): void {
   knownPattern = new RegExp(longestFirst.map((text) => RegExp.escape(text)).join('|'), 'g');
 }
 
+/** As if none had been remembered: tests that share a process do not mask one another's words. */
+export function forgetSecrets(): void {
+  known.clear();
+  knownPattern = null;
+}
+
 const alwaysSecret =
   /authorization|apikey|cookie|passw(?:or)?d|passphrase|^pwd$|secret|credential|privatekey|accesskey/;
 
