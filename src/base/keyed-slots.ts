@@ -9,7 +9,7 @@ export interface Keyed<T> {
 /** Chains by which keys are looked up, a power of two: so many entries are found as fast as one. */
 const chainCount = 1_024;
 /** Characters at the end of a key that say in which chain it is. */
-const told = 8;
+const told = 4;
 
 /** What Slots are for things that are found by a key: a map that never makes itself anew, and makes nothing for its entries. */
 export class KeyedSlots<T extends Keyed<T>> {

@@ -59,13 +59,22 @@ export function accountsOf(terms: LimitTerms, principal: Principal): readonly Ac
 
 const lists = new WeakMap<LimitTerms, WeakMap<Principal, readonly Account[]>>();
 
-/** What calls to a provider are counted by; null when they are not. */
-export function providerAccount({ providers }: LimitTerms, provider: string): Account | null {
-  const rule = providers.get(provider);
-  return rule === undefined || !limits(rule)
-    ? null
-    : { name: `provider:${encodeURIComponent(provider)}`, rule };
+/** What calls to a provider are counted by, none or one; the same list for the same terms. */
+export function providerAccounts(terms: LimitTerms, provider: string): readonly Account[] {
+  const rule = terms.providers.get(provider);
+  if (rule === undefined || !limits(rule)) return none;
+  const known = providerLists.get(terms) ?? new Map<string, readonly Account[]>();
+  providerLists.set(terms, known);
+  let accounts = known.get(provider);
+  if (accounts === undefined) {
+    accounts = [{ name: `provider:${encodeURIComponent(provider)}`, rule }];
+    known.set(provider, accounts);
+  }
+  return accounts;
 }
+
+const none: readonly Account[] = [];
+const providerLists = new WeakMap<LimitTerms, Map<string, readonly Account[]>>();
 
 const limits = (rule: LimitRule): boolean =>
   rule.burst + rule.requestsPerMinute + rule.requestsPerHour + rule.tokensPerMinute + rule.concurrent > 0;

@@ -238,25 +238,32 @@ export class Permit {
 
 /** Of the limits in minutes and hours: the one with least left. */
 export function reportOf(accounts: readonly Account[], numbers: readonly number[]): RateLimitReport {
-  let requests: RateLimitReport_Standing | undefined;
-  let tokens: RateLimitReport_Standing | undefined;
+  let requests: Least | null = null;
+  let tokens: Least | null = null;
   for (let i = 0; i < accounts.length; i++) {
     const { rule } = accounts[i] as Account;
     for (let w = 1; w <= tokenWindow; w++) {
       const limit = limitAt(rule, w);
       if (limit === 0) continue;
       const at = i * numbersOfAccount + w * 3;
-      const remaining = BigInt(Math.max(0, limit - (numbers[at] as number)));
+      const remaining = Math.max(0, limit - (numbers[at] as number));
       const before = w === tokenWindow ? tokens : requests;
-      if (before !== undefined && before.remaining <= remaining) continue;
-      const standing = build.limitStanding(
-        BigInt(limit),
-        remaining,
-        BigInt(Math.max(0, numbers[at + 1] ?? 0)),
-      );
-      if (w === tokenWindow) tokens = standing;
-      else requests = standing;
+      if (before !== null && before.remaining <= remaining) continue;
+      const least = { limit, remaining, resetMs: Math.max(0, numbers[at + 1] ?? 0) };
+      if (w === tokenWindow) tokens = least;
+      else requests = least;
     }
   }
-  return build.rateLimitReport(requests, tokens);
+  return build.rateLimitReport(standingOf(requests), standingOf(tokens));
 }
+
+interface Least {
+  readonly limit: number;
+  readonly remaining: number;
+  readonly resetMs: number;
+}
+
+const standingOf = (least: Least | null): RateLimitReport_Standing | undefined =>
+  least === null
+    ? undefined
+    : build.limitStanding(BigInt(least.limit), BigInt(least.remaining), BigInt(least.resetMs));

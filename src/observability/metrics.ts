@@ -1,3 +1,4 @@
+import { ByNames } from '../base/by-names.ts';
 import {
   type Cell,
   type Counted,
@@ -124,8 +125,8 @@ export class Metrics {
   /** For parts that count something of their own. */
   readonly families = new Families();
   readonly #options: MetricsOptions;
-  readonly #models = new Map<string, ModelSeries>();
-  readonly #kept = new Map<string, Cell | Distribution>();
+  readonly #models = new ByNames<ModelSeries>(maxBundles);
+  readonly #kept = new ByNames<Cell | Distribution>(maxBundles);
   readonly #f;
 
   constructor(options: MetricsOptions) {
@@ -320,16 +321,14 @@ export class Metrics {
   }
 
   #series({ provider, model, operation }: ModelKey): ModelSeries {
-    const key = `${operation}\n${provider}\n${model}`;
-    const kept = this.#models.get(key);
+    const kept = this.#models.get(operation, provider, model, '');
     if (kept !== undefined) return kept;
     const name = this.#modelName(provider, model);
     // Names of clients' making share their series; so they do share what is kept of it.
-    const shared = `${operation}\n${provider}\n${name}`;
-    let series = this.#models.get(shared);
+    let series = this.#models.get(operation, provider, name, '');
     if (series === undefined) {
       series = this.#newSeries({ provider, model: name, operation });
-      this.#keep(this.#models, shared, series);
+      this.#models.set(operation, provider, name, '', series);
     }
     return series;
   }
@@ -356,26 +355,19 @@ export class Metrics {
   }
 
   #cell(kind: string, find: (...values: string[]) => Cell, a = '', b = '', c = ''): Cell {
-    const key = `${kind}\n${a}\n${b}\n${c}`;
-    const kept = this.#kept.get(key);
+    const kept = this.#kept.get(kind, a, b, c);
     if (kept !== undefined) return kept as Cell;
     const cell = find(a, b, c);
-    this.#keep(this.#kept, key, cell);
+    this.#kept.set(kind, a, b, c, cell);
     return cell;
   }
 
   #distribution(kind: string, find: (...values: string[]) => Distribution, a = '', b = ''): Distribution {
-    const key = `${kind}\n${a}\n${b}`;
-    const kept = this.#kept.get(key);
+    const kept = this.#kept.get(kind, a, b, '');
     if (kept !== undefined) return kept as Distribution;
     const distribution = find(a, b);
-    this.#keep(this.#kept, key, distribution);
+    this.#kept.set(kind, a, b, '', distribution);
     return distribution;
-  }
-
-  #keep<T>(map: Map<string, T>, key: string, value: T): void {
-    if (map.size >= maxBundles) map.clear();
-    map.set(key, value);
   }
 }
 

@@ -68,7 +68,7 @@ export function cacheStage({ cache, readOpaque }: CacheStageOptions): Stage {
     const under = cache.flights.find(key);
     if (under !== undefined) return share(under, call, key, noStore, next);
     const found = cache.find(call.kind, key);
-    if (found instanceof Promise) return found.then((late) => afterLookup(late, call, key, noStore, next));
+    if (found instanceof Promise) return found.then((late) => afterWait(late, call, key, noStore, next));
     return afterLookup(found, call, key, noStore, next);
   };
 
@@ -82,6 +82,21 @@ export function cacheStage({ cache, readOpaque }: CacheStageOptions): Stage {
     }
   }
 
+  /** Others may have asked while the store was. */
+  function afterWait(
+    found: Found | null,
+    call: Call,
+    key: string,
+    noStore: boolean,
+    next: Handler,
+  ): Promise<Reply> {
+    const under = found === null ? cache.flights.find(key) : undefined;
+    return under === undefined
+      ? afterLookup(found, call, key, noStore, next)
+      : share(under, call, key, noStore, next);
+  }
+
+  /** With no flight under way. */
   function afterLookup(
     found: Found | null,
     call: Call,
@@ -96,9 +111,6 @@ export function cacheStage({ cache, readOpaque }: CacheStageOptions): Stage {
         return Promise.resolve(reply);
       }
     }
-    // Others may have asked while the store was.
-    const under = cache.flights.find(key);
-    if (under !== undefined) return share(under, call, key, noStore, next);
     cache.count('miss');
     call.report.cache = 'miss';
     return noStore ? next(call) : lead(call, key, next);
@@ -175,7 +187,7 @@ export function cacheStage({ cache, readOpaque }: CacheStageOptions): Stage {
     } catch (error) {
       // What concerns who asked first is not the fault of who asked later.
       if (isAskersOwn(error) && all.principalId !== call.principal.id && !call.signal.aborted) {
-        return afterLookup(null, call, key, noStore, next);
+        return afterWait(null, call, key, noStore, next);
       }
       throw ownError(error, call);
     }

@@ -1,7 +1,7 @@
 import type { Usage } from '../../gen/llmgateway/v1/completion_pb.js';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { GatewayError } from '../errors/gateway-error.ts';
-import { accountsOf, providerAccount } from '../limits/classes.ts';
+import { accountsOf, providerAccounts } from '../limits/classes.ts';
 import type { Limits, Outcome, Permit } from '../limits/limits.ts';
 import type { Account } from '../limits/store.ts';
 import { tapEvents } from '../model/events.ts';
@@ -68,9 +68,8 @@ const discard = (reply: Promise<Reply>): void =>
 export function providerLimitsStage(limits: Limits): Stage {
   return (next) => (call) => {
     const { terms } = limits;
-    const account = providerAccount(terms, (call.route as Route).provider.name);
-    if (account === null) return next(call);
-    const accounts = [account];
+    const accounts = providerAccounts(terms, (call.route as Route).provider.name);
+    if (accounts.length === 0) return next(call);
     let permit: Permit | Promise<Permit>;
     try {
       permit = limits.take(accounts, tokensOf(call, accounts, terms.usualOutput));

@@ -32,8 +32,10 @@ export function reportHeaders(
   if (report.model !== '') headers['x-model-used'] = headerText(report.model);
   if (report.attempts > 0) headers['x-attempts'] = String(report.attempts);
   if (report.droppedParams.length > 0) headers['x-dropped-params'] = report.droppedParams.join(', ');
-  const codes = new Set([...report.warnings, ...unsaid].map(({ code }) => code));
-  if (codes.size > 0) headers['x-warnings'] = [...codes].join(', ');
+  if (report.warnings.length + unsaid.length > 0) {
+    const codes = new Set([...report.warnings, ...unsaid].map(({ code }) => code));
+    headers['x-warnings'] = [...codes].join(', ');
+  }
   if (whole && report.costUsd !== '') headers['x-cost-usd'] = report.costUsd;
   if (report.cache !== '') headers['x-cache'] = report.cache.toUpperCase();
   if (report.cache === 'hit') headers['age'] = String(report.cacheAgeSeconds);

@@ -29,11 +29,16 @@ export function isHttp2(req: Request): req is Http2ServerRequest {
   return 'stream' in req;
 }
 
-const principals = new WeakMap<object, Principal>();
+/** On the request itself: a map beside it costs more, and the collector again. */
+const principalKey = Symbol('principal');
+
+interface Asked {
+  [principalKey]?: Principal;
+}
 
 /** Who makes the request, as the port has found out. */
-export const principalOf = (req: object): Principal => principals.get(req) ?? anonymous;
+export const principalOf = (req: object): Principal => (req as Asked)[principalKey] ?? anonymous;
 
 export const setPrincipal = (req: Request, principal: Principal): void => {
-  principals.set(req, principal);
+  (req as Asked)[principalKey] = principal;
 };

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import type { Principal } from '../auth/principal.ts';
+import { ByNames } from '../base/by-names.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { Logger } from '../observability/log.ts';
 import { type AppliedBudget, type BudgetRule, budgetsOf, shownBudget } from './budget-rules.ts';
@@ -51,6 +52,10 @@ const maxReleases = 1_000;
 /** Settlements that are written at once. */
 const width = 64;
 
+/** Models by which one caller's budgets are remembered. */
+const maxModels = 100;
+const none: readonly never[] = [];
+
 /** Keeps calls within their budgets: money is set aside before a call, and settled by what it has cost. */
 export class Budgets {
   readonly #options: BudgetsOptions;
@@ -64,18 +69,36 @@ export class Budgets {
   /** Holds are named by this and a number. */
   readonly #name = `${randomUUID()}-`;
   #count = 0;
+  /** Those that `#applied` goes by. */
+  #rules: readonly BudgetRule[] = none;
+  /** By provider and model. */
+  #applied = new WeakMap<Principal, ByNames<readonly AppliedBudget[]>>();
+  readonly #claims = new WeakMap<
+    readonly AppliedBudget[],
+    { readonly on: Period; readonly claims: readonly Claim[] }
+  >();
 
   constructor(options: BudgetsOptions) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
   }
 
-  /** The budgets that a call falls under. */
+  /** The budgets that a call falls under; the same list for the same caller, model and rules. */
   of(principal: Principal, provider: string, model: string): readonly AppliedBudget[] {
     const { rules } = this.#options.terms();
-    return principal.budget === null && rules.length === 0
-      ? none
-      : budgetsOf(principal, provider, model, rules);
+    if (principal.budget === null && rules.length === 0) return none;
+    if (rules !== this.#rules) {
+      this.#rules = rules;
+      this.#applied = new WeakMap();
+    }
+    let known = this.#applied.get(principal);
+    if (known === undefined) this.#applied.set(principal, (known = new ByNames(maxModels)));
+    let applied = known.get(provider, model, '', '');
+    if (applied === undefined) {
+      applied = budgetsOf(principal, provider, model, rules);
+      known.set(provider, model, '', '', applied);
+    }
+    return applied;
   }
 
   /**
@@ -85,17 +108,14 @@ export class Budgets {
    */
   reserve(budgets: readonly AppliedBudget[], pico: Pico): Hold | Promise<Hold> {
     const now = this.#now();
-    const periods = budgets.map(({ per }) => periodOf(per, now));
-    const claims = budgets.map(({ account, limit }, i) => {
-      const { name, endsMs } = periods[i] as Period;
-      return { account: `${account}/${name}`, limit, expiresMs: endsMs === null ? null : endsMs + graceMs };
-    });
+    const claims = this.#claimsOn(budgets, now);
     const hold: Hold = { id: `${this.#name}${++this.#count}`, claims, budgets };
     const amount = nanoOf(pico);
     const decided = (refusal: Refusal | null): Hold => {
       if (refusal === null) return hold;
       const { index } = refusal;
-      throw exhausted(budgets[index] as AppliedBudget, periods[index] as Period, refusal, amount);
+      const budget = budgets[index] as AppliedBudget;
+      throw exhausted(budget, periodOf(budget.per, now), refusal, amount);
     };
     const lost = (error: unknown): never => {
       // It may have happened all the same.
@@ -110,6 +130,19 @@ export class Budgets {
       // Of a store that is not waited for: nothing has happened.
       return Promise.reject(error);
     }
+  }
+
+  /** What is claimed of budgets on the day of a time; the same list all day. */
+  #claimsOn(budgets: readonly AppliedBudget[], now: number): readonly Claim[] {
+    const today = periodOf('day', now);
+    const known = this.#claims.get(budgets);
+    if (known?.on === today) return known.claims;
+    const claims = budgets.map(({ account, limit, per }) => {
+      const { name, endsMs } = periodOf(per, now);
+      return { account: `${account}/${name}`, limit, expiresMs: endsMs === null ? null : endsMs + graceMs };
+    });
+    this.#claims.set(budgets, { on: today, claims });
+    return claims;
   }
 
   /** Settles in the background. @param pico what the call has cost */
@@ -230,8 +263,6 @@ const settlementOf = ({ hold: { id, claims }, amount }: Waiting): Settlement => 
   claims,
   amount,
 });
-
-const none: readonly AppliedBudget[] = [];
 
 function exhausted(
   budget: AppliedBudget,

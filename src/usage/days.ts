@@ -27,11 +27,21 @@ export interface Period {
   readonly endsMs: number | null;
 }
 
+const allTime: Period = { name: 'total', endsMs: null };
+let lastPeriods: { readonly number: number; readonly day: Period; readonly month: Period } | null = null;
+
 /** The day, month or all time that a time belongs to. */
 export function periodOf(per: 'day' | 'month' | 'total', ms: number): Period {
-  if (per === 'total') return { name: 'total', endsMs: null };
-  const day = dayOf(ms);
-  if (per === 'day') return { name: day, endsMs: Math.floor(ms / dayMs) * dayMs + dayMs };
-  const date = new Date(ms);
-  return { name: day.slice(0, 7), endsMs: Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1) };
+  if (per === 'total') return allTime;
+  const number = Math.floor(ms / dayMs);
+  if (lastPeriods?.number !== number) {
+    const day = dayOf(ms);
+    const date = new Date(ms);
+    lastPeriods = {
+      number,
+      day: { name: day, endsMs: (number + 1) * dayMs },
+      month: { name: day.slice(0, 7), endsMs: Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1) },
+    };
+  }
+  return lastPeriods[per];
 }

@@ -5,7 +5,6 @@
 export type Pico = bigint;
 
 const decimals = 12;
-const one = 10n ** BigInt(decimals);
 /** Nanodollars, in which budgets are kept: a double holds whole numbers of them exactly up to 9 million dollars. */
 export const picoOfNano = 1_000n;
 
@@ -29,10 +28,17 @@ export function parseUsd(text: string): Pico | null {
 export const picoOf = (usd: number): Pico | null =>
   Number.isFinite(usd) && usd >= 0 ? parseUsd(String(usd)) : null;
 
+/** Of the digit. */
+const zero = 0x30;
+
 /** Dollars as a decimal number with as many digits as it takes: "0.0000875", "12", "0". */
 export function formatUsd(pico: Pico): string {
-  const fraction = (pico % one).toString().padStart(decimals, '0').replace(/0+$/, '');
-  return fraction === '' ? `${pico / one}` : `${pico / one}.${fraction}`;
+  const digits = pico.toString().padStart(decimals + 1, '0');
+  const point = digits.length - decimals;
+  let end = digits.length;
+  while (end > point && digits.charCodeAt(end - 1) === zero) end--;
+  const whole = digits.slice(0, point);
+  return end === point ? whole : `${whole}.${digits.slice(point, end)}`;
 }
 
 /** What a token costs at a price for a million of them. */

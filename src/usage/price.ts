@@ -15,6 +15,9 @@ interface Rates {
   readonly reasoning: Pico;
   readonly audioOutput: Pico;
   readonly request: Pico;
+  /** The dearest kinds. */
+  readonly anyInput: Pico;
+  readonly anyOutput: Pico;
   /** What input costs is not known, or what output does. */
   readonly noInput: boolean;
   readonly noOutput: boolean;
@@ -65,19 +68,8 @@ export class Pricing {
 
   /** What a request costs at most that has so many tokens of input and output. */
   most(input: number, output: number, serviceTier: string): Pico {
-    const { request, ...rates } = this.#ratesFor(input, serviceTier);
-    const perInput = dearest(
-      rates.input,
-      rates.cacheWrite,
-      rates.cacheWrite1h,
-      rates.audioInput,
-      rates.imageInput,
-    );
-    return (
-      request +
-      BigInt(input) * perInput +
-      BigInt(output) * dearest(rates.output, rates.reasoning, rates.audioOutput)
-    );
+    const { request, anyInput, anyOutput } = this.#ratesFor(input, serviceTier);
+    return request + BigInt(input) * anyInput + BigInt(output) * anyOutput;
   }
 
   #ratesFor(promptTokens: number, serviceTier: string): Rates {
@@ -118,7 +110,7 @@ function merged(price: ModelPrice, which: number): Prices {
 function ratesOf(prices: Prices): Rates {
   const { input = 0, output = 0 } = prices;
   const { cachedInput = input, cacheWrite = input } = prices;
-  return {
+  const rates = {
     input: perToken(input),
     cacheRead: perToken(cachedInput),
     cacheWrite: perToken(cacheWrite),
@@ -132,5 +124,10 @@ function ratesOf(prices: Prices): Rates {
     request: picoOf(prices.request ?? 0) ?? 0n,
     noInput: prices.input === undefined,
     noOutput: prices.output === undefined,
+  };
+  return {
+    ...rates,
+    anyInput: dearest(rates.input, rates.cacheWrite, rates.cacheWrite1h, rates.audioInput, rates.imageInput),
+    anyOutput: dearest(rates.output, rates.reasoning, rates.audioOutput),
   };
 }

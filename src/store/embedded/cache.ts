@@ -12,6 +12,7 @@ interface Entry {
   readonly value: Uint8Array;
   readonly name: EntryName;
   readonly putAt: number;
+  readonly expiresAt: number;
   uses: number;
 }
 
@@ -33,21 +34,23 @@ export class EmbeddedCache implements CacheStore {
       max: maxEntries,
       maxSize: maxBytes,
       sizeCalculation: ({ value }) => value.length + overheadBytes,
-      ttl: Number.MAX_SAFE_INTEGER,
-      ttlResolution: 0,
-      perf: { now },
     });
   }
 
   get(key: string): Uint8Array | null {
     const entry = this.#entries.get(key);
     if (entry === undefined) return null;
+    if (entry.expiresAt <= this.#now()) {
+      this.#entries.delete(key);
+      return null;
+    }
     entry.uses++;
     return entry.value;
   }
 
   put(key: string, value: Uint8Array, name: EntryName, ttl: number): void {
-    this.#entries.set(key, { value, name, putAt: this.#now(), uses: 0 }, { ttl });
+    const putAt = this.#now();
+    this.#entries.set(key, { value, name, putAt, expiresAt: putAt + ttl, uses: 0 });
   }
 
   async clear(filter: EntryFilter): Promise<number> {
@@ -76,6 +79,9 @@ export class EmbeddedCache implements CacheStore {
 
   /** Clears away what has expired. */
   sweep(): void {
-    this.#entries.purgeStale();
+    const now = this.#now();
+    for (const [key, { expiresAt }] of [...this.#entries.entries()]) {
+      if (expiresAt <= now) this.#entries.delete(key);
+    }
   }
 }
