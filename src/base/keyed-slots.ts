@@ -2,6 +2,8 @@
 export interface Keyed<T> {
   /** Its end tells it apart from others' for the most part: keys that end alike are found slowly. */
   readonly key: string;
+  /** Where it is; not to be touched by others. */
+  chain: number;
   /** Not to be touched by others; null to begin with. */
   next: T | null;
 }
@@ -28,15 +30,15 @@ export class KeyedSlots<T extends Keyed<T>> {
 
   /** Its key must not be in yet. */
   add(entry: T): void {
-    const chain = chainOf(entry.key);
-    entry.next = this.#chains[chain] as T | null;
-    this.#chains[chain] = entry;
+    entry.chain = chainOf(entry.key);
+    entry.next = this.#chains[entry.chain] as T | null;
+    this.#chains[entry.chain] = entry;
     this.#size++;
   }
 
   /** @returns whether it was in */
   delete(entry: T): boolean {
-    const chain = chainOf(entry.key);
+    const { chain } = entry;
     let before: T | null = null;
     let at = this.#chains[chain] as T | null;
     while (at !== null && at !== entry) {

@@ -39,6 +39,7 @@ export type OnLanded = (batches: readonly Batch[] | null) => void;
 export class Flight implements Keyed<Flight> {
   /** By which it is found. */
   readonly key: string;
+  chain = 0;
   /** Of those that can be found. */
   next: Flight | null = null;
   readonly #room: FlightRoom;

@@ -19,7 +19,7 @@ import { GatewayError } from '../errors/gateway-error.ts';
 import { Assembler, type OpaqueReader } from '../model/assemble.ts';
 import { completionEvents } from '../model/completion-events.ts';
 import { type EventStream, type StreamEvent, tapEvents } from '../model/events.ts';
-import type { Call, Handler, Reply, Stage } from './call.ts';
+import { answerOf, type Call, type Handler, type Reply, type Stage } from './call.ts';
 import type { Route } from './route.ts';
 
 export interface CacheStageOptions {
@@ -149,9 +149,7 @@ export function cacheStage({ cache, readOpaque }: CacheStageOptions): Stage {
     flight.note = all;
     const rider = flight.board(call, ownEvents(null));
     let whole: Reply | null = null;
-    // What a stage throws at once ends the flight as well.
-    const asked = async (): Promise<Reply> => next(flown(call, flight));
-    asked().then(
+    answerOf(next, flown(call, flight)).then(
       (reply) => {
         if (reply.kind === 'stream') {
           flight.streams(reply.events, (batches) => {

@@ -243,6 +243,8 @@ export class Budgets {
   #alert(budget: AppliedBudget, { account }: Claim, before: number, after: number): void {
     const { limit } = budget;
     const alertAt = budget.alertAt ?? this.#options.terms().alertAt;
+    // Most calls are far from all of them.
+    if (alertAt.length === 0 || after * 100 < (alertAt[0] as number) * limit) return;
     const crossed = alertAt.findLast(
       (percent) => before * 100 < percent * limit && after * 100 >= percent * limit,
     );

@@ -15,11 +15,11 @@ test('is what a map is, whatever comes and goes', () => {
         const known = map.get(key);
         expect(slots.get(key)).toBe(known);
         if (adds && known === undefined) {
-          const entry: Entry = { key, next: null };
+          const entry: Entry = { key, chain: 0, next: null };
           slots.add(entry);
           map.set(key, entry);
         } else if (!adds) {
-          expect(slots.delete(known ?? { key, next: null })).toBe(map.delete(key));
+          expect(slots.delete(known ?? { key, chain: 0, next: null })).toBe(map.delete(key));
         }
         expect(slots.size).toBe(map.size);
       }

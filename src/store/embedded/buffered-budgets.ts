@@ -62,7 +62,7 @@ export class BufferedBudgets implements BudgetStore {
     }
     for (const account of accounts) account.reserved += amount;
     this.#soonestMs = Math.min(this.#soonestMs, now + leaseMs);
-    this.#holds.add({ key: hold, next: null, accounts, amount, expiresMs: now + leaseMs });
+    this.#holds.add({ key: hold, chain: 0, next: null, accounts, amount, expiresMs: now + leaseMs });
     return null;
   }
 
