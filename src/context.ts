@@ -1,14 +1,15 @@
 import { ErrorReason } from '../gen/llmgateway/v1/error_pb.js';
 import { ToolSource } from '../gen/llmgateway/v1/tool_service_pb.js';
-import type { Authenticate } from './auth/authenticator.ts';
 import type { Config } from './config/load.ts';
+import { createApis } from './context/apis.ts';
 import { createAudit } from './context/audit.ts';
 import { createAuth } from './context/auth.ts';
-import { BroadcastWatchers } from './context/broadcast-watchers.ts';
-import { createCache, wholeCache } from './context/cache.ts';
+import { createCache } from './context/cache.ts';
 import { createCalls } from './context/calls.ts';
 import { readCertificate } from './context/certificate.ts';
 import { createCli, watchCli } from './context/cli.ts';
+import { exposedHeaders } from './context/exposed-headers.ts';
+import type { Gateway, OwnParts } from './context/gateway.ts';
 import { createHealth } from './context/health.ts';
 import { areLimited, createLimits } from './context/limits.ts';
 import { createMetrics, watch } from './context/metrics.ts';
@@ -16,7 +17,6 @@ import { observedToolbox } from './context/observed-toolbox.ts';
 import { requestObserver } from './context/observer.ts';
 import { createOverload } from './context/overload.ts';
 import { createPerformance } from './context/performance.ts';
-import { queryProviders, remembering } from './context/query.ts';
 import { createTargets } from './context/resilience.ts';
 import { routeTable } from './context/routes.ts';
 import { rpcHandler, rpcPaths } from './context/rpc.ts';
@@ -28,116 +28,21 @@ import { GatewayError } from './errors/gateway-error.ts';
 import { createUpstreamClient } from './http/client.ts';
 import type { Counted } from './observability/families.ts';
 import type { Logger } from './observability/log.ts';
-import type { Metrics } from './observability/metrics.ts';
 import { isLogged, loggedOf } from './pipeline/log.ts';
 import { OpenCalls } from './pipeline/open-calls.ts';
-import { screened } from './pipeline/security.ts';
 import { KeyAffinity } from './providers/key-affinity.ts';
-import { Conversations } from './responses/conversations.ts';
 import { givenCorrelation } from './rest/platform-reply.ts';
 import { restRouter } from './rest/router.ts';
-import { adminKeysApi } from './rpc/admin-keys-api.ts';
-import { cacheApi } from './rpc/cache-api.ts';
 import type { OnFailure } from './rpc/call-context.ts';
-import { chatApi } from './rpc/chat-api.ts';
-import { cliSessionsApi, type WorkerPool } from './rpc/cli-sessions-api.ts';
-import { composedQueries } from './rpc/composed-queries.ts';
-import { embeddingsApi } from './rpc/embeddings-api.ts';
 import { Serving } from './rpc/health-service.ts';
-import { integrationsApi } from './rpc/integrations-api.ts';
-import { limitsApi } from './rpc/limits-api.ts';
-import { modelsApi } from './rpc/models-api.ts';
-import { queryApi, querySecurity, type ScreenTexts } from './rpc/query-api.ts';
-import { responsesApi } from './rpc/responses-api.ts';
-import { screenArguments } from './rpc/screen-arguments.ts';
 import type { OnServiceCall } from './rpc/service-calls.ts';
-import { sessionApi } from './rpc/session-api.ts';
-import { toolApi } from './rpc/tool-api.ts';
-import { usageApi } from './rpc/usage-api.ts';
 import { createCors, originPolicy } from './server/cors.ts';
 import { createFaces } from './server/faces.ts';
-import { createPort, type Port } from './server/port.ts';
+import { createPort } from './server/port.ts';
 import { Leases } from './sessions/leases.ts';
-import { Sessions } from './sessions/sessions.ts';
 import { openStores } from './store/open.ts';
-import { withDefaults } from './tools/taxonomy.ts';
 import type { Tool } from './tools/tool.ts';
-import type { Toolbox } from './tools/toolbox.ts';
-import { type Crew, counts, crewOfOne } from './workers/crew.ts';
-
-/** The gateway, ready to listen. */
-export interface Gateway {
-  readonly port: Port;
-  readonly config: Config;
-  /** What is counted; null when nothing is. */
-  readonly metrics: Metrics | null;
-  /** Takes a new configuration for all calls from now on. What the port was made with stays. */
-  reload(config: Config): void;
-  /** Reads a new configuration without using it yet. @throws ConfigError when it is wrong; nothing has changed then */
-  prepare(config: Config, readFile?: ReadFile): Prepared;
-  /** Refuses new calls, lets the others end within the drain timeout, then closes everything. */
-  drain(): Promise<{ destroyed: number }>;
-  /** Cuts everything off. */
-  close(): Promise<void>;
-}
-
-/** A configuration that is known to be right. */
-export interface Prepared {
-  /** Uses it for all calls from now on. */
-  take(): void;
-  /** Forgets it. */
-  drop(): void;
-}
-
-export type ReadFile = (file: string) => string;
-
-/** What whoever embeds the gateway brings along. */
-export interface OwnParts {
-  /** Built-in tools besides the gateway's. */
-  readonly tools?: readonly Tool[];
-  /** All tools, instead of the gateway's. */
-  readonly toolbox?: Toolbox;
-  /** Tells clients apart, instead of the gateway's keys. */
-  readonly authenticate?: Authenticate;
-  /** Whom this process serves together with. Default: nobody. */
-  readonly crew?: Crew;
-  /** Reads the files that the configuration names. Default: from the disk. */
-  readonly readFile?: ReadFile;
-}
-
-/** Headers that browsers may read, besides those of the RPC protocols. */
-const exposedHeaders = [
-  'x-request-id',
-  'x-correlation-id',
-  'www-authenticate',
-  'request-id',
-  'retry-after',
-  'retry-after-ms',
-  'x-should-retry',
-  'x-provider-used',
-  'x-model-used',
-  'x-attempts',
-  'x-dropped-params',
-  'x-warnings',
-  'x-sensitivity',
-  'x-cost-usd',
-  ...['', '-requests', '-tokens'].flatMap((what) =>
-    ['limit', 'remaining', 'reset'].map((name) => `x-ratelimit-${name}${what}`),
-  ),
-  ...['requests', 'tokens'].flatMap((what) =>
-    ['limit', 'remaining', 'reset'].map((name) => `anthropic-ratelimit-${what}-${name}`),
-  ),
-  'x-cache',
-  'age',
-  'x-cms-routed',
-  'x-cms-tier',
-  'x-token-count',
-  'x-token-limit',
-  'x-headroom-pct',
-  'x-memory-rss-mb',
-  'x-memory-pressure',
-  'x-active-requests',
-];
+import { counts, crewOfOne } from './workers/crew.ts';
 
 /** How long what outlasts the drain may take to end, in milliseconds. */
 const lastWordsMs = 1_000;
@@ -198,7 +103,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
   );
   const onPressure = (shrink: () => void): void => memory.onPressure(shrink);
   const calledWell = createPerformance(crew);
-  const { handle, count } = createCalls({
+  const calls = createCalls({
     initial,
     settled,
     leases,
@@ -220,102 +125,23 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
   const serving = new Serving();
   const open = new OpenCalls();
   const limits = { totalMs: () => current.config.totalTimeoutMs, open };
-  const allSessions = new Sessions(stores.sessions, () => current.config.sessionTtlMs);
-  const { registered } = toolParts;
-  const adminLog = log.module('admin');
-  const providersKnown = queryProviders(settled);
-  const chat = chatApi(handle, count, limits);
-  const vectors = embeddingsApi(handle, limits);
-  const screenTexts: ScreenTexts = (texts, { tenant }) =>
-    screened(current.security, { tenant, face: querySecurity }, texts);
-  const queries = queryApi({
-    chat,
-    vectors,
-    providers: providersKnown,
-    remember: remembering(settled, log.module('integrations')),
-    screen: screenTexts,
-    terms: () => ({
-      conversationTtlMs: current.config.conversationTtlMs,
-      embeddingModels: {
-        openai: current.config.queryEmbeddingModel,
-        ollama: current.config.queryOllamaEmbeddingModel,
-      },
-    }),
-  });
-  const integrations = () => current.integrations;
   const audited: OnServiceCall = (call, error) => audit?.serviceCall(call, error);
-  const apis = {
-    adminKeys: adminKeysApi(
-      auth.keys,
-      (what, id) => adminLog.info(`key ${what}`, { key_id: id }),
-      () => [...current.limits.classes.keys()],
-    ),
-    chat,
-    vectors,
-    queries,
-    composed: composedQueries({
-      queries,
-      integrations,
-      optionalMs: () => current.config.integrationOptionalTimeoutMs,
-      limits,
-      screen: screenTexts,
-      onOver: audited,
-    }),
-    integrations: integrationsApi(
-      integrations,
-      limits,
-      audited,
-      screenArguments(screenTexts, providersKnown),
-    ),
+  const apis = createApis({
+    initial,
+    settled,
+    calls,
+    limits,
+    stores,
+    auth,
+    cache,
+    memory,
+    toolbox,
+    registered: toolParts.registered,
     performance: calledWell.api,
-    models: modelsApi(
-      () => current.models,
-      (name) => {
-        const found = providersKnown.find(name);
-        return {
-          local: found?.free === true,
-          defaultModel: found?.upstreamModel ?? '',
-          costPerToken: found?.costPerToken ?? null,
-        };
-      },
-    ),
-    responses: responsesApi({
-      watchers: new BroadcastWatchers(crew),
-      store: stores.responses,
-      handle,
-      count,
-      limits,
-      log: log.module('responses'),
-      terms: () => ({
-        leaseMs: current.config.responseLeaseMs,
-        maxBytes: current.config.responseMaxBytes,
-        ttlMs: current.config.responseTtlMs,
-        // They wait until there is memory again.
-        maxBackground: memory.pressure === 'normal' ? current.config.responseMaxBackground : 0,
-        resume: current.config.responseResume,
-      }),
-    }),
-    conversations: new Conversations(stores.responses, () => ({
-      ttlMs: current.config.responseTtlMs,
-      maxBytes: current.config.responseMaxBytes,
-    })),
-    sessions: sessionApi(allSessions),
-    rateLimits: limitsApi({
-      store: stores.limits,
-      terms: () => current.limits,
-      keys: () => current.config.keys,
-    }),
-    cache: cacheApi(
-      cache === null ? null : wholeCache(cache, crew, stores.kind === 'redis'),
-      initial.cacheMaxSize * (stores.kind === 'redis' ? 1 : crew.size),
-    ),
-    cliSessions: cliSessionsApi(
-      () => current.config.backend,
-      async () => (await crew.askAll('cli.pool')).filter((pool) => pool !== null) as WorkerPool[],
-    ),
-    usage: usageApi({ store: stores.usage, flush: async () => void (await crew.askAll('usage.flush')) }),
-    tools: toolApi({ toolbox, registered, sessions: allSessions, withDefaults, limits, onOver: audited }),
-  };
+    audited,
+    crew,
+    log,
+  });
 
   const health = createHealth({
     initial,

@@ -1,44 +1,12 @@
+import { Roster, type Session, type Wish } from './roster.ts';
 import type { PoolRules } from './rules.ts';
-import type {
-  PoolCommand,
-  PoolEvent,
-  RefusalReason,
-  RestartReason,
-  SessionState,
-  SessionStatus,
-} from './states.ts';
-
-interface Session {
-  id: string;
-  kind: 'pool' | 'overflow';
-  model: string;
-  /** Whom it belongs to since its first request, and for which instructions; null: nobody yet. */
-  key: string | null;
-  status: SessionStatus;
-  pinging: boolean;
-  pings: number;
-  served: number;
-  createdAt: number;
-  /** Since when it is what it is: its last start, use or ping. */
-  since: number;
-  lastUsedAt: number | null;
-  lastPingAt: number | null;
-  ticket: string | null;
-  lastError: string | null;
-  /** It has shown that it works. */
-  proven: boolean;
-  /** It has failed, and is not merely used up. */
-  failed: boolean;
-  killed: boolean;
-}
+import type { PoolCommand, PoolEvent, RefusalReason, RestartReason, SessionState } from './states.ts';
 
 /** A session that has lived idle for so long works, in milliseconds. That it started says little: it may end right after. */
 const provenMs = 5_000;
 
-interface Waiting {
+interface Waiting extends Wish {
   readonly ticket: string;
-  readonly model: string;
-  readonly key: string;
   readonly since: number;
   readonly deadline: number;
 }
@@ -58,8 +26,8 @@ export class PoolMachine {
   overflows = 0;
   /** What the last failure was of a session that nobody has spoken with, so that no request has a part in it; '' for none. */
   lastError = '';
-  #rules: PoolRules;
-  readonly #sessions = new Map<string, Session>();
+  readonly #rules: PoolRules;
+  readonly #roster: Roster;
   #waiting: Waiting[] = [];
   /** Failures in a row outside of turns: a good turn ends the row, or a session that shows that it lives. */
   #failures = 0;
@@ -73,6 +41,7 @@ export class PoolMachine {
   /** @param nextId makes a name for each session */
   constructor(rules: PoolRules, nextId: () => string = sessionNames()) {
     this.#rules = rules;
+    this.#roster = new Roster(rules);
     this.#nextId = nextId;
   }
 
@@ -81,12 +50,7 @@ export class PoolMachine {
   }
 
   get sessions(): readonly SessionState[] {
-    return [...this.#sessions.values()].map(
-      ({ pings, since: _, key: _key, proven: _proven, failed: _failed, killed: _killed, ...session }) => ({
-        ...session,
-        turns: session.served + pings,
-      }),
-    );
+    return this.#roster.states;
   }
 
   get waiting(): number {
@@ -102,15 +66,15 @@ export class PoolMachine {
   get wakeAt(): number | null {
     if (this.#state !== 'open') return null;
     const times: number[] = [];
-    if (this.#missing() > 0) times.push(this.#spawnFrom);
-    for (const session of this.#sessions.values()) {
+    if (this.#roster.missing > 0) times.push(this.#spawnFrom);
+    for (const session of this.#roster.all) {
       const due = this.#dueAt(session);
       if (due !== null) times.push(due);
       const proves = this.#provesAt(session);
       if (proves !== null) times.push(proves);
     }
     for (const { deadline } of this.#waiting) times.push(deadline);
-    if (this.#mayOverflow()) for (const { at } of this.#wanted()) times.push(at);
+    if (this.#roster.mayOverflow) for (const { at } of this.#wanted()) times.push(at);
     return times.length === 0 ? null : Math.min(...times);
   }
 
@@ -136,7 +100,7 @@ export class PoolMachine {
         this.#released(event, now, out);
         break;
       case 'broken': {
-        const session = this.#sessions.get(event.id);
+        const session = this.#roster.get(event.id);
         if (session !== undefined) this.#fail(session, event.why, event.error, now, out);
         break;
       }
@@ -159,13 +123,16 @@ export class PoolMachine {
     out: PoolCommand[],
   ): void {
     if (this.#state !== 'open') out.push({ do: 'refuse', ticket, why: 'closed' });
-    else if (this.#waiting.length >= this.#places() && this.#idleFor({ model, key }) === undefined) {
+    else if (
+      this.#waiting.length >= this.#roster.places &&
+      this.#roster.idleFor({ model, key }) === undefined
+    ) {
       out.push({ do: 'refuse', ticket, why: 'queue_full' });
     } else this.#waiting.push({ ticket, model, key, since: now, deadline });
   }
 
   #ready(id: string, now: number, out: PoolCommand[]): void {
-    const session = this.#sessions.get(id);
+    const session = this.#roster.get(id);
     if (session?.status !== 'starting') return;
     session.status = 'idle';
     session.since = now;
@@ -175,7 +142,7 @@ export class PoolMachine {
   }
 
   #pong(id: string, now: number, out: PoolCommand[]): void {
-    const session = this.#sessions.get(id);
+    const session = this.#roster.get(id);
     if (session === undefined || !session.pinging) return;
     session.pinging = false;
     session.pings++;
@@ -186,7 +153,7 @@ export class PoolMachine {
   }
 
   #released({ id, outcome, error }: PoolEvent & { type: 'released' }, now: number, out: PoolCommand[]): void {
-    const session = this.#sessions.get(id);
+    const session = this.#roster.get(id);
     if (session?.status !== 'busy') return;
     session.ticket = null;
     session.served++;
@@ -208,17 +175,17 @@ export class PoolMachine {
   }
 
   #gone(id: string, error: string, now: number, out: PoolCommand[]): void {
-    const session = this.#sessions.get(id);
+    const session = this.#roster.get(id);
     if (session === undefined) return;
     if (session.status === 'recycling') {
       // Nobody has taken its place yet.
-      if (session.failed && session.kind === 'pool' && this.#state === 'open' && this.#missingNow() > 0)
+      if (session.failed && session.kind === 'pool' && this.#state === 'open' && this.#roster.missingNow > 0)
         session.status = 'dead';
-      else this.#sessions.delete(id);
+      else this.#roster.delete(id);
     } else if (session.status !== 'dead') {
       this.#fail(session, session.status === 'starting' ? 'spawn_failed' : 'exited', error, now, out);
       // There is nothing left to be stopped.
-      if (session.kind === 'overflow') this.#sessions.delete(id);
+      if (session.kind === 'overflow') this.#roster.delete(id);
       else session.status = 'dead';
     }
   }
@@ -251,8 +218,8 @@ export class PoolMachine {
   #close(out: PoolCommand[]): void {
     this.#state = 'closed';
     this.#refuseAll('closed', out);
-    for (const session of this.#sessions.values()) {
-      if (session.status === 'dead') this.#sessions.delete(session.id);
+    for (const session of this.#roster.all) {
+      if (session.status === 'dead') this.#roster.delete(session.id);
       else if (session.status !== 'recycling') this.#stop(session, out);
     }
   }
@@ -264,7 +231,7 @@ export class PoolMachine {
 
   /** Does everything that is due. */
   #settle(now: number, out: PoolCommand[]): void {
-    for (const session of this.#sessions.values()) {
+    for (const session of this.#roster.all) {
       const proves = this.#provesAt(session);
       if (proves !== null && proves <= now) this.#prove(session);
       const due = this.#dueAt(session);
@@ -278,7 +245,7 @@ export class PoolMachine {
     if (this.broken) this.#refuseAll('broken', out);
     this.#makeRoom(out);
     if (now >= this.#spawnFrom)
-      for (let n = this.#missing(); n > 0; n--) this.#spawn('pool', this.#rules.model, now, out);
+      for (let n = this.#roster.missing; n > 0; n--) this.#spawn('pool', this.#rules.model, now, out);
     this.#overflow(now, out);
     this.#hasten(out);
   }
@@ -325,7 +292,7 @@ export class PoolMachine {
   #serve(now: number, out: PoolCommand[]): void {
     const left: Waiting[] = [];
     for (const waiting of this.#waiting) {
-      const session = this.#idleFor(waiting);
+      const session = this.#roster.idleFor(waiting);
       if (session === undefined) left.push(waiting);
       else {
         session.status = 'busy';
@@ -338,64 +305,20 @@ export class PoolMachine {
     if (left.length < this.#waiting.length) this.#waiting = left;
   }
 
-  /** The one that is idle for the longest time. */
-  #idleFor({ model, key }: Pick<Waiting, 'model' | 'key'>): Session | undefined {
-    let found: Session | undefined;
-    for (const session of this.#sessions.values()) {
-      if (session.status !== 'idle' || session.pinging || !this.#fits(session, model)) continue;
-      if (session.key !== null && session.key !== key) continue;
-      if (found === undefined || session.since < found.since) found = session;
-    }
-    return found;
-  }
-
   /** Replaces sessions that are idle, and that those who wait cannot have because others have spoken with them. */
   #makeRoom(out: PoolCommand[]): void {
     if (this.#waiting.length === 0 || this.#rules.maxTurns === 1) return;
-    const all = [...this.#sessions.values()];
-    const theirs = all
-      .filter(({ status, pinging, key }) => status === 'idle' && !pinging && key !== null)
-      .sort((a, b) => a.since - b.since);
-    const coming = all.filter(({ status }) => status === 'starting').length;
-    for (const { model } of this.#waiting.slice(coming)) {
-      const at = theirs.findIndex((session) => this.#fits(session, model));
+    const theirs = this.#roster.takenIdle();
+    for (const { model } of this.#waiting.slice(this.#roster.starting)) {
+      const at = theirs.findIndex((session) => this.#roster.fits(session, model));
       if (at >= 0) for (const session of theirs.splice(at, 1)) this.#replace(session, 'taken', out);
     }
   }
 
-  #fits(session: { readonly model: string }, model: string): boolean {
-    return this.#rules.switchesModel || session.model === model;
-  }
-
-  /** Warm sessions that are to be started. */
-  #missing(): number {
-    return Math.max(0, Math.min(this.#missingNow(), this.#room()));
-  }
-
-  /** Warm sessions that are not there. */
-  #missingNow(): number {
-    return this.#rules.size - this.#live();
-  }
-
-  #live(): number {
-    let live = 0;
-    for (const { kind, status } of this.#sessions.values()) {
-      if (kind === 'pool' && status !== 'dead' && status !== 'recycling') live++;
-    }
-    return live;
-  }
-
-  /** Processes that are slow to end must not pile up behind those that replace them. */
-  #room(): number {
-    let stopping = 0;
-    for (const { status } of this.#sessions.values()) if (status === 'recycling') stopping++;
-    return 2 * this.#rules.size + this.#rules.maxOverflow - this.#live() - stopping;
-  }
-
   /** Ends those that were told to stop long ago, and in whose place others could be. */
   #hasten(out: PoolCommand[]): void {
-    let short = Math.min(this.#missingNow(), this.#missingNow() - this.#room());
-    for (const session of this.#sessions.values()) {
+    let short = Math.min(this.#roster.missingNow, this.#roster.missingNow - this.#roster.room);
+    for (const session of this.#roster.all) {
       if (short <= 0) return;
       if (session.status !== 'recycling') continue;
       short--;
@@ -405,40 +328,18 @@ export class PoolMachine {
     }
   }
 
-  /** Requests that may wait, those among them that a cold session may be started for, or is. */
-  #places(): number {
-    const { maxWaiting, maxOverflow } = this.#rules;
-    let taken = 0;
-    for (const { kind, status } of this.#sessions.values()) {
-      if (kind === 'overflow' && status !== 'starting') taken++;
-    }
-    return maxWaiting + maxOverflow - taken;
-  }
-
-  #mayOverflow(): boolean {
-    return this.#overflowCount() < this.#rules.maxOverflow;
-  }
-
-  #overflowCount(): number {
-    let count = 0;
-    for (const { kind } of this.#sessions.values()) if (kind === 'overflow') count++;
-    return count;
-  }
-
   /** Those who wait and have no cold session coming, with the time from which on one may be started for them. */
   #wanted(): { readonly model: string; readonly at: number }[] {
-    const coming = [...this.#sessions.values()].filter(
-      ({ kind, status }) => kind === 'overflow' && status === 'starting',
-    );
+    const coming = this.#roster.coldStarting();
     const wanted: { model: string; at: number }[] = [];
     for (const { model, since } of this.#waiting) {
-      const own = coming.findIndex((session) => this.#fits(session, model));
+      const own = coming.findIndex((session) => this.#roster.fits(session, model));
       if (own >= 0) {
         coming.splice(own, 1);
         continue;
       }
       // No warm session will ever be of another model.
-      const at = this.#fits(this.#rules, model) ? since + this.#rules.overflowWaitMs : since;
+      const at = this.#roster.fits(this.#rules, model) ? since + this.#rules.overflowWaitMs : since;
       wanted.push({ model, at: Math.max(at, this.#spawnFrom) });
     }
     return wanted;
@@ -447,7 +348,7 @@ export class PoolMachine {
   #overflow(now: number, out: PoolCommand[]): void {
     for (const { model, at } of this.#wanted()) {
       if (at > now) continue;
-      if (!this.#mayOverflow()) return;
+      if (!this.#roster.mayOverflow) return;
       this.overflows++;
       this.#spawn('overflow', model, now, out);
     }
@@ -455,40 +356,12 @@ export class PoolMachine {
 
   /** Whether nothing works, and has not for several tries. */
   get broken(): boolean {
-    if (this.#failures < this.#rules.degradedAfter) return false;
-    for (const { status } of this.#sessions.values())
-      if (status === 'idle' || status === 'busy') return false;
-    return true;
+    return this.#failures >= this.#rules.degradedAfter && !this.#roster.works;
   }
 
-  #spawn(kind: 'pool' | 'overflow', model: string, now: number, out: PoolCommand[]): void {
-    if (kind === 'pool') {
-      for (const { id, status } of this.#sessions.values()) {
-        if (status !== 'dead') continue;
-        this.#sessions.delete(id);
-        break;
-      }
-    }
+  #spawn(kind: Session['kind'], model: string, now: number, out: PoolCommand[]): void {
     const id = this.#nextId();
-    this.#sessions.set(id, {
-      id,
-      kind,
-      model,
-      key: null,
-      status: 'starting',
-      pinging: false,
-      pings: 0,
-      served: 0,
-      createdAt: now,
-      since: now,
-      lastUsedAt: null,
-      lastPingAt: null,
-      ticket: null,
-      lastError: null,
-      proven: false,
-      failed: false,
-      killed: false,
-    });
+    this.#roster.add(id, kind, model, now);
     out.push({ do: 'spawn', id, kind, model });
   }
 }

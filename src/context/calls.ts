@@ -79,13 +79,15 @@ export interface CallParts {
   readonly log: Logger;
 }
 
-/** The row of stages that every call passes. The order matters: each stage sees the call as those before it have left it. */
-export function createCalls(parts: CallParts): {
+export interface CallHandlers {
   /** Answers calls. */
   readonly handle: Handler;
   /** Answers calls that only count tokens. */
   readonly count: Handler;
-} {
+}
+
+/** The row of stages that every call passes. The order matters: each stage sees the call as those before it have left it. */
+export function createCalls(parts: CallParts): CallHandlers {
   const {
     initial,
     settled,

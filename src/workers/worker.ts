@@ -1,6 +1,7 @@
 import { type Config, loadConfig } from '../config/load.ts';
 import { ConfigError } from '../config/problems.ts';
-import { createGateway, type Gateway, type Prepared } from '../context.ts';
+import type { Gateway, Prepared } from '../context/gateway.ts';
+import { createGateway } from '../context.ts';
 import { createLogger, type RootLogger } from '../observability/log.ts';
 import { listen } from '../server/listen.ts';
 import { Channel } from './channel.ts';

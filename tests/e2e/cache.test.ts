@@ -7,7 +7,7 @@ import { AdminService } from '../../gen/llmgateway/v1/admin_service_pb.js';
 import { Role } from '../../gen/llmgateway/v1/message_pb.js';
 import type { Authenticate } from '../../src/auth/authenticator.ts';
 import { anonymous } from '../../src/auth/principal.ts';
-import type { OwnParts } from '../../src/context.ts';
+import type { OwnParts } from '../../src/context/gateway.ts';
 import { answered, STREAM_HEAD } from '../http/support/upstream.ts';
 import { callFace, faces, isRest } from '../support/faces.ts';
 import {

@@ -9,7 +9,7 @@ import { Role } from '../../gen/llmgateway/v1/message_pb.js';
 import type { Authenticate } from '../../src/auth/authenticator.ts';
 import { anonymous } from '../../src/auth/principal.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import type { OwnParts } from '../../src/context.ts';
+import type { OwnParts } from '../../src/context/gateway.ts';
 import { chunked, STREAM_HEAD } from '../http/support/upstream.ts';
 import { callFace, type Face, faces, isRest } from '../support/faces.ts';
 import {

@@ -6,7 +6,7 @@ import OpenAI from 'openai';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Role } from '../../gen/llmgateway/v1/message_pb.js';
 import { UsageGroup, UsageService } from '../../gen/llmgateway/v1/usage_service_pb.js';
-import type { OwnParts } from '../../src/context.ts';
+import type { OwnParts } from '../../src/context/gateway.ts';
 import { chunked, STREAM_HEAD } from '../http/support/upstream.ts';
 import { callFace, chatFaces, type Face, faces } from '../support/faces.ts';
 import {

@@ -1,5 +1,5 @@
 import { LLMock } from '@copilotkit/aimock';
-import type { OwnParts } from '../../src/context.ts';
+import type { OwnParts } from '../../src/context/gateway.ts';
 import { type RunningGateway, startGateway } from './gateway.ts';
 
 /** Models of the emulated providers, by the API that each speaks. */

@@ -12,7 +12,8 @@ import {
 import OpenAI from 'openai';
 import { ChatService } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import { loadConfig } from '../../src/config/load.ts';
-import { createGateway, type Gateway, type OwnParts } from '../../src/context.ts';
+import type { Gateway, OwnParts } from '../../src/context/gateway.ts';
+import { createGateway } from '../../src/context.ts';
 import { createLogger } from '../../src/observability/log.ts';
 
 /** A gateway in this process, listening on a free port of loopback. */

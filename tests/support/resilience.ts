@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { OwnParts } from '../../src/context.ts';
+import type { OwnParts } from '../../src/context/gateway.ts';
 import { chunked, type ReceivedRequest, STREAM_HEAD, startUpstream } from '../http/support/upstream.ts';
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts';
 import { type RunningGateway, startGateway } from './gateway.ts';

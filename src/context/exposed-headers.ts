@@ -1,0 +1,33 @@
+/** Headers that browsers may read, besides those of the RPC protocols. */
+export const exposedHeaders = [
+  'x-request-id',
+  'x-correlation-id',
+  'www-authenticate',
+  'request-id',
+  'retry-after',
+  'retry-after-ms',
+  'x-should-retry',
+  'x-provider-used',
+  'x-model-used',
+  'x-attempts',
+  'x-dropped-params',
+  'x-warnings',
+  'x-sensitivity',
+  'x-cost-usd',
+  ...['', '-requests', '-tokens'].flatMap((what) =>
+    ['limit', 'remaining', 'reset'].map((name) => `x-ratelimit-${name}${what}`),
+  ),
+  ...['requests', 'tokens'].flatMap((what) =>
+    ['limit', 'remaining', 'reset'].map((name) => `anthropic-ratelimit-${what}-${name}`),
+  ),
+  'x-cache',
+  'age',
+  'x-cms-routed',
+  'x-cms-tier',
+  'x-token-count',
+  'x-token-limit',
+  'x-headroom-pct',
+  'x-memory-rss-mb',
+  'x-memory-pressure',
+  'x-active-requests',
+];
