@@ -23,7 +23,7 @@ export function loopH1({ call, concurrency, durationMs, rate }: LoopParams): Pro
   const worker = (finished: () => void): void => {
     const reader = new ReplyReader();
     const socket = connect({ port: call.port, host: '127.0.0.1', noDelay: true });
-    let state: 'idle' | 'calling' | 'over' = 'idle';
+    let state: 'connecting' | 'idle' | 'calling' | 'over' = 'connecting';
     const start = (due: boolean): void => {
       // A socket that was closed meanwhile has a successor.
       if (socket.destroyed) return;
@@ -38,7 +38,10 @@ export function loopH1({ call, concurrency, durationMs, rate }: LoopParams): Pro
       reader.reset();
       state = 'idle';
     };
-    socket.on('connect', () => schedule.next(start));
+    socket.on('connect', () => {
+      state = 'idle';
+      schedule.next(start);
+    });
     socket.on('data', (data: Buffer) => {
       if (!reader.push(data)) return;
       count(isGood(call, reader));
@@ -48,6 +51,7 @@ export function loopH1({ call, concurrency, durationMs, rate }: LoopParams): Pro
     socket.on('close', () => {
       // Closed with a reply outstanding; a new connection carries on.
       if (state === 'calling') count(reader.endsWithConnection && isGood(call, reader));
+      else if (state === 'connecting') result.failed++;
       if (state !== 'over' && performance.now() < until) worker(finished);
       else finished();
     });

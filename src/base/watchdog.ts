@@ -94,24 +94,34 @@ export class Watchdog {
     this.#state = 'open';
     const { marks, graceSeconds, folder } = this.#options;
     // A session of its own: what ends the gateway's terminal or group must not end this.
-    const child = spawn('/bin/sh', ['-c', script, 'sh', marks, String(graceSeconds), folder], {
-      cwd: '/',
-      env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
-      detached: true,
-      stdio: ['pipe', 'ignore', 'ignore'],
-    });
+    let child: ChildProcess;
+    try {
+      child = spawn('/bin/sh', ['-c', script, 'sh', marks, String(graceSeconds), folder], {
+        cwd: '/',
+        env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
+        detached: true,
+        stdio: ['pipe', 'ignore', 'ignore'],
+      });
+    } catch {
+      this.#startLater();
+      return;
+    }
     this.#child = child;
     child.stdin?.on('error', () => {});
-    child.on('error', () => {});
-    // Somebody has killed it; what it would have seen to is there still.
-    child.on('exit', () => {
-      this.#child = null;
-      if (this.#state === 'open')
-        setTimeout(() => this.#state === 'open' && this.#start(), restartMs).unref();
-    });
+    // Somebody has killed it, or there was no room for it; what it would have seen to is there still.
+    const gone = (): void => {
+      if (this.#child === child) this.#startLater();
+    };
+    child.on('error', gone);
+    child.on('exit', gone);
     child.unref();
     (child.stdin as unknown as { unref?: () => void } | null)?.unref?.();
     for (const leader of this.#watched.keys()) this.#tell(`+ ${leader}`);
+  }
+
+  #startLater(): void {
+    this.#child = null;
+    if (this.#state === 'open') setTimeout(() => this.#state === 'open' && this.#start(), restartMs).unref();
   }
 
   #tell(line: string): void {

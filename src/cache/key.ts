@@ -22,7 +22,7 @@ export interface Asked {
   readonly places: string;
 }
 
-/** To be raised when the same request may get another answer, or answers are written in another way. */
+/** To be raised when the same request may get another answer; how answers are written they say themselves. */
 const version = 'v1';
 
 const nothing = (): string => '';

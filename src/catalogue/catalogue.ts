@@ -1,6 +1,6 @@
 import type { SecurityLevel } from '../../gen/llmgateway/v1/models_service_pb.js';
-import { foreignPrefixes, knownProviders } from '../config/builtin-providers.ts';
 import type { Problems } from '../config/problems.ts';
+import { foreignPrefixes, knownProviders } from '../config/provider-names.ts';
 import { type CatalogueEntry, readEntry, securityLevel } from './read-entry.ts';
 
 export { type CatalogueEntry, securityLevel } from './read-entry.ts';

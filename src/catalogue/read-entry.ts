@@ -8,9 +8,9 @@ import {
   PriceVariantSchema,
   SecurityLevel,
 } from '../../gen/llmgateway/v1/models_service_pb.js';
-import { foreignPrefixes } from '../config/builtin-providers.ts';
 import { anyMap, type FieldsOf, readFields } from '../config/fields.ts';
 import { didYouMean, type Problems } from '../config/problems.ts';
+import { foreignPrefixes } from '../config/provider-names.ts';
 import { readTimeouts, type TimeoutOverrides } from '../config/providers.ts';
 import { flag, list, oneOf, text, type ValueReader, Wrong, wholeNumber } from '../config/values.ts';
 

@@ -1,20 +1,12 @@
-import { Roster, type Session, type Wish } from './roster.ts';
+import { dueAt, pingMs, provesAt } from './due.ts';
+import { Roster, type Session, sessionNames, type Wish } from './roster.ts';
 import type { PoolRules } from './rules.ts';
 import type { PoolCommand, PoolEvent, RefusalReason, RestartReason, SessionState } from './states.ts';
-
-/** A session that has lived idle for so long works, in milliseconds. That it started says little: it may end right after. */
-const provenMs = 5_000;
 
 interface Waiting extends Wish {
   readonly ticket: string;
   readonly since: number;
   readonly deadline: number;
-}
-
-/** Makes names of sessions, one after the other. */
-export function sessionNames(): () => string {
-  let last = 0;
-  return () => `cli_${++last}`;
 }
 
 /**
@@ -68,9 +60,9 @@ export class PoolMachine {
     const times: number[] = [];
     if (this.#roster.missing > 0) times.push(this.#spawnFrom);
     for (const session of this.#roster.all) {
-      const due = this.#dueAt(session);
+      const due = dueAt(session, this.#rules);
       if (due !== null) times.push(due);
-      const proves = this.#provesAt(session);
+      const proves = provesAt(session);
       if (proves !== null) times.push(proves);
     }
     for (const { deadline } of this.#waiting) times.push(deadline);
@@ -178,9 +170,9 @@ export class PoolMachine {
     const session = this.#roster.get(id);
     if (session === undefined) return;
     if (session.status === 'recycling') {
-      // Nobody has taken its place yet.
-      if (session.failed && session.kind === 'pool' && this.#state === 'open' && this.#roster.missingNow > 0)
-        session.status = 'dead';
+      // It is shown as long as nobody has taken its place.
+      const isMissed = this.#state === 'open' && this.#roster.missingNow > this.#roster.dead;
+      if (session.failed && session.kind === 'pool' && isMissed) session.status = 'dead';
       else this.#roster.delete(id);
     } else if (session.status !== 'dead') {
       this.#fail(session, session.status === 'starting' ? 'spawn_failed' : 'exited', error, now, out);
@@ -232,9 +224,9 @@ export class PoolMachine {
   /** Does everything that is due. */
   #settle(now: number, out: PoolCommand[]): void {
     for (const session of this.#roster.all) {
-      const proves = this.#provesAt(session);
+      const proves = provesAt(session);
       if (proves !== null && proves <= now) this.#prove(session);
-      const due = this.#dueAt(session);
+      const due = dueAt(session, this.#rules);
       if (due !== null && due <= now) this.#due(session, now, out);
     }
     const late = this.#waiting.filter(({ deadline }) => deadline <= now);
@@ -250,37 +242,17 @@ export class PoolMachine {
     this.#hasten(out);
   }
 
-  /** When an idle session has shown that it works. Each does so once: that one is well says nothing of another one's failures later on. */
-  #provesAt({ status, proven, pinging, since }: Session): number | null {
-    return status === 'idle' && !proven && !pinging ? since + provenMs : null;
-  }
-
   #prove(session: Session): void {
     if (session.proven) return;
     session.proven = true;
     this.#failures = 0;
   }
 
-  #dueAt({ status, pinging, since }: Session): number | null {
-    const { spawnTimeoutMs, pingTimeoutMs, maxIdleMs } = this.#rules;
-    if (status === 'starting') return since + spawnTimeoutMs;
-    if (status !== 'idle') return null;
-    if (pinging) return since + pingTimeoutMs;
-    const pingMs = this.#pingMs();
-    return since + (pingMs === null ? maxIdleMs : pingMs);
-  }
-
-  /** How long a session is idle until it is pinged; null when it is replaced instead. */
-  #pingMs(): number | null {
-    const { pings, keepAliveMs, maxIdleMs } = this.#rules;
-    return pings && keepAliveMs > 0 && keepAliveMs <= maxIdleMs ? keepAliveMs : null;
-  }
-
   #due(session: Session, now: number, out: PoolCommand[]): void {
     if (session.status === 'starting')
       this.#fail(session, 'spawn_failed', 'it was not ready in time', now, out);
     else if (session.pinging) this.#fail(session, 'ping_failed', 'it gave no sign of life', now, out);
-    else if (this.#pingMs() === null) this.#replace(session, 'idle', out);
+    else if (pingMs(this.#rules) === null) this.#replace(session, 'idle', out);
     else {
       session.pinging = true;
       session.since = now;
@@ -350,7 +322,8 @@ export class PoolMachine {
       if (at > now) continue;
       if (!this.#roster.mayOverflow) return;
       this.overflows++;
-      this.#spawn('overflow', model, now, out);
+      // A model that the program does not know is then the request's failure, not the session's.
+      this.#spawn('overflow', this.#rules.switchesModel ? this.#rules.model : model, now, out);
     }
   }
 

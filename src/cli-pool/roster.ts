@@ -33,7 +33,11 @@ export interface Wish {
   readonly key: string;
 }
 
-/** The sessions of a pool: which fits whom, and how many are missing. It counts; what follows from that the machine decides. */
+/** Makes names of sessions, one after the other. */
+export function sessionNames(): () => string {
+  let last = 0;
+  return () => `cli_${++last}`;
+} /** The sessions of a pool: which fits whom, and how many are missing. It counts; what follows from that the machine decides. */
 export class Roster {
   readonly #rules: PoolRules;
   readonly #sessions = new Map<string, Session>();
@@ -115,6 +119,10 @@ export class Roster {
   /** Whether any is idle or busy. */
   get works(): boolean {
     return this.#some(({ status }) => status === 'idle' || status === 'busy') !== undefined;
+  }
+
+  get dead(): number {
+    return this.#count(({ status }) => status === 'dead');
   }
 
   get starting(): number {

@@ -1,3 +1,5 @@
+import { chatParameters, formParameters } from './request-parameters.ts';
+
 /** Wire forms that a provider may have; `fake` and `mock` are in this process, `cli` beside it. */
 export const wireForms = ['openai', 'anthropic', 'google', 'ollama', 'bedrock'] as const;
 export type ProviderForm = (typeof wireForms)[number] | 'fake' | 'mock' | 'cli';
@@ -38,6 +40,27 @@ export interface BuiltinProvider {
   readonly dialect?: Readonly<Record<string, unknown>>;
   readonly unsupported?: readonly string[];
 }
+
+/** What Claude has no parameter for, by whatever provider it is asked. */
+const unknownToClaude = [
+  'n',
+  'logprobs',
+  'top_logprobs',
+  'modalities',
+  'audio',
+  'web_search_options',
+  'moderation',
+  'presence_penalty',
+  'frequency_penalty',
+  'logit_bias',
+  'seed',
+  'prediction',
+  'verbosity',
+  'store',
+  'prompt_cache_key',
+  'prompt_cache_retention',
+  'prompt_cache_options',
+];
 
 /** What local servers do not know. */
 const unknownLocally = [
@@ -82,26 +105,7 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     keys: ['ANTHROPIC_API_KEY'],
     prefixes: ['anthropic/'],
     securityLevel: 'medium',
-    unsupported: [
-      'n',
-      'logprobs',
-      'top_logprobs',
-      'modalities',
-      'audio',
-      'web_search_options',
-      'moderation',
-      'presence_penalty',
-      'frequency_penalty',
-      'logit_bias',
-      'seed',
-      'prediction',
-      'verbosity',
-      'store',
-      'metadata',
-      'prompt_cache_key',
-      'prompt_cache_retention',
-      'prompt_cache_options',
-    ],
+    unsupported: [...unknownToClaude, 'metadata'],
   },
   deepseek: {
     form: 'openai',
@@ -267,28 +271,7 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     keys: ['AWS_BEARER_TOKEN_BEDROCK'],
     prefixes: ['bedrock/'],
     securityLevel: 'high',
-    unsupported: [
-      'n',
-      'logprobs',
-      'top_logprobs',
-      'modalities',
-      'audio',
-      'web_search_options',
-      'moderation',
-      'presence_penalty',
-      'frequency_penalty',
-      'logit_bias',
-      'seed',
-      'parallel_tool_calls',
-      'prediction',
-      'verbosity',
-      'store',
-      'prompt_cache_key',
-      'prompt_cache_retention',
-      'prompt_cache_options',
-      'safety_identifier',
-      'user',
-    ],
+    unsupported: [...unknownToClaude, 'parallel_tool_calls', 'safety_identifier', 'user'],
   },
   fake: {
     form: 'fake',
@@ -310,39 +293,7 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     discovery: true,
     optional: true,
     // The program has arguments for few of them, and only at its start.
-    unsupported: [
-      'tools',
-      'tool_choice',
-      'response_format',
-      'n',
-      'logprobs',
-      'top_logprobs',
-      'stop',
-      'modalities',
-      'audio',
-      'web_search_options',
-      'moderation',
-      'max_tokens',
-      'temperature',
-      'top_p',
-      'top_k',
-      'presence_penalty',
-      'frequency_penalty',
-      'logit_bias',
-      'seed',
-      'reasoning_effort',
-      'parallel_tool_calls',
-      'prediction',
-      'verbosity',
-      'service_tier',
-      'store',
-      'metadata',
-      'prompt_cache_key',
-      'prompt_cache_retention',
-      'prompt_cache_options',
-      'safety_identifier',
-      'user',
-    ],
+    unsupported: chatParameters,
   },
   mock: {
     form: 'mock',
@@ -353,49 +304,6 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
     securityLevel: 'high',
     free: true,
     optional: true,
-    unsupported: [
-      'tools',
-      'tool_choice',
-      'response_format',
-      'n',
-      'logprobs',
-      'top_logprobs',
-      'stop',
-      'modalities',
-      'audio',
-      'web_search_options',
-      'moderation',
-    ],
+    unsupported: formParameters.filter((name) => name !== 'max_tokens'),
   },
-};
-
-/** Beginnings of model names, in lower case, and the provider that each means, whether it is there or not. */
-export const namePatterns: readonly (readonly [beginning: string, provider: string])[] = [
-  ['gpt-', 'openai'],
-  ['o1', 'openai'],
-  ['o3', 'openai'],
-  ['o4', 'openai'],
-  ['claude-', 'anthropic'],
-  ['gemini-', 'google'],
-  ['deepseek-', 'deepseek'],
-  ['grok-', 'xai'],
-];
-
-/**
- * Prefixes that mean their provider even when it is not there, or was switched off: a name that has one never goes anywhere
- * else. A configured provider may take one over.
- */
-export const foreignPrefixes: Readonly<Record<string, string>> = {
-  ...Object.fromEntries(
-    Object.entries(builtinProviders).flatMap(([name, { prefixes }]) =>
-      prefixes.map((prefix) => [prefix, name]),
-    ),
-  ),
-};
-
-/** Providers that the catalogue may name whether they are there or not, with their levels of security. */
-export const knownProviders: Readonly<Record<string, 'low' | 'medium' | 'high'>> = {
-  ...Object.fromEntries(
-    Object.entries(builtinProviders).map(([name, { securityLevel }]) => [name, securityLevel] as const),
-  ),
 };

@@ -2,6 +2,7 @@ import { wireForms } from './builtin-providers.ts';
 import { anyMap, type FieldsOf, readFields } from './fields.ts';
 import { isMap, type YamlMap } from './file.ts';
 import type { Problems } from './problems.ts';
+import { requestParameters } from './request-parameters.ts';
 import {
   address,
   duration,
@@ -52,46 +53,6 @@ const prefixes: ValueReader<readonly string[]> = (raw) => {
   const lower = items.map((item) => item.toLowerCase());
   return lower.every((item) => /^[a-z\d][\w./-]*[/:]$/.test(item)) ? lower : wrong;
 };
-
-/**
- * Names of the parameters that a provider may be unable to take, as on the REST face. The pipeline has the same list, with what
- * each of them means.
- */
-export const requestParameters = [
-  'tools',
-  'tool_choice',
-  'response_format',
-  'n',
-  'logprobs',
-  'top_logprobs',
-  'stop',
-  'modalities',
-  'audio',
-  'web_search_options',
-  'max_tokens',
-  'moderation',
-  'temperature',
-  'top_p',
-  'top_k',
-  'presence_penalty',
-  'frequency_penalty',
-  'logit_bias',
-  'seed',
-  'reasoning_effort',
-  'parallel_tool_calls',
-  'prediction',
-  'verbosity',
-  'service_tier',
-  'store',
-  'metadata',
-  'prompt_cache_key',
-  'prompt_cache_retention',
-  'prompt_cache_options',
-  'safety_identifier',
-  'user',
-  'dimensions',
-  'task_type',
-];
 
 const parameters: ValueReader<readonly string[]> = (raw) => {
   const items = list(raw);

@@ -37,7 +37,7 @@ export const setting = <T>(
   allowed: allowedBy(read),
 });
 
-/** A setting that has further variables, without the gateway's prefix: of the gateway before this one, or of programs beside it. */
+/** A setting that has further variables: of the gateway before this one, or of programs beside it. */
 export const alsoAs = <T>(made: Setting<T>, ...names: readonly string[]): Setting<T> => ({
   ...made,
   env: [...made.env, ...names],

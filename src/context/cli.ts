@@ -1,8 +1,8 @@
 import type { CliAnswer } from '../cli-pool/answer.ts';
 import { CliError } from '../cli-pool/answer.ts';
 import type { CliDialect } from '../cli-pool/dialect.ts';
-import { sessionNames } from '../cli-pool/machine.ts';
 import { CliPool, type CliRequest, type PoolOptions, type PoolView } from '../cli-pool/pool.ts';
+import { sessionNames } from '../cli-pool/roster.ts';
 import { usualRules } from '../cli-pool/rules.ts';
 import type { Config } from '../config/load.ts';
 import { ConfigError } from '../config/problems.ts';

@@ -5,10 +5,10 @@ import { type Catalogue, readCatalogue, securityLevel } from '../catalogue/catal
 import { Resolver } from '../catalogue/resolve.ts';
 import { createCms } from '../cms/cms.ts';
 import type { TierShares } from '../cms/tier.ts';
-import { foreignPrefixes, namePatterns } from '../config/builtin-providers.ts';
 import { parseYaml } from '../config/file.ts';
 import type { Config } from '../config/load.ts';
 import { Problems } from '../config/problems.ts';
+import { foreignPrefixes, namePatterns } from '../config/provider-names.ts';
 import type { ProviderConfig } from '../config/providers.ts';
 import { toGatewayError } from '../errors/gateway-error.ts';
 import type { UpstreamClient } from '../http/client.ts';

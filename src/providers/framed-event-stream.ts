@@ -1,14 +1,21 @@
 import { interrupted } from '../codec/upstream-error.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
-import type { UpstreamBody } from '../http/client.ts';
 import { type SseEvent, SseReader } from '../http/sse-reader.ts';
 import { type EventStream, endOfEvents, type StreamEvent } from '../model/events.ts';
 import { upstreamFault } from './upstream-fault.ts';
 
-/** Finds the frames in a body, whatever the cuts between its bytes. */
-export interface Framing<F> {
-  /** Takes the next bytes and appends the frames that they complete. */
-  push(bytes: Buffer, out: F[]): void;
+/** What an answer comes from, piece by piece: the body of a response, or a program. */
+export interface FrameSource<P = Buffer> {
+  /** Null at its end. */
+  read(): Promise<P | null>;
+  /** Nobody wants the rest. */
+  cancel(): void;
+}
+
+/** Finds the frames in an answer, whatever the cuts between its pieces. */
+export interface Framing<F, P = Buffer> {
+  /** Takes the next piece and appends the frames that it completes. */
+  push(piece: P, out: F[]): void;
   /** Takes the end; appends what is left. @returns whether the end came inside a frame, so that the last may be cut off */
   end(out: F[]): boolean;
 }
@@ -53,22 +60,31 @@ const isTold = (error: unknown): boolean =>
 /** How long a connection may linger after the last event before it is closed instead of used again. */
 const lingerMs = 1_000;
 
-/** The events of an upstream's framed body: one batch a read. */
-export class FramedEventStream<F> implements EventStream {
-  readonly #body: UpstreamBody;
-  readonly #framing: Framing<F>;
+/** The events of an upstream's framed answer: one batch a read. */
+export class FramedEventStream<F, P = Buffer> implements EventStream {
+  readonly #body: FrameSource<P>;
+  readonly #framing: Framing<F, P>;
   readonly #decoder: FrameDecoder<F>;
   readonly #provider: string;
+  readonly #faultOf: typeof upstreamFault;
   readonly #frames: F[] = [];
   /** Found after events of the same read; thrown once those are delivered. */
   #failure: unknown = null;
   #over = false;
 
-  constructor(body: UpstreamBody, framing: Framing<F>, decoder: FrameDecoder<F>, provider: string) {
+  /** @param faultOf what the client is told of a failure */
+  constructor(
+    body: FrameSource<P>,
+    framing: Framing<F, P>,
+    decoder: FrameDecoder<F>,
+    provider: string,
+    faultOf: typeof upstreamFault = upstreamFault,
+  ) {
     this.#body = body;
     this.#framing = framing;
     this.#decoder = decoder;
     this.#provider = provider;
+    this.#faultOf = faultOf;
   }
 
   async next(): Promise<IteratorResult<readonly StreamEvent[], undefined>> {
@@ -77,12 +93,12 @@ export class FramedEventStream<F> implements EventStream {
     const out: StreamEvent[] = [];
     try {
       while (out.length === 0) {
-        const bytes = await this.#body.read();
-        if (bytes === null) {
+        const piece = await this.#body.read();
+        if (piece === null) {
           this.#end(out);
           break;
         }
-        this.#decode(bytes, out);
+        this.#decode(piece, out);
       }
     } catch (error) {
       if (out.length === 0) throw this.#fail(error);
@@ -101,10 +117,10 @@ export class FramedEventStream<F> implements EventStream {
     return endOfEvents();
   }
 
-  #decode(bytes: Buffer, out: StreamEvent[]): void {
+  #decode(piece: P, out: StreamEvent[]): void {
     const frames = this.#frames;
     try {
-      this.#framing.push(bytes, frames);
+      this.#framing.push(piece, frames);
     } finally {
       // Frames before broken ones count, and so does what is wrong with them.
       try {
@@ -131,7 +147,7 @@ export class FramedEventStream<F> implements EventStream {
     this.#over = true;
     this.#failure = null;
     this.#body.cancel();
-    return upstreamFault(this.#provider, error);
+    return this.#faultOf(this.#provider, error);
   }
 
   /** The answer is complete: lets the body end by itself, so that the connection can be used again. */
@@ -140,8 +156,8 @@ export class FramedEventStream<F> implements EventStream {
     this.#over = true;
     const body = this.#body;
     const timer = setTimeout(() => body.cancel(), lingerMs).unref();
-    const drain = (bytes: Buffer | null): Promise<void> | void => {
-      if (bytes === null) clearTimeout(timer);
+    const drain = (piece: P | null): Promise<void> | void => {
+      if (piece === null) clearTimeout(timer);
       else return body.read().then(drain);
     };
     body

@@ -41,7 +41,8 @@ const answerOf = (...parts: Parameters<typeof build.message>[1]): CreateChatComp
   ]);
 
 test('words in any script, thoughts and refusals are kept whole', () => {
-  for (const text of ['', 'plain', 'Größe', '東京 🗼', 'a "b" \\ \n\u2028', '\u0000']) {
+  const words = ['', 'plain', 'Größe', '東京 🗼', 'a "b" \\ \n\u2028', '\u0000'];
+  for (const text of words.flatMap((word) => [word, word.repeat(600)])) {
     const answer = answerOf(
       build.part({ case: 'reasoning', value: build.reasoning(text, { signature: text }) }),
       build.part({ case: 'text', value: build.text(text) }),
@@ -52,10 +53,17 @@ test('words in any script, thoughts and refusals are kept whole', () => {
   }
 });
 
+test('takes little more room than its words', () => {
+  for (const length of [0, 20, 600, 5_000]) {
+    const answer = answerOf(build.part({ case: 'text', value: build.text('w'.repeat(length)) }));
+    expect(encodeEntry('chat', answer, report, madeMs).length).toBeLessThan(300 + 2 * length);
+  }
+});
+
 test('what is cut off or changed is no answer', () => {
   const entry = encodeEntry(
     'chat',
-    answerOf(build.part({ case: 'text', value: build.text('Größe') })),
+    answerOf(build.part({ case: 'text', value: build.text('Größe'.repeat(600)) })),
     report,
     1,
   );

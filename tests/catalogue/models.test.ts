@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { ModelCapability } from '../../gen/llmgateway/v1/models_service_pb.js';
 import { readCatalogue } from '../../src/catalogue/catalogue.ts';
-import { knownProviders } from '../../src/config/builtin-providers.ts';
 import { Problems } from '../../src/config/problems.ts';
+import { knownProviders } from '../../src/config/provider-names.ts';
 import { fakeKinds } from '../../src/providers/fake/behaviour.ts';
 import { resolver, shipped, shippedModels } from './support.ts';
 

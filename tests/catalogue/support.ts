@@ -3,9 +3,9 @@ import path from 'node:path';
 import type { SecurityLevel } from '../../gen/llmgateway/v1/models_service_pb.js';
 import { type Catalogue, readCatalogue, securityLevel } from '../../src/catalogue/catalogue.ts';
 import { type NameRules, Resolver } from '../../src/catalogue/resolve.ts';
-import { foreignPrefixes, namePatterns } from '../../src/config/builtin-providers.ts';
 import { parseYaml } from '../../src/config/file.ts';
 import { Problems } from '../../src/config/problems.ts';
+import { foreignPrefixes, namePatterns } from '../../src/config/provider-names.ts';
 import { load } from '../config/support/load.ts';
 
 const config = load(null);

@@ -236,6 +236,28 @@ describe('a pool', () => {
     expect(pool.statuses()).toEqual(['starting']);
   });
 
+  test('has no more dead sessions than places that nobody has taken', () => {
+    const pool = started({ size: 1, maxOverflow: 2 });
+    pool.tell({ type: 'open' });
+    for (const id of ['cli_1', 'cli_2', 'cli_3']) {
+      pool.pass(5_000);
+      pool.tell({ type: 'broken', id, why: 'spawn_failed', error: 'nonsense' });
+    }
+    for (const id of ['cli_1', 'cli_2', 'cli_3']) pool.tell({ type: 'gone', id, error: '' });
+    expect(pool.statuses()).toEqual(['dead']);
+    pool.pass(30_000);
+    pool.tell({ type: 'ready', id: 'cli_4' });
+    expect(pool.statuses()).toEqual(['idle']);
+  });
+
+  test('starts a cold session with the model of the pool where sessions take any: a wrong name is the fault of its request', () => {
+    const pool = warm({ size: 1 });
+    pool.request('a');
+    pool.request('b', 'nope');
+    expect(pool.pass(250)).toEqual([{ do: 'spawn', id: 'cli_2', kind: 'overflow', model: 'm' }]);
+    expect(pool.tell({ type: 'ready', id: 'cli_2' })).toMatchObject([{ do: 'serve', ticket: 'b' }]);
+  });
+
   test('has processes killed that are slow to end and that others would have to wait for', () => {
     const pool = warm({ size: 1, maxOverflow: 0 });
     const use = (id: string): PoolCommand[] => {
@@ -366,6 +388,10 @@ test('whatever happens, each request is answered once, no session has two, and t
         }
         expect(processes.size).toBeLessThanOrEqual(2 * rules.size + 2 * rules.maxOverflow);
         expect(pool.machine.waiting).toBe(open.size);
+        const warm = pool.machine.sessions.filter(
+          ({ kind, status }) => kind === 'pool' && status !== 'recycling',
+        );
+        expect(warm.length).toBeLessThanOrEqual(rules.size);
       };
       take(pool.tell({ type: 'open' }));
       const commandsOf = ({ what, which, ms }: (typeof events)[number], n: number): PoolCommand[] => {

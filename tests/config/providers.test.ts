@@ -1,8 +1,10 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is how the file names variables
 import { describe, expect, test } from 'vitest';
 import { openaiDialect } from '../../src/codec/openai-chat/dialect.ts';
-import { builtinProviders, foreignPrefixes, namePatterns } from '../../src/config/builtin-providers.ts';
-import { camelCase, dialectFields, requestParameters } from '../../src/config/provider-fields.ts';
+import { builtinProviders } from '../../src/config/builtin-providers.ts';
+import { camelCase, dialectFields } from '../../src/config/provider-fields.ts';
+import { foreignPrefixes, namePatterns } from '../../src/config/provider-names.ts';
+import { requestParameters } from '../../src/config/request-parameters.ts';
 import { embeddingsParameters, parameters } from '../../src/pipeline/params.ts';
 import { load, provider } from './support/load.ts';
 

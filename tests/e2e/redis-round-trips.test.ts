@@ -90,11 +90,11 @@ limits:
       body: JSON.stringify({ model: 'openai/gpt-4o-mini', messages: [{ role: 'user', content }] }),
     });
 
-  /** Until what is written behind has been. */
+  /** Until what is written behind has been: totals of usage after a second. */
   const quiet = async (): Promise<void> => {
     for (let last = -1; last !== proxy.rounds(); ) {
       last = proxy.rounds();
-      await new Promise((resolve) => setTimeout(resolve, 600));
+      await new Promise((resolve) => setTimeout(resolve, 1_500));
     }
   };
 

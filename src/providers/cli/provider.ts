@@ -2,12 +2,14 @@ import { createHash, createHmac, type Hash, type Hmac, randomBytes } from 'node:
 import { ErrorReason } from '../../../gen/llmgateway/v1/error_pb.js';
 import { type Message, Role } from '../../../gen/llmgateway/v1/message_pb.js';
 import { type CliAnswer, CliError, type CliFault } from '../../cli-pool/answer.ts';
+import type { CliFrame } from '../../cli-pool/dialect.ts';
 import type { CliRequest } from '../../cli-pool/pool.ts';
 import { isCliModel } from '../../config/cli.ts';
 import { GatewayError } from '../../errors/gateway-error.ts';
 import { Assembler } from '../../model/assemble.ts';
-import { type EventStream, endOfEvents, primed, type StreamEvent } from '../../model/events.ts';
+import { type EventStream, primed } from '../../model/events.ts';
 import { redactText } from '../../observability/redact.ts';
+import { FramedEventStream, type Framing } from '../framed-event-stream.ts';
 import type { Provider, ProviderCall } from '../provider.ts';
 import { upstreamFault } from '../upstream-fault.ts';
 import type { AnswerDecoder, CliProgram } from './program.ts';
@@ -40,7 +42,7 @@ export function cliProvider(options: CliProviderOptions): Provider {
     try {
       const answer = await ask({ requestId, model, text, signal, key: () => keyOf(call) });
       const decoder = program.decoder({ provider: name, id, model: upstreamModel, createdAt });
-      return await primed(new AnswerEvents(answer, decoder, name));
+      return await primed(eventsIn(answer, decoder, name));
     } catch (error) {
       throw faultOf(error, name, false);
     }
@@ -119,50 +121,27 @@ const tooLarge = (provider: string): GatewayError =>
     provider,
   });
 
-class AnswerEvents implements EventStream {
-  readonly #answer: CliAnswer;
-  readonly #decoder: AnswerDecoder;
-  readonly #provider: string;
-  #failure: unknown = null;
-  #over = false;
+/** They come as frames. */
+const asTheyCome: Framing<CliFrame, readonly CliFrame[]> = {
+  push(frames, out) {
+    out.push(...frames);
+  },
+  end: () => false,
+};
 
-  constructor(answer: CliAnswer, decoder: AnswerDecoder, provider: string) {
-    this.#answer = answer;
-    this.#decoder = decoder;
-    this.#provider = provider;
-  }
-
-  async next(): Promise<IteratorResult<readonly StreamEvent[], undefined>> {
-    if (this.#failure !== null) throw this.#fail(this.#failure);
-    if (this.#over) return endOfEvents();
-    const out: StreamEvent[] = [];
-    try {
-      while (out.length === 0) {
-        const frames = await this.#answer.next();
-        if (frames === null) throw new CliError('gone', 'it ended before its answer was complete');
-        for (const frame of frames) this.#decoder.push(frame, out);
-      }
-    } catch (error) {
-      if (out.length === 0) throw this.#fail(error);
-      this.#failure = error;
-    }
-    if (out[out.length - 1]?.event.case === 'finished') this.#over = true;
-    return { done: false, value: out };
-  }
-
-  return(): Promise<IteratorResult<readonly StreamEvent[], undefined>> {
-    this.#over = true;
-    this.#answer.cancel();
-    return endOfEvents();
-  }
-
-  #fail(error: unknown): unknown {
-    this.#over = true;
-    this.#failure = null;
-    this.#answer.cancel();
-    return faultOf(error, this.#provider, true);
-  }
-}
+const eventsIn = (answer: CliAnswer, decoder: AnswerDecoder, provider: string): EventStream =>
+  new FramedEventStream(
+    { read: () => answer.next(), cancel: () => answer.cancel() },
+    asTheyCome,
+    {
+      push: (frame, out) => decoder.push(frame, out),
+      end() {
+        throw new CliError('gone', 'it ended before its answer was complete');
+      },
+    },
+    provider,
+    (name, error) => faultOf(error, name, true),
+  );
 
 /** How often a client that finds no session is told to wait, in milliseconds. */
 const waitMs = 1_000;
