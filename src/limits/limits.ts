@@ -4,6 +4,7 @@ import { GatewayError } from '../errors/gateway-error.ts';
 import * as build from '../model/build-limits.ts';
 import type { Logger } from '../observability/log.ts';
 import { type LimitTerms, shareOf } from './classes.ts';
+import { LatePlaces } from './late-places.ts';
 import { MemoryLimits } from './memory-store.ts';
 import { refused } from './refusal.ts';
 import {
@@ -41,12 +42,14 @@ export class Limits {
   /** Calls under way whose places have a lease. */
   readonly #leased = new Set<Permit>();
   readonly #settling = new Set<Promise<void>>();
+  readonly #late: LatePlaces;
   #renewal: NodeJS.Timeout | null = null;
   #alone = false;
 
   constructor(options: LimitsOptions) {
     this.#options = options;
     this.#own = new MemoryLimits(options.now);
+    this.#late = new LatePlaces(options.store);
   }
 
   get terms(): LimitTerms {
@@ -79,20 +82,23 @@ export class Limits {
     );
   }
 
-  /** Settles in the background. What the store does not take goes by itself: places with their lease, the rest with its window. */
+  /** Settles in the background. Of what the store does not take, places are freed later, and the rest goes with its window. */
   settle(
     store: LimitStore,
     { id, accounts }: Pick<Claim, 'id' | 'accounts'>,
     numbers: readonly number[],
     outcome: { readonly over: boolean; readonly uncounted: boolean; readonly tokens: number },
   ): void {
+    const late = (): void => {
+      if (outcome.over && store.leaseMs !== null) this.#late.add({ id, accounts });
+    };
     try {
       const settled = store.settle({ id, accounts, numbers, ...outcome });
       if (settled === undefined) return;
-      const done = settled.catch(() => {}).finally(() => this.#settling.delete(done));
+      const done = settled.catch(late).finally(() => this.#settling.delete(done));
       this.#settling.add(done);
     } catch {
-      // The embedded store failed; see above.
+      late();
     }
   }
 
@@ -114,6 +120,7 @@ export class Limits {
     const timer = setTimeout(late.resolve, graceMs);
     await Promise.race([this.flush(), late.promise]);
     clearTimeout(timer);
+    this.#late.close();
     if (this.#renewal !== null) clearInterval(this.#renewal);
   }
 

@@ -619,6 +619,40 @@ describe.skipIf(!hasRedis)('two gateways with one Redis', () => {
     await second;
   }, 30_000);
 
+  test.each(['SIGKILL', 'SIGSTOP'] as const)(
+    'places of calls that were over while Redis was away (%s) are free once it is back, long before their lease is over',
+    async (signal) => {
+      const own = await startRedis();
+      const gateway = await start(
+        `limits: { lease: 30s, classes: { default: ${only({ concurrent: 2 })} } }`,
+        { LLM_GATEWAY_REDIS_URL: own.url },
+      );
+      const said = (text: string): number => gateway.log.filter(({ message }) => message === text).length;
+      await until(() => said('redis answers') === 1);
+      const { held } = holding();
+      const calls = [ask(gateway.url), ask(gateway.url)];
+      await until(() => held.length === 2);
+      expect((await ask(gateway.url)).status).toBe(429);
+      if (signal === 'SIGKILL') await own.kill();
+      else own.signal(signal);
+      for (const answer of held) answer();
+      expect((await Promise.all(calls)).map(({ status }) => status)).toEqual([200, 200]);
+      model.script = [];
+      // The store has been told, and has not answered.
+      await ask(gateway.url);
+      if (signal === 'SIGKILL') await own.start();
+      else own.signal('SIGCONT');
+      const back = performance.now();
+      await until(
+        async () =>
+          (await ask(gateway.url)).status === 200 && said('limits are counted in the store again') > 0,
+      );
+      expect(performance.now() - back).toBeLessThan(10_000);
+      await own.stop();
+    },
+    40_000,
+  );
+
   test('a Redis that is out of reach refuses nobody; each counts by itself, and says so once', async () => {
     const own = await startRedis();
     const gateway = await start(perMinute(5), { LLM_GATEWAY_REDIS_URL: own.url });
