@@ -152,12 +152,11 @@ export function createCalls(parts: CallParts): CallHandlers {
   /** With a span for what a call waits for in it. */
   const spanned = (name: string, stage: Stage): Stage =>
     tracing === null ? stage : waiting(tracing, name, stage);
-  const audited = (kind?: 'count_tokens'): readonly Stage[] =>
-    audit === null ? [] : [auditStage(audit.write, kind)];
-  const first = [
+  const first = (kind?: 'count_tokens'): readonly Stage[] => [
+    ...(audit === null ? [] : [auditStage(audit.write, kind)]),
     ...(metrics === null ? [] : [metricsStage(metrics, parts.onOver)]),
     ...(tracing === null ? [] : [requestTraceStage(tracing)]),
-    logStage(log.module('calls')),
+    logStage(log.module('calls'), kind),
     optionsStage,
     enableToolsStage({ toolbox }),
     routingStage(() => settled().router),
@@ -195,8 +194,7 @@ export function createCalls(parts: CallParts): CallHandlers {
   const row = (limiting: Limits | null): Handler =>
     pipeline(
       [
-        ...audited(),
-        ...first,
+        ...first(),
         ...(limiting === null ? [] : [limitsStage(limiting)]),
         ...outer,
         screened,
@@ -224,8 +222,7 @@ export function createCalls(parts: CallParts): CallHandlers {
     handle: (call) => (isLimited() ? limited : unlimited)(call),
     count: pipeline(
       [
-        ...audited('count_tokens'),
-        ...first,
+        ...first('count_tokens'),
         ...outer,
         screened,
         countedToolsStage(toolOptions),

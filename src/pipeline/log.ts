@@ -15,12 +15,12 @@ export const isLogged = (error: GatewayError): boolean => logged.has(error);
  * One line for every call when it is over: INFO when it succeeded, WARN when it failed, ERROR when the gateway is at fault.
  * Never a text of the client's or the model's.
  */
-export function logStage(log: Logger): Stage {
+export function logStage(log: Logger, kind?: 'count_tokens'): Stage {
   return (next) => (call) => {
     const began = performance.now();
     return whenOver(next, call, (error, usage, firstOutput) => {
       if (error !== null) logged.add(error);
-      writeLine(log, call, { began, firstOutput, error, usage });
+      writeLine(log, call, kind ?? call.kind, { began, firstOutput, error, usage });
     });
   };
 }
@@ -37,9 +37,22 @@ const sessionOf = (call: Call): string =>
 /** What is logged of a failure. Words of a provider or of a service may quote the conversation, so only its codes are. */
 export function loggedOf({ rawMessage, facts }: GatewayError): Record<string, unknown> {
   const { upstreamStatus, upstreamCode, upstreamType } = facts;
-  if (upstreamStatus === undefined) return { error: rawMessage };
+  if (upstreamStatus === undefined) return { error: rawMessage, ...causeOf(facts.cause) };
   return { upstream_status: upstreamStatus, upstream_code: upstreamCode, upstream_type: upstreamType };
 }
+
+/** The system's word for what is behind a failure: a refused connection, an unknown host, a bad certificate. */
+function causeOf(cause: unknown): { readonly cause?: string } {
+  let at = cause;
+  for (let depth = 0; depth < maxCauses && at instanceof Error; depth++) {
+    const { code } = at as { code?: unknown };
+    if (typeof code === 'string') return { cause: code };
+    at = at.cause;
+  }
+  return {};
+}
+
+const maxCauses = 5;
 
 interface Outcome {
   readonly began: number;
@@ -48,14 +61,19 @@ interface Outcome {
   readonly usage: Usage | undefined;
 }
 
-function writeLine(log: Logger, call: Call, { began, firstOutput, error, usage }: Outcome): void {
+function writeLine(
+  log: Logger,
+  call: Call,
+  kind: string,
+  { began, firstOutput, error, usage }: Outcome,
+): void {
   if (error === null && !log.enabled('INFO')) return;
   const fields = {
     request_id: call.id,
     ...(call.trace === undefined ? {} : tracesOf(call.trace)),
     ...(sessionOf(call) === '' ? {} : { session_id: sessionOf(call) }),
     face: call.face,
-    kind: call.kind,
+    kind,
     stream: call.stream,
     model: call.request.model,
     provider: call.report.provider,

@@ -76,6 +76,14 @@ export class Router {
     return { ...plan, fallbacks: names.map((name, i) => this.#named(name, `${field}[${i}]`)) };
   }
 
+  /** All that a model is called, whether it is there or not. @throws GatewayError INVALID_REQUEST for what is no name */
+  namesOf(name: string): readonly string[] {
+    const group = this.#groups.get(name);
+    return group !== undefined && group.members.length > 1
+      ? [name]
+      : namesOf(name, this.#options.resolver.resolve(name));
+  }
+
   /** Names of providers that deployments name and that are not there, with the deployment. */
   missing(): { readonly group: string; readonly model: string; readonly provider: string }[] {
     const { resolver, providers, deployments } = this.#options;
@@ -153,12 +161,12 @@ export function routingStage(router: () => Router): Stage {
 }
 
 function planOf(call: Call, router: Router): RoutePlan {
-  const plan = router.plan(call.request.model, call.kind);
-  const names = call.kind === 'chat' ? (call.request.options?.fallbacks ?? []) : [];
   const { principal } = call;
+  const plan = planned(router, call);
+  const names = call.kind === 'chat' ? (call.request.options?.fallbacks ?? []) : [];
   if (names.length > 0) {
     const field = call.face === 'rpc' ? 'options.fallbacks' : 'fallbacks';
-    const own = router.withFallbacks(plan, names, field);
+    const own = withOwnFallbacks(router, plan, call, names, field);
     for (const [i, group] of own.fallbacks.entries()) {
       checkModel(principal, namesOfGroup(group), group.model, `${field}[${i}]`);
     }
@@ -171,6 +179,35 @@ function planOf(call: Call, router: Router): RoutePlan {
     fallbacks: plan.fallbacks.filter(allowed),
     contextFallbacks: plan.contextFallbacks.filter(allowed),
   };
+}
+
+// Who may not ask a model is told so, and nothing of why it could not be asked anyway.
+
+function planned(router: Router, { request: { model }, kind, principal }: Call): RoutePlan {
+  try {
+    return router.plan(model, kind);
+  } catch (error) {
+    if (principal.models !== null) checkModel(principal, router.namesOf(model), model);
+    throw error;
+  }
+}
+
+function withOwnFallbacks(
+  router: Router,
+  plan: RoutePlan,
+  { principal }: Call,
+  names: readonly string[],
+  field: string,
+): RoutePlan {
+  try {
+    return router.withFallbacks(plan, names, field);
+  } catch (error) {
+    if (principal.models !== null) {
+      for (const [i, name] of names.entries())
+        checkModel(principal, router.namesOf(name), name, `${field}[${i}]`);
+    }
+    throw error;
+  }
 }
 
 /** All that a model is called. Who may ask a group of deployments may ask each of them. */

@@ -1,5 +1,6 @@
 import type { GetRateLimitStatusResponse_OwnerStatus } from '../../gen/llmgateway/v1/rate_limit_pb.js';
 import { requireAdmin } from '../auth/admin.ts';
+import { anonymous, type Principal } from '../auth/principal.ts';
 import { type GatewayError, invalidRequest } from '../errors/gateway-error.ts';
 import type { LimitsApi } from '../rpc/limits-api.ts';
 import { type RestHandler, readMembers, refuseOthers } from './exchange.ts';
@@ -10,16 +11,16 @@ const maxNameLength = 256;
 
 const known = ['user_id', 'tenant'];
 
-/** GET /rate-limit/status: of an owner (`user_id`), or of all. */
+/** GET /rate-limit/status: of an owner (`user_id`), or of all; who may not see all sees their own. */
 export const getRateLimits =
   (api: LimitsApi): RestHandler =>
   async (exchange) => {
     const { principal } = exchange;
     const query = new URLSearchParams(exchange.query);
     refuseOthers(query.keys(), known);
-    const user = query.get('user_id');
+    const user = query.get('user_id') || ownOf(principal);
     const tenant = query.get('tenant');
-    if (user === null || user === '') {
+    if (user === null) {
       if (tenant !== null) throw alone();
       const { requestsLastMinute, tokensLastMinute, activeOwners, specialRules } =
         await api.summary(principal);
@@ -36,6 +37,9 @@ export const getRateLimits =
     const status = await api.ofOwner(principal, nameIn('user_id', user), place);
     sendFlat(exchange, JSON.stringify({ user_id: user, tenant: status.tenant, ...statusJson(status) }));
   };
+
+const ownOf = (principal: Principal): string | null =>
+  principal.admin || principal === anonymous ? null : principal.owner;
 
 /** POST /admin/reset-limits: an owner's (`user_id`), or all. */
 export const resetRateLimits =

@@ -58,7 +58,8 @@ describe('the context window', () => {
     ['bedrock/anthropic.claude-3-sonnet-20240229-v1:0', 200_000],
     ['ollama/QWEN3-8B', 8_192],
     // Nobody knows.
-    ['gpt-4.1', 8_192],
+    ['gpt-4.1', 1_047_576],
+    ['gpt-4.5', 8_192],
     ['my-gpt-40', 8_192],
     ['inference/mistral', 8_192],
     ['some-model', 8_192],

@@ -248,6 +248,19 @@ describe('with a key', () => {
     expect((await rest('POST', '/v1/chat/completions', few, chat)).status).toBe(403);
   });
 
+  test('nobody is told why a model is not there that they may not ask anyway', async () => {
+    const cases = [
+      [{ ...chat, model: 'gemini-2.5-pro' }, 'model'],
+      [{ ...chat, fallbacks: ['fake/echo', 'gemini-2.5-pro'] }, 'fallbacks[1]'],
+    ] as const;
+    for (const [body, param] of cases) {
+      const response = await rest('POST', '/v1/chat/completions', narrow, body);
+      const message = 'this key may not ask model "gemini-2.5-pro"';
+      expect([response.status, await response.json()]).toMatchObject([403, { error: { param, message } }]);
+      expect((await rest('POST', '/v1/chat/completions', one, body)).status).toBe(400);
+    }
+  });
+
   test('other models than its own are refused by name, on every face', async () => {
     const response = await rest('POST', '/v1/chat/completions', narrow, { ...chat, model: 'fake/other' });
     expect([response.status, await response.json()]).toMatchObject([

@@ -49,6 +49,7 @@ test('the call is logged', async () => {
   });
   expect(gateway.log.slice(from).find(({ message }) => message === 'call')).toMatchObject({
     face: 'anthropic.messages',
+    kind: 'count_tokens',
     status: 'success',
     provider: 'fake',
   });

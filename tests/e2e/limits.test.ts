@@ -349,7 +349,9 @@ describe('owners', () => {
       limits: { cooldown_remaining: 0, next_request_allowed: 0 },
     });
     expect((await status('?user_id=alice', 'bob')).code).toBe(403);
-    expect((await status('', 'bob')).code).toBe(403);
+    // Their own, and nothing of others.
+    expect((await status('', 'alice')).body).toEqual((await status('?user_id=alice', 'alice')).body);
+    expect((await status('', 'bob')).body).toMatchObject({ user_id: 'bob', status: 'no_activity' });
     expect((await status('')).body).toMatchObject({
       global_requests_last_minute: 1,
       global_tokens_last_minute: 12,

@@ -130,7 +130,11 @@ describe.each(stores)('limits of owners of keys, counted in %s', (_where, env) =
       status: 'no_activity',
     });
     expect((await status(gateway, 'user_id=small', keyOf('small'))).body).toMatchObject({ tenant: 'small' });
-    for (const query of ['user_id=ops', 'user_id=small&tenant=t1', ''])
+    expect((await status(gateway, '', keyOf('small'))).body).toMatchObject({
+      user_id: 'small',
+      tenant: 'small',
+    });
+    for (const query of ['user_id=ops', 'user_id=small&tenant=t1', 'tenant=t1'])
       expect((await status(gateway, query, keyOf('small'))).status, query).toBe(403);
   });
 
