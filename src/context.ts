@@ -161,9 +161,10 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
 
   const refusals = log.module('refusals');
   /** What fails before it is a call has no line of its own yet. */
-  const refused: OnFailure = (error, requestId, path, principal, correlation) => {
+  const refused: OnFailure = (error, request) => {
     if (isLogged(error)) return;
-    audit?.refused(error, requestId, path, principal, correlation);
+    audit?.refused(error, request);
+    const { requestId, path } = request;
     const fields = { request_id: requestId, path, status: error.reasonName };
     // There may be very many, and what makes them is told of once.
     if (error.facts.load !== undefined) refusals.debug('refused', { ...fields, ...loggedOf(error) });
@@ -188,8 +189,9 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     rest: restRouter(
       routes,
       (error, exchange) => {
-        const { requestId, path, principal } = exchange;
-        refused(error, requestId, path, principal, givenCorrelation(exchange));
+        const { requestId, path, principal, req } = exchange;
+        const correlation = givenCorrelation(exchange);
+        refused(error, { requestId, method: req.method ?? '', path, principal, correlation });
       },
       loadHeaders,
     ),

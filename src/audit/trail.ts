@@ -174,8 +174,10 @@ export class AuditTrail {
 
   async #rotate(): Promise<void> {
     const { file } = this.#options;
-    await this.#handle?.close();
+    const handle = this.#handle;
+    // Whatever its closing says, it is closed: kept, it would answer nothing but errors for ever.
     this.#handle = null;
+    await handle?.close();
     try {
       await this.#files.rename(file, nextFull(file));
       this.#size = 0;
@@ -187,23 +189,24 @@ export class AuditTrail {
 
   /** Before lines go into a file: whether it is still the one at the path. */
   async #checkFile(): Promise<void> {
-    if (this.#handle === null) return;
+    const handle = this.#handle;
+    if (handle === null) return;
     const [own, found] = await Promise.all([
-      this.#handle.stat(),
+      // On a network's disk one may be no good any more, and gets no better.
+      handle.stat().catch(() => null),
       this.#files.stat(this.#options.file).catch((error: unknown) => {
         if (isMissing(error)) return null;
         throw error;
       }),
     ]);
-    if (found?.ino === own.ino && found.dev === own.dev) {
+    if (own !== null && found?.ino === own.ino && found.dev === own.dev) {
       // Somebody may have emptied it.
       this.#size = own.size;
       return;
     }
-    const handle = this.#handle;
     this.#handle = null;
     this.#gone();
-    await handle.close();
+    await handle.close().catch(() => {});
   }
 
   async #open(): Promise<fs.promises.FileHandle> {

@@ -11,6 +11,7 @@ import type { Logger } from '../observability/log.ts';
 import type { Metrics } from '../observability/metrics.ts';
 import type { OnFailure } from '../rpc/call-context.ts';
 import type { OnServiceCall } from '../rpc/service-calls.ts';
+import { isCall } from '../server/admit.ts';
 
 /** What writes down calls. */
 export interface Audit {
@@ -25,15 +26,15 @@ export interface Audit {
 /** How long a gateway that ends waits for the last lines, in milliseconds. */
 const closeGraceMs = 1_000;
 
-/** Paths of what would have been a call. */
-const callPaths =
-  /^(?:\/v1)?\/(?:chat\/completions|messages|responses|embeddings|tools\/execute|mcp)(?:\/|$)|^\/llmgateway\.v1\.(?:(?:Chat|Responses|Embeddings)Service\/|ToolService\/ExecuteTool$)/;
-/** The same of queries, which may also end between the services and the model. */
+/** Paths of queries, which may also end between the services and the model. */
 const queryPaths =
   /^\/(?:(?:query|chat|stream|(?:enhanced|workflow|contextual)-query)\/?$|integrations(?:\/|$))|^\/llmgateway\.v1\.(?:QueryService\/|IntegrationService\/CallIntegration$)/;
-/** What the gateway had no room for is too much to write down; what is its fault is in the log. */
-const isUnwritten = ({ facts, reason }: GatewayError): boolean =>
-  facts.load !== undefined || reason === ErrorReason.DRAINING || reason === ErrorReason.INTERNAL;
+/** What the gateway had no room for is too much to write down; what is its fault is in the log; what comes after a call has the call's line. */
+const isUnwritten = ({ facts, reason, afterCall }: GatewayError): boolean =>
+  afterCall === true ||
+  facts.load !== undefined ||
+  reason === ErrorReason.DRAINING ||
+  reason === ErrorReason.INTERNAL;
 /** Of clients that have left before they had asked for anything. */
 const leftStatus = 499;
 /** As long as what clients name may be. */
@@ -109,9 +110,9 @@ export function createAudit(
         status: error !== null ? error.reasonName : hasFailed === true ? 'tool_failed' : 'success',
       });
     },
-    refused(error, requestId, path, principal, correlation) {
-      if (isUnwritten(error) || written.has(error)) return;
-      if (!queryPaths.test(path) && (error.status === leftStatus || !callPaths.test(path))) return;
+    refused(error, { requestId, method, path, principal, correlation }) {
+      if (isUnwritten(error) || written.has(error) || !isCall(method, path)) return;
+      if (error.status === leftStatus && !queryPaths.test(path)) return;
       write({
         ts: new Date().toISOString(),
         request_id: requestId,

@@ -162,7 +162,9 @@ export function rpcHandler(parts: RpcParts): ReturnType<typeof connectNodeAdapte
         : new GatewayError(ErrorReason.CANCELLED, 'the client left before it had asked for anything');
       const { 'x-request-id': id, [correlationHeader]: correlation } = req.headers;
       const given = typeof correlation === 'string' ? namesOf(correlation)?.correlationId : undefined;
-      refused(error, typeof id === 'string' ? id : '', path, principalOf(req), given);
+      const requestId = typeof id === 'string' ? id : '';
+      const principal = principalOf(req);
+      refused(error, { requestId, method: 'POST', path, principal, correlation: given });
     });
     return adapter(req, res);
   };

@@ -47,6 +47,8 @@ export class GatewayError extends ConnectError {
   rateLimits?: RateLimitReport;
   /** How sensitive the call's texts are, where they were looked at. */
   sensitivity?: SensitivityReport;
+  /** See afterCall. */
+  afterCall?: boolean;
 
   // ConnectError recognises its like by name, across copies of the package, and subclasses would inherit that.
   static override [Symbol.hasInstance](value: unknown): boolean {
@@ -188,4 +190,14 @@ export function toGatewayError(error: unknown): GatewayError {
     if (reason !== undefined) return new GatewayError(reason, error.rawMessage, { cause: error });
   }
   return new GatewayError(ErrorReason.INTERNAL, 'internal error', { cause: error });
+}
+
+/**
+ * Any thrown value as a GatewayError of what comes after a call: the call is over, or made elsewhere. The audit trail has a line of it, or gets one,
+ * and is not to get another.
+ */
+export function afterCall(cause: unknown): GatewayError {
+  const error = toGatewayError(cause);
+  error.afterCall = true;
+  return error;
 }

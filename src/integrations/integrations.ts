@@ -74,9 +74,11 @@ const passing: ReadonlySet<number> = new Set([429, 500, 502, 503, 504]);
 export class Integrations {
   readonly #clients = new Map<IntegrationName, Client>();
   readonly #config: Config;
+  readonly #log: Logger;
 
   constructor(config: Config, client: UpstreamClient, log: Logger) {
     this.#config = config;
+    this.#log = log;
     const options = { ...serviceOptions(config), timeoutMs: config.integrationTimeoutMs };
     for (const name of integrationNames) {
       const setting = addresses[name];
@@ -192,6 +194,8 @@ export class Integrations {
       const status = healthy ? 'healthy' : 'unhealthy';
       return { ...about, status, responseTime: took(), error, checkedAt: Date.now() };
     } catch (error) {
+      if (!(error instanceof ServiceError))
+        this.#log.error('a service could not be asked for its health', { service: name, error });
       const answered = error instanceof ServiceError && error.kind === 'status';
       return {
         ...about,

@@ -192,6 +192,9 @@ export function cacheStage({ cache, readOpaque }: CacheStageOptions): Stage {
     if (!all.streamed && all.answer === null) return next(call);
     cache.count('shared');
     addLasting(report, lastingReport(all.report, all.from));
+    // Whoever asks services to remember goes by this report.
+    const { sensitivity } = all.report;
+    if (sensitivity?.sensitive === true) report.sensitivity = sensitivity;
     report.cache = 'shared';
     if (all.answer !== null) return asAsked(decodeEntry(call.kind, all.answer), call);
     if (call.stream) return { kind: 'stream', events: failingFor(call, rider) };
@@ -231,6 +234,8 @@ export function cacheStage({ cache, readOpaque }: CacheStageOptions): Stage {
       const answer = answerOf();
       const isToBeKept =
         from.clears === cache.clears &&
+        // Also where that was found behind this stage: the call as it went on is a copy, but its report is not.
+        report.sensitivity?.sensitive !== true &&
         isOwnModels(call) &&
         isWorthIt(kind, answer, cache.terms().maxEntryBytes);
       if (!isToBeKept && !wanted) return null;

@@ -63,7 +63,7 @@ interface AnyCall {
   letIn?: Promise<unknown>;
   /** Resolves when the provider may be asked; set where that is being found out. */
   admitted?: Promise<unknown>;
-  /** Its text was found sensitive: nothing of it is cached, traced or told to other services. Sessions and stored responses keep it. */
+  /** Its text was found sensitive: nothing of it is cached, traced or told to services that remember. Sessions and stored responses keep it. */
   sensitive?: boolean;
   /** It goes to providers that may have sensitive text, and to no other. */
   confined?: boolean;

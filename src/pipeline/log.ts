@@ -1,6 +1,6 @@
 import type { Usage } from '../../gen/llmgateway/v1/completion_pb.js';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
-import type { GatewayError } from '../errors/gateway-error.ts';
+import { GatewayError } from '../errors/gateway-error.ts';
 import type { Logger } from '../observability/log.ts';
 import { idsOf, type TraceContext } from '../observability/trace.ts';
 import type { Call, Stage } from './call.ts';
@@ -9,7 +9,9 @@ import { whenOver } from './when-over.ts';
 /** Errors that a call's line has told of. */
 const logged = new WeakSet<GatewayError>();
 
-export const isLogged = (error: GatewayError): boolean => logged.has(error);
+/** Also in other words. */
+export const isLogged = (error: GatewayError): boolean =>
+  logged.has(error) || (error.cause instanceof GatewayError && logged.has(error.cause));
 
 /**
  * One line for every call when it is over: INFO when it succeeded, WARN when it failed, ERROR when the gateway is at fault.

@@ -7,7 +7,15 @@ import type { SecurityMode } from '../security/mode.ts';
 import { readChat, readEmbeddings, readMessage } from '../security/request-texts.ts';
 import type { Screen, Screening } from '../security/screening.ts';
 import { embeddingsTokenText } from '../tokens/decode.ts';
-import { answerOf, type Call, type CallSecurity, type Stage } from './call.ts';
+import {
+  answerOf,
+  type Call,
+  type CallSecurity,
+  type ChatCall,
+  type Handler,
+  type Reply,
+  type Stage,
+} from './call.ts';
 import type { Deployment, Route, RoutePlan } from './route.ts';
 import { whenOver } from './when-over.ts';
 
@@ -35,7 +43,7 @@ export interface SecurityStageOptions {
  * Looks at all texts of a call, its session's history included, and does with sensitive ones what the configuration says. Comes before everything that
  * sends texts away or keeps them.
  */
-export function securityStage({ policy, onScreened = () => {} }: SecurityStageOptions): Stage {
+export function securityStage({ policy, onScreened }: SecurityStageOptions): Stage {
   return (next) => (call) => {
     const own = policy();
     const usual = modeOf(own, call.principal.tenant, call.faceSecurity);
@@ -51,7 +59,7 @@ export function securityStage({ policy, onScreened = () => {} }: SecurityStageOp
     const seen = call.kind === 'chat' ? call.request.messages : [];
     const security: CallSecurity = { mode, screening, report, outcome: 'plain', seen };
     call.security = security;
-    const count = (): void => onScreened(mode, security.outcome);
+    const count = (): void => onScreened?.(mode, security.outcome);
     try {
       decide(call, security, own);
     } catch (error) {
@@ -59,13 +67,17 @@ export function securityStage({ policy, onScreened = () => {} }: SecurityStageOp
       return Promise.reject(told(error, report));
     }
     // What is plain may become sensitive by what comes in later.
-    const isOpen = call.kind === 'chat' && !report.sensitive;
+    const isOpen = onScreened !== undefined && call.kind === 'chat' && !report.sensitive;
     if (!isOpen) count();
-    return (isOpen ? whenOver(next, call, count) : answerOf(next, call)).catch((error: unknown) => {
+    return (isOpen ? counted(next, call, count) : answerOf(next, call)).catch((error: unknown) => {
       throw told(error, report);
     });
   };
 }
+
+/** Counts a call once nothing can come into it any more: only tools bring something while its answer is streamed. */
+const counted = (next: Handler, call: ChatCall, count: () => void): Promise<Reply> =>
+  call.tools === undefined ? answerOf(next, call).finally(count) : whenOver(next, call, count);
 
 /** What is done about sensitive texts of a tenant. @param face where the configuration says nothing. Default: "off" */
 const modeOf = (
@@ -76,18 +88,19 @@ const modeOf = (
 
 /**
  * Looks at texts that go to no model, or not yet.
+ * @param texts asked only where somebody looks
  * @returns null where nobody looks
  * @throws GatewayError SENSITIVE_TEXT where it is sensitive and such texts are refused
  */
 export function screened(
   policy: SecurityPolicy,
   { tenant, face }: { readonly tenant: string; readonly face: SecurityMode | undefined },
-  texts: readonly string[],
+  texts: () => readonly string[],
 ): SensitivityReport | null {
   const mode = modeOf(policy, tenant, face);
   if (mode === 'off') return null;
   const screening = policy.screen.begin();
-  for (const text of texts) screening.read(text);
+  for (const text of texts()) screening.read(text);
   const report = build.sensitivityReport(mode);
   tell(report, screening, false);
   if (report.sensitive && mode === 'block') throw told(refusal(report), report);

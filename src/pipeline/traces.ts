@@ -19,6 +19,7 @@ import {
 import type { Call, Reply, Stage } from './call.ts';
 import { leaving } from './leaving.ts';
 import type { Route } from './route.ts';
+import { whenOver } from './when-over.ts';
 
 /** Operation names of the semantic conventions. */
 const operations = { chat: 'chat', embeddings: 'embeddings' } as const;
@@ -28,31 +29,10 @@ export function requestTraceStage(tracing: Tracing): Stage {
   return (next) => (call) => {
     const span = tracing.requestOf(call.trace);
     if (span === undefined) return next(call);
-    const over = (error: GatewayError | null, usage: Usage | undefined): void =>
+    return whenOver(next, call, (error, usage, firstOutput) => {
+      if (firstOutput !== null) span.addEvent('first_output', firstOutput);
       describe(span, call, error, usage);
-    return next(call).then(
-      (reply) => {
-        if (reply.kind !== 'stream') {
-          over(null, reply.kind === 'count' ? undefined : reply.response.usage);
-          return reply;
-        }
-        span.addEvent('first_output');
-        let usage: Usage | undefined;
-        const events = tapEvents(reply.events, {
-          events(batch) {
-            const last = batch[batch.length - 1]?.event;
-            if (last?.case === 'finished') usage = last.value.usage;
-          },
-          end: (error) => over(error === null ? null : toGatewayError(error), usage),
-          abandoned: () => over(leaving(call), usage),
-        });
-        return { kind: 'stream', events };
-      },
-      (error: unknown) => {
-        over(toGatewayError(error), undefined);
-        throw error;
-      },
-    );
+    });
   };
 }
 

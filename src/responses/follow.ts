@@ -1,4 +1,4 @@
-import type { GatewayError } from '../errors/gateway-error.ts';
+import { afterCall, type GatewayError } from '../errors/gateway-error.ts';
 import { noSuchEvent, responseNotFound } from './errors.ts';
 import { endOfResponse, type ResponseEventStream } from './event-stream.ts';
 import { decodeEvents } from './items.ts';
@@ -52,7 +52,7 @@ export function follow(parts: FollowParts): ResponseEventStream {
       while (!over) {
         if (signal.aborted) {
           end(signal.reason as GatewayError);
-          throw signal.reason;
+          throw afterCall(signal.reason);
         }
         let page: Awaited<ReturnType<ResponseStore['events']>>;
         try {
@@ -61,7 +61,7 @@ export function follow(parts: FollowParts): ResponseEventStream {
           if (page.over && page.events.length === 0 && at === from) await checkFrom();
         } catch (error) {
           end(error as GatewayError);
-          throw error;
+          throw afterCall(error);
         }
         if (page.events.length > 0) {
           at += page.events.length;

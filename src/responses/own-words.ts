@@ -22,7 +22,11 @@ export function inOwnWords(error: unknown, { input }: Pick<FieldNames, 'input'>)
   const { field = '' } = facts;
   const own = /^messages\b/.test(field) ? input : onRest(input) ? names.get(field) : undefined;
   if (own === undefined) return error;
-  return new GatewayError(reason, rawMessage.replaceAll(`'${field}'`, `'${own}'`), { ...facts, field: own });
+  const message = rawMessage.replaceAll(`'${field}'`, `'${own}'`);
+  const told = new GatewayError(reason, message, { ...facts, field: own, cause: error });
+  if (error.rateLimits !== undefined) told.rateLimits = error.rateLimits;
+  if (error.sensitivity !== undefined) told.sensitivity = error.sensitivity;
+  return told;
 }
 
 const onRest = (input: string): boolean => input === 'input';

@@ -1,6 +1,6 @@
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import type { Response, ResponseEvent } from '../../gen/llmgateway/v1/responses_service_pb.js';
-import { type GatewayError, toGatewayError } from '../errors/gateway-error.ts';
+import { afterCall, type GatewayError, toGatewayError } from '../errors/gateway-error.ts';
 import type { EventStream } from '../model/events.ts';
 import { endOfResponse, type ResponseEventStream } from './event-stream.ts';
 import type { Keeper } from './keeper.ts';
@@ -59,7 +59,7 @@ export class ResponseRun implements ResponseEventStream {
         if (this.#ready.length > 0) break;
         const broken = this.#broken;
         this.#broken = null;
-        if (broken !== null) throw broken;
+        if (broken !== null) throw afterCall(broken);
         return endOfResponse;
       }
       await this.#advance();

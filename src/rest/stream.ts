@@ -2,14 +2,9 @@ import type { CallReport } from '../../gen/llmgateway/v1/completion_pb.js';
 import { type GatewayError, toGatewayError } from '../errors/gateway-error.ts';
 import { ClientGoneError, openSse, type SseWriter } from '../http/sse-writer.ts';
 import type { StreamEvent } from '../model/events.ts';
+import type { Batches } from '../rpc/singly.ts';
 import type { Exchange } from './exchange.ts';
 import { reportHeaders } from './report.ts';
-
-/** A stream of batches of events of any kind. */
-export interface Batches<E> {
-  next(): Promise<IteratorResult<readonly E[], undefined>>;
-  return(): Promise<IteratorResult<readonly E[], undefined>>;
-}
 
 /** How a face writes a streamed answer. */
 export interface StreamForm<E = StreamEvent> {

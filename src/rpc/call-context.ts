@@ -88,25 +88,27 @@ export interface CallLimits {
 export const beginCall = ({ client, timeoutMs }: CallContext, { totalMs, open }: CallLimits): CallSignal =>
   callSignal(client, Math.min(timeoutMs ?? Number.POSITIVE_INFINITY, totalMs()), open);
 
-/**
- * Told of every error that a request ends with.
- * @param principal who asked, where that is known
- * @param correlation `X-Correlation-ID`, where there is one
- */
-export type OnFailure = (
-  error: GatewayError,
-  requestId: string,
-  path: string,
-  principal?: Principal,
-  correlation?: string,
-) => void;
+/** A request that ends with an error. */
+export interface FailedRequest {
+  readonly requestId: string;
+  readonly method: string;
+  readonly path: string;
+  /** Who asked, where that is known. */
+  readonly principal?: Principal | undefined;
+  /** `X-Correlation-ID`, where there is one. */
+  readonly correlation?: string | undefined;
+}
+
+/** Told of every error that a request ends with. */
+export type OnFailure = (error: GatewayError, request: FailedRequest) => void;
 
 /** Makes what an RPC ends with of what was thrown. */
 export const failing =
   ({ requestId, principal, named }: CallContext, { service, method }: HandlerContext, onFailure: OnFailure) =>
   (cause: unknown): GatewayError => {
     const error = toGatewayError(cause);
-    onFailure(error, requestId, `/${service.typeName}/${method.name}`, principal, named?.correlationId);
+    const path = `/${service.typeName}/${method.name}`;
+    onFailure(error, { requestId, method: 'POST', path, principal, correlation: named?.correlationId });
     const tell = (name: string, value: string): void => error.metadata.set(name, value);
     tellLimits(error.rateLimits, tell);
     tellSensitivity(error.sensitivity, tell);

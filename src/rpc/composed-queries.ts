@@ -123,7 +123,7 @@ export function composedQueries({
   ): Promise<Answer> {
     const own = checkPrompt(given, context.fieldsAt ?? '');
     // Where such texts are refused, no service gets one either.
-    screen(textsOf(given), context.principal);
+    screen(() => textsOf(given), context.principal);
     const began = performance.now();
     const user = userOf(given, context.principal);
     const report = context.report ?? build.callReport('', '');
@@ -249,7 +249,7 @@ export function composedQueries({
       const report = build.callReport('', '');
       const resultJson = await asServiceCall(call, onOver, async (found) => {
         const own = checkPrompt(given, context.fieldsAt ?? '');
-        const sensitivity = screen(textsOf(given), context.principal);
+        const sensitivity = screen(() => textsOf(given), context.principal);
         found(sensitivity);
         if (sensitivity !== null) report.sensitivity = sensitivity;
         const { signal, release } = beginCall(context, limits);

@@ -69,28 +69,23 @@ export function integrationsApi(
       integrations()
         .list()
         .map((facts) => create(IntegrationSchema, { ...facts, operations: [...facts.operations] })),
-    async status(context) {
+    async status({ requestId, trace }) {
       // Their answers are others' as well: nobody's leaving ends them.
-      const { signal, release } = beginCall(context, limits);
-      try {
-        const states = await integrations().states(askerOf(context, signal));
-        const healthy = states.filter(({ status }) => status === 'healthy').length;
-        return create(GetServicesStatusResponseSchema, {
-          overallStatus: healthy === states.length ? 'healthy' : 'degraded',
-          services: states.map(({ name, status, endpoint, responseTime, error, checkedAt }) => ({
-            name,
-            status,
-            endpoint,
-            error,
-            lastChecked: timestampFromMs(checkedAt),
-            ...(responseTime === null ? {} : { responseTime }),
-          })),
-          healthyServices: healthy,
-          time: timestampFromMs(Date.now()),
-        });
-      } finally {
-        release();
-      }
+      const states = await integrations().states({ requestId, ...trace });
+      const healthy = states.filter(({ status }) => status === 'healthy').length;
+      return create(GetServicesStatusResponseSchema, {
+        overallStatus: healthy === states.length ? 'healthy' : 'degraded',
+        services: states.map(({ name, status, endpoint, responseTime, error, checkedAt }) => ({
+          name,
+          status,
+          endpoint,
+          error,
+          lastChecked: timestampFromMs(checkedAt),
+          ...(responseTime === null ? {} : { responseTime }),
+        })),
+        healthyServices: healthy,
+        time: timestampFromMs(Date.now()),
+      });
     },
   };
 }

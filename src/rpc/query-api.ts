@@ -42,10 +42,11 @@ export const querySecurity = 'route';
 
 /**
  * Looks at texts that go to no model.
+ * @param texts asked only where somebody looks
  * @returns null where nobody looks
  * @throws GatewayError where such texts are refused
  */
-export type ScreenTexts = (texts: readonly string[], principal: Principal) => SensitivityReport | null;
+export type ScreenTexts = (texts: () => readonly string[], principal: Principal) => SensitivityReport | null;
 
 /** Told of each answered prompt that is not sensitive. Must not throw, and nobody waits for it. */
 export type Remember = (prompt: Prompt, answer: Answer, context: QueryContext) => void;
@@ -111,7 +112,10 @@ export function queryApi({ chat, vectors, providers, remember, screen, terms }: 
     const target = targetOf(prompt, providers, principal, context.fieldsAt);
     if (target === null) {
       const { prompt: text, context: more, contextJson } = prompt;
-      throw noProvider(screen([text, more, contextJson], principal), sensitive);
+      throw noProvider(
+        screen(() => [text, more, contextJson], principal),
+        sensitive,
+      );
     }
     const { conversationId, userId } = prompt;
     const names = [principal.owner, userId, conversationId];

@@ -5,9 +5,9 @@ import type {
   ResponseParameters,
 } from '../../gen/llmgateway/v1/responses_service_pb.js';
 import { encodePrincipal } from '../auth/principal.ts';
-import { type GatewayError, invalidRequest, toGatewayError } from '../errors/gateway-error.ts';
+import { afterCall, type GatewayError, invalidRequest, toGatewayError } from '../errors/gateway-error.ts';
 import type { EventStream } from '../model/events.ts';
-import type { ChatCall, Reply } from '../pipeline/call.ts';
+import type { ChatCall, Reply, UnaryReply } from '../pipeline/call.ts';
 import { type CallSignal, type ClientWatch, watchSignal } from '../pipeline/call-signal.ts';
 import { chatRequestOf } from '../responses/chat-request.ts';
 import { addToConversation } from '../responses/conversations.ts';
@@ -112,21 +112,33 @@ export class ResponseMaker {
         context,
       );
       if (reply.kind !== 'unary') throw new Error('a unary call was not answered with a completion');
-      const { response } = making;
-      const lifeCycle = new LifeCycle({ response, newId: making.newId, now: nowSeconds });
-      const unheard: ResponseEvent[] = [];
-      lifeCycle.begin(unheard);
-      const { before, after } = reply.told ?? {};
-      lifeCycle.add(await answerEvents(reply.response, before, after), unheard);
-      if (reply.response.callReport !== undefined) response.callReport = reply.response.callReport;
-      await this.#beforeEnd(making, response);
-      // The answer is there: it is worth waiting for the store.
-      if (asked.store !== false)
-        await persist(() => this.#create(making, 'over'), this.#patienceMs, time.signal);
-      return response;
+      return await this.#whole(asked, making, reply, time.signal);
     } finally {
       release();
     }
+  }
+
+  /** A response that its answer makes whole, and that is kept where that is wanted. */
+  async #whole(
+    asked: ResponseParameters,
+    making: Making,
+    { response: answer, told }: UnaryReply,
+    signal: AbortSignal,
+  ): Promise<Response> {
+    const { response } = making;
+    try {
+      const lifeCycle = new LifeCycle({ response, newId: making.newId, now: nowSeconds });
+      const unheard: ResponseEvent[] = [];
+      lifeCycle.begin(unheard);
+      lifeCycle.add(await answerEvents(answer, told?.before, told?.after), unheard);
+      if (answer.callReport !== undefined) response.callReport = answer.callReport;
+      await this.#beforeEnd(making, response);
+      // The answer is there: it is worth waiting for the store.
+      if (asked.store !== false) await persist(() => this.#create(making, 'over'), this.#patienceMs, signal);
+    } catch (error) {
+      throw afterCall(error);
+    }
+    return response;
   }
 
   /** Makes a response whose events its client pulls. Resolves at the first output. */
@@ -317,7 +329,7 @@ export class ResponseMaker {
       await this.begin(making);
     } catch (error) {
       await answer.return().catch(() => {});
-      throw error;
+      throw afterCall(error);
     }
   }
 

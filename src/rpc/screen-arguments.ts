@@ -11,7 +11,7 @@ const asking = { service: 'summarizer_hub', usual: ['ollama'] } as const;
 export const screenArguments =
   (screen: ScreenTexts, providers: Pick<QueryProviders, 'find'>): ScreenArguments =>
   (service, args, principal) => {
-    const report = screen([JSON.stringify(args)], principal);
+    const report = screen(() => [JSON.stringify(args)], principal);
     if (
       report?.sensitive !== true ||
       report.mode !== 'route' ||

@@ -8,8 +8,8 @@ import type { Screening } from './screening.ts';
 const spoken = new Set(['text', 'arguments', 'transcript', 'json']);
 /** So in whatever it stands: what an answer will say. */
 const alwaysSpoken = new Set(['predictionJson']);
-/** What nobody can read: state of providers, bytes. */
-const unread = new Set(['$typeName', 'signature', 'encrypted', 'base64']);
+/** What nobody can read in a conversation: state of providers, bytes. Elsewhere clients choose names, which may be these. */
+const unread = new Set(['signature', 'encrypted', 'base64']);
 /** Files of these types are texts. */
 const textTypes =
   /^(?:text\/|application\/(?:[\w.-]+\+)?(?:json|xml|yaml|x-yaml|toml|javascript|sql|x-sh)\b|image\/svg\+xml)/i;
@@ -46,10 +46,11 @@ export function readEmbeddings(
  */
 function walk(value: unknown, key: string, screening: Screening, says: boolean, depth: number): void {
   if (typeof value === 'string') {
-    if (value === '' || unread.has(key)) return;
+    if (value === '' || key === '$typeName' || (says && unread.has(key))) return;
     const url = dataUrlOf(value);
     if (alwaysSpoken.has(key) || (says && spoken.has(key))) screening.read(value);
-    else if (url?.isBase64 !== true) screening.readDescription(value);
+    // The bytes of an address say nothing as letters; any other text may begin like one.
+    else if (key !== 'url' || url?.isBase64 !== true) screening.readDescription(value);
     if (url !== null) readFile(bodyOf(url), screening);
     // Some give a file so, without the head of an address.
     if (key === 'url' && isBase64(value)) readFile(textOfBase64(value), screening);

@@ -7,6 +7,7 @@ import { GatewayError, toGatewayError } from '../errors/gateway-error.ts';
 import type { Admission } from '../overload/admission.ts';
 import { refuseRest } from '../rest/refuse.ts';
 import type { RestRouter } from '../rest/router.ts';
+import type { OnFailure } from '../rpc/call-context.ts';
 import { refuseRpc } from '../rpc/refuse.ts';
 import { admit } from './admit.ts';
 import type { Cors } from './cors.ts';
@@ -33,7 +34,7 @@ export interface FacesOptions {
   /** Which calls may go on. */
   readonly admission: Admission;
   /** Told of every request that is refused here. */
-  readonly onRefused: (error: GatewayError, requestId: string, path: string, principal?: Principal) => void;
+  readonly onRefused: OnFailure;
 }
 
 export interface Faces {
@@ -66,7 +67,7 @@ export function createFaces(options: FacesOptions): Faces {
   /** @param who where that is known */
   function refuse(req: Request, res: Response, cause: unknown, id: string, who?: Principal): void {
     const error = toGatewayError(cause);
-    onRefused(error, id, pathOf(req), who);
+    onRefused(error, { requestId: id, method: req.method ?? '', path: pathOf(req), principal: who });
     if (res.destroyed) return;
     res.setHeader(requestIdHeader, id);
     discardBody(req);

@@ -16,7 +16,7 @@ beforeEach(() => {
 afterEach(() => fs.rmSync(folder, { recursive: true, force: true }));
 
 /** The lines of what was refused. */
-async function linesOf(...refused: [path: string, reason: ErrorReason][]) {
+async function linesOf(...refused: [path: string, reason: ErrorReason, method?: string][]) {
   const file = path.join(folder, 'audit.jsonl');
   const config = {
     auditPath: file,
@@ -29,7 +29,8 @@ async function linesOf(...refused: [path: string, reason: ErrorReason][]) {
   const log = createLogger({ service: 't', level: 'ERROR', sink: () => {} });
   const audit = createAudit(config, 1, null, log);
   const principal = { ...anonymous, tenant: 'acme', id: 'key-1' };
-  for (const [at, reason] of refused) audit?.refused(new GatewayError(reason, 'no'), 'r', at, principal);
+  for (const [path, reason, method = 'POST'] of refused)
+    audit?.refused(new GatewayError(reason, 'no'), { requestId: 'r', method, path, principal });
   await audit?.close();
   const lines = fs.readFileSync(file, 'utf8').split('\n').slice(0, -1);
   return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
@@ -38,6 +39,22 @@ async function linesOf(...refused: [path: string, reason: ErrorReason][]) {
 test('who was refused is written down where it is known', async () => {
   const [line] = await linesOf(['/v1/chat/completions', ErrorReason.INVALID_REQUEST]);
   expect(line).toMatchObject({ tenant: 'acme', principal: 'key-1', status: 'invalid_request' });
+});
+
+test('what is no call has no line', async () => {
+  const { NOT_FOUND: none } = ErrorReason;
+  const service = '/llmgateway.v1.ResponsesService/';
+  const lines = await linesOf(
+    ['/v1/responses/resp_x', none, 'GET'],
+    ['/v1/responses/resp_x/cancel', none],
+    ['/v1/responses', none, 'GET'],
+    ['/integrations/doc_store/search', none, 'GET'],
+    [`${service}GetConversation`, none],
+    [`${service}GetResponse`, none],
+    ['/v1/responses/', none],
+    [`${service}CreateResponse`, none],
+  );
+  expect(lines.map(({ endpoint }) => endpoint)).toEqual(['/v1/responses/', `${service}CreateResponse`]);
 });
 
 test('what fails before a call by no fault of the client is written down, and clients that left of queries only', async () => {

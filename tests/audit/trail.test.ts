@@ -161,6 +161,59 @@ describe('a file that somebody else', () => {
   });
 });
 
+describe('a file that is no good any more', () => {
+  /** Files of which the first one that is opened is spoilt. */
+  function files(spoil: (handle: fs.promises.FileHandle) => void): TrailFiles {
+    let spoilt = false;
+    const open: TrailFiles['open'] = async (...given) => {
+      const handle = await fs.promises.open(...given);
+      if (!spoilt) spoil(handle);
+      spoilt = true;
+      return handle;
+    };
+    return { ...fs.promises, open };
+  }
+  const failure = (code: string) => Object.assign(new Error(code), { code });
+
+  test('because its closing has failed, is written no further, and the trail goes on', async () => {
+    const noRoom = files((handle) => {
+      const close = handle.close.bind(handle);
+      handle.close = async () => {
+        await close();
+        throw failure('ENOSPC');
+      };
+    });
+    const trail = open({ maxFileBytes: 4_096, files: noRoom });
+    for (let i = 0; i < 40; i++) {
+      trail.write(entry(i));
+      await settled(i + 1);
+    }
+    await trail.close(1_000);
+    expect(counted).toEqual({ written: 40, lost: 0, failures: 1 });
+    expect(await verifyTrail(file)).toMatchObject({ lines: 40, fault: null });
+    expect(fullFiles(file).length).toBeGreaterThan(1);
+  });
+
+  test('because the disk has forgotten it, gives way to a new one', async () => {
+    const stale = files((handle) => {
+      handle.stat = (() => Promise.reject(failure('ESTALE'))) as typeof handle.stat;
+      const close = handle.close.bind(handle);
+      handle.close = async () => {
+        await close();
+        throw failure('ESTALE');
+      };
+    });
+    const trail = open({ files: stale });
+    for (let i = 0; i < 5; i++) {
+      trail.write(entry(i));
+      await settled(i + 1);
+    }
+    await trail.close(1_000);
+    expect(counted).toEqual({ written: 5, lost: 0, failures: 1 });
+    expect(await verifyTrail(file)).toMatchObject({ lines: 5, fault: null });
+  });
+});
+
 describe('verifying', () => {
   const faultOf = async (change: (lines: string[]) => string[]) => {
     await fill(10);

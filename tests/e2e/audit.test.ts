@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { EmbeddingsService } from '../../gen/llmgateway/v1/embeddings_service_pb.js';
 import { IntegrationService } from '../../gen/llmgateway/v1/integration_service_pb.js';
 import { QueryService } from '../../gen/llmgateway/v1/query_service_pb.js';
+import { ResponsesService } from '../../gen/llmgateway/v1/responses_service_pb.js';
 import { ToolService } from '../../gen/llmgateway/v1/tool_service_pb.js';
 import { fullFiles } from '../../src/audit/files.ts';
 import { verifyTrail } from '../../src/audit/verify.ts';
@@ -381,7 +382,7 @@ test('has no secret that a client puts where a name belongs, and neither has the
   await send('query', { prompt: 'x', user_id: secret, provider: 'fake' });
   await send('v1/embeddings', { model: `fake/${secret}`, input: 'x' });
   await send('v1/tools/execute', { name: secret });
-  await send(`v1/responses/${secret}`, {});
+  await send(`integrations/${secret}`, {});
   await gateway.stop();
   gateway = null;
   platform.close();
@@ -510,6 +511,64 @@ test.skipIf(!hasRedis)('what fails because the store is away has a line, and one
     ['failed', 'upstream_unreachable'],
     ['away', 'dependency_unavailable'],
   ]);
+});
+
+test('a response has one line, whatever it is refused with and whatever comes after its answer', async () => {
+  gateway = await startGateway({
+    AUDIT_LOG_PATH: file,
+    GOOGLE_API_KEY: 'k',
+    LLM_GATEWAY_RATE_LIMITS: 'on',
+    LLM_GATEWAY_RESPONSE_MAX_BYTES: '64KiB',
+    LLM_GATEWAY_SECURITY_MODE: 'report',
+  });
+  const { url } = gateway;
+  const ask = async (body: object, id: string): Promise<Response> => {
+    const response = await post(`${url}/v1/responses`, body, id);
+    await response.text();
+    return response;
+  };
+  const picture = { type: 'input_image', image_url: 'data:image/png;base64,iVBORw0KGgo=' };
+  const system = {
+    model: 'gemini/gemini-2.5-flash',
+    input: [
+      { role: 'system', content: [picture] },
+      { role: 'user', content: 'x' },
+    ],
+  };
+  const format = { model: 'ollama/m', input: 'x', text: { format: { type: 'grammar', grammar: 'x' } } };
+  for (const body of [system, format]) {
+    const refused = await ask(body, 'refused');
+    expect(refused.status).toBe(400);
+    expect(refused.headers.get('x-sensitivity')).toBe('0.00;mode=report');
+    expect(refused.headers.get('x-ratelimit-limit-requests')).not.toBeNull();
+  }
+  const large = (bytes: number, more: object = {}) => ({
+    model: 'fake/echo',
+    input: 'x'.repeat(bytes),
+    ...more,
+  });
+  expect((await ask(large(45_000), 'whole')).status).toBe(413);
+  expect((await ask(large(70_000, { stream: true }), 'streamed')).status).toBe(413);
+  // Neither is a call.
+  expect((await fetch(`${url}/v1/responses/resp_x`)).status).toBe(404);
+  const responses = createClient(ResponsesService, rpcTransports.gRPC(url));
+  await expect(responses.getConversation({ id: 'conv_x' })).rejects.toThrow('not found');
+  await gateway.stop();
+  const refusals = gateway.log.filter(({ module }) => module === 'refusals');
+  gateway = null;
+  expect(read().map(({ request_id: id, kind, status }) => [id, kind, status])).toEqual([
+    ['refused', 'chat', 'invalid_request'],
+    ['refused', 'chat', 'unsupported_parameter'],
+    ['whole', 'chat', 'success'],
+    ['streamed', 'chat', 'cancelled'],
+  ]);
+  // The log tells of it all the same.
+  expect(refusals.map(({ request_id: id, status }) => [id, status])).toEqual(
+    expect.arrayContaining([
+      ['whole', 'request_too_large'],
+      ['streamed', 'request_too_large'],
+    ]),
+  );
 });
 
 test('the command verifies it, and names a line that was changed, removed or moved', async () => {

@@ -100,7 +100,10 @@ test('the first output of a stream is an event', async () => {
   const spans = await collector.until(server);
   expect(named(spans, 'chat gpt-4o').events).toEqual(['first_token']);
   expect(named(spans, 'chat gpt-4o').attributes['gen_ai.response.finish_reasons']).toEqual(['stop']);
-  expect(named(spans, 'POST /v1/chat/completions').parent).toBe('');
+  const request = named(spans, 'POST /v1/chat/completions');
+  expect([request.parent, request.events]).toEqual(['', ['first_output']]);
+  const [at = 0n] = request.eventTimes;
+  expect(at > request.start && at < request.end).toBe(true);
 });
 
 test.each(Object.keys(rpcTransports) as RpcFace[])('over %s', async (face) => {

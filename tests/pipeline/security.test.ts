@@ -5,7 +5,7 @@ import { anonymous } from '../../src/auth/principal.ts';
 import * as build from '../../src/model/build.ts';
 import { auditStage } from '../../src/pipeline/audit.ts';
 import { type Call, type Handler, pipeline, type Stage } from '../../src/pipeline/call.ts';
-import { securityGuard, securityRoundsStage, securityStage } from '../../src/pipeline/security.ts';
+import { screened, securityGuard, securityRoundsStage, securityStage } from '../../src/pipeline/security.ts';
 import type { SecurityMode } from '../../src/security/mode.ts';
 import { Screen } from '../../src/security/screening.ts';
 
@@ -50,7 +50,7 @@ function stages(mode: SecurityMode) {
     policy,
     onScreened: (_mode: SecurityMode, outcome: string) => void counted.push(outcome),
   };
-  return { counted, outer: securityStage(options), rounds: securityRoundsStage(options) };
+  return { counted, policy, outer: securityStage(options), rounds: securityRoundsStage(options) };
 }
 
 test('the guard rejects, as every stage does, so that what others hold is given back', async () => {
@@ -113,6 +113,39 @@ describe('a call is counted once', () => {
     await pipeline([outer], answers)(callOf('Hi'));
     expect(counted).toEqual(['sensitive', 'plain']);
   });
+});
+
+describe('a plain call', () => {
+  const events = { next: () => expect.unreachable(), return: () => expect.unreachable() };
+  const streams: Handler = async () => ({ kind: 'stream', events: events as never });
+  const eventsOf = async (outer: Stage, more: object = {}) => {
+    const reply = await pipeline([outer], streams)(callOf('Hi', more as Partial<Call>));
+    return reply.kind === 'stream' ? reply.events : null;
+  };
+
+  test('without tools is counted when its answer begins, which nobody looks at', async () => {
+    const { counted, outer } = stages('report');
+    expect(await eventsOf(outer)).toBe(events);
+    expect(counted).toEqual(['plain']);
+    const failing = pipeline([outer], () => Promise.reject(new Error('oops')));
+    await expect(failing(callOf('Hi'))).rejects.toThrow('oops');
+    expect(counted).toEqual(['plain', 'plain']);
+  });
+
+  test('with tools is counted at its end, where anybody counts', async () => {
+    const tools = { enabled: new Map(), clientHasOwn: false, rounds: 0, ran: new Set<string>() };
+    const { counted, outer, policy } = stages('report');
+    expect(await eventsOf(outer, { tools })).not.toBe(events);
+    expect(counted).toEqual([]);
+    expect(await eventsOf(securityStage({ policy }), { tools })).toBe(events);
+  });
+});
+
+test('texts that go to no model are asked for only where somebody looks', () => {
+  const texts = () => expect.unreachable('nobody looks');
+  expect(screened(stages('off').policy(), { tenant: '', face: undefined }, texts)).toBeNull();
+  const { policy } = stages('report');
+  expect(screened(policy(), { tenant: '', face: undefined }, () => [secret])?.sensitive).toBe(true);
 });
 
 describe('the audit trail says where a call would have gone', () => {

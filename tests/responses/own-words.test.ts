@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { GatewayError, invalidRequest, unsupportedParameter } from '../../src/errors/gateway-error.ts';
+import * as build from '../../src/model/build.ts';
 import { inOwnWords } from '../../src/responses/own-words.ts';
 
 const told = (error: unknown) => {
@@ -21,6 +22,16 @@ test("parameters have this API's names", () => {
     'text.format',
     "Unsupported 'text.format': it is odd",
   ]);
+});
+
+test('what else is known of the refusal stays, and it is the same one to the log', () => {
+  const error = unsupportedParameter('response_format', "Unsupported 'response_format'");
+  error.sensitivity = build.sensitivityReport('report');
+  error.rateLimits = { limits: [] } as never;
+  const { sensitivity, rateLimits, cause } = inOwnWords(error, { input: 'input' }) as GatewayError;
+  expect(sensitivity).toBe(error.sensitivity);
+  expect(rateLimits).toBe(error.rateLimits);
+  expect(cause).toBe(error);
 });
 
 test.each([

@@ -91,6 +91,20 @@ describe('words', () => {
     expect(withTool(`Send ${secret}`)).toBe(0.8);
   });
 
+  test('count wherever clients choose names', () => {
+    for (const name of ['signature', 'encrypted', 'base64', 'note'])
+      expect(
+        scoreOf([user(build.textPart('Hello'))], {
+          parameters: build.parameters({ metadata: { [name]: secret } }),
+        }),
+      ).toBe(0.8);
+  });
+
+  test('count in what only begins like an address', () => {
+    expect(withTool(`data:;base64,Send ${secret}`)).toBe(0.8);
+    expect(withTool(`data:text/plain;base64,Looks up Project Falcon`)).toBe(0.2);
+  });
+
   test('count in a prediction', () => {
     const predictionJson = JSON.stringify({ type: 'content', content: words });
     expect(

@@ -15,6 +15,8 @@ export interface ReceivedSpan {
   readonly kind: number;
   readonly attributes: Readonly<Record<string, Value>>;
   readonly events: readonly string[];
+  /** Nanoseconds, of each event. */
+  readonly eventTimes: readonly bigint[];
   /** 2 for an error. */
   readonly status: number;
   readonly state: string;
@@ -134,6 +136,7 @@ function spanOf(bytes: Uint8Array): ReceivedSpan {
     end: (found.get(8) ?? 0n) as bigint,
     attributes: attributesOf(bytes, 9),
     events: every(bytes, 11).map((event) => text(every(event, 2)[0] as Uint8Array)),
+    eventTimes: every(bytes, 11).map((event) => (new Map(fields(event)).get(1) ?? 0n) as bigint),
     status: Number(new Map(fields(bytesOf(15))).get(3) ?? 0n),
   };
 }
