@@ -89,6 +89,11 @@ export class Flight implements Keyed<Flight> {
     return rider;
   }
 
+  /** Nobody else comes in; it goes on for those who are. */
+  shut(): void {
+    this.#close();
+  }
+
   /** The answer is there as a whole. */
   arrived(): void {
     this.#close();

@@ -30,12 +30,15 @@ export interface CacheStageOptions {
 
 type Answer = KeptAnswers[AnswerKind];
 
+/** Entries were never deleted as often. */
+const never = -1;
+
 /** How things were before the provider was asked. */
 interface Beginning {
   readonly warnings: number;
   readonly dropped: number;
-  /** What was asked before entries were deleted is not kept afterwards. */
-  readonly clears: number;
+  /** What was asked before entries were deleted, or before a fresh answer was wanted, is not kept afterwards. */
+  clears: number;
 }
 
 /** What equal calls at the same time share: one is made for the first of them. */
@@ -63,6 +66,7 @@ export function cacheStage({ cache, readOpaque }: CacheStageOptions): Stage {
     if (key === null) return next(call);
     if (forceRefresh) {
       cache.count('refreshed');
+      outdate(cache.flights.find(key));
       return alone(call, key, next);
     }
     const under = cache.flights.find(key);
@@ -71,6 +75,13 @@ export function cacheStage({ cache, readOpaque }: CacheStageOptions): Stage {
     if (found instanceof Promise) return found.then((late) => afterWait(late, call, key, noStore, next));
     return afterLookup(found, call, key, noStore, next);
   };
+
+  /** What was asked before is not what others get from now on. */
+  function outdate(flight: Flight | undefined): void {
+    if (flight === undefined) return;
+    (flight.note as Shared).from.clears = never;
+    flight.shut();
+  }
 
   /** Null when it cannot be made: then the call goes on as without a cache. */
   function keyFor(call: Call): string | null {

@@ -219,6 +219,32 @@ describe('a request says', () => {
     expect(await third.text()).toContain('new');
   });
 
+  test.each([false, true])(
+    'that it wants a new answer: an older one that comes later takes nobody in and is not kept (streamed: %s)',
+    async (stream) => {
+      const gateway = await start();
+      let go = (): void => {};
+      model.script = [
+        ({ socket }) =>
+          void (go = () =>
+            void socket.write(stream ? streamOf({ text: 'old' }) : completionOf({ text: 'old' }))),
+        { text: 'new' },
+        { text: 'too much' },
+      ];
+      const slow = ask(gateway, { stream });
+      await until(() => model.asked.length === 1);
+      expect(await (await ask(gateway, {}, { 'cache-control': 'no-cache' })).text()).toContain('new');
+      expect(await (await ask(gateway)).text()).toContain('new');
+      go();
+      expect(await (await slow).text()).toContain('old');
+      const after = await ask(gateway);
+      expect([after.headers.get('x-cache'), await after.text()]).toEqual([
+        'HIT',
+        expect.stringContaining('new'),
+      ]);
+    },
+  );
+
   test.each([
     ['no_store', { no_store: true }, {}],
     ['Cache-Control: no-store', {}, { 'cache-control': 'max-age=0, No-Store' }],
