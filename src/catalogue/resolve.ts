@@ -11,6 +11,8 @@ export interface Resolved {
   readonly entry: CatalogueEntry | null;
   /** Whether `entry` is the model itself, not merely the closest. */
   readonly exact: boolean;
+  /** No rule knew the name, so that it went to the default provider. */
+  readonly byDefault?: boolean;
 }
 
 /** The rules by which names lead to providers. */
@@ -95,7 +97,8 @@ export class Resolver {
     }
     if (entry !== undefined) return direct(entry);
     const pattern = this.#rules.patterns.find(([beginning]) => lower.startsWith(beginning));
-    return this.#at(pattern?.[1] ?? this.#rules.defaultProvider, name);
+    if (pattern !== undefined) return this.#at(pattern[1], name);
+    return { ...this.#at(this.#rules.defaultProvider, name), byDefault: true };
   }
 
   #prefixed(provider: string, name: string, length: number): Resolved {

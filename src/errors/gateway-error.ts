@@ -62,6 +62,14 @@ export class GatewayError extends ConnectError {
     this.facts = facts;
   }
 
+  /** The same failure in other words. */
+  saying(message: string, facts: ErrorFacts = {}): GatewayError {
+    const told = new GatewayError(this.reason, message, { ...this.facts, cause: this, ...facts });
+    if (this.rateLimits !== undefined) told.rateLimits = this.rateLimits;
+    if (this.sensitivity !== undefined) told.sensitivity = this.sensitivity;
+    return told;
+  }
+
   /** HTTP status on REST; a request that the provider rejected keeps the provider's status. */
   get status(): number {
     return isRejection(this.reason, this.facts)

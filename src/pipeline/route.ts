@@ -13,6 +13,8 @@ export interface Route {
   readonly names: readonly string[];
   /** Whether it may have sensitive text. Default: no. */
   readonly secure?: boolean;
+  /** Only because no rule knew the model's name. */
+  readonly byDefault?: boolean;
 }
 
 /** A route as one of several. */

@@ -8,7 +8,7 @@ import type { TimeoutOverrides } from '../config/providers.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import type { Provider, Timeouts } from '../providers/provider.ts';
 import type { Group } from '../resilience/plan.ts';
-import type { Call, CallKind, Stage } from './call.ts';
+import type { Call, CallKind, Reply, Stage } from './call.ts';
 import type { Deployment, RoutePlan } from './route.ts';
 
 /** What routes are made of. */
@@ -155,10 +155,23 @@ export function routingStage(router: () => Router): Stage {
     const plan = planOf(call, router());
     checkModel(call.principal, namesOfGroup(plan), call.request.model);
     call.plan = plan;
-    call.route = plan.deployments[0] as Deployment;
-    return next(call);
+    const route = plan.deployments[0] as Deployment;
+    call.route = route;
+    return route.byDefault === true ? explained(next(call), call.request.model, route) : next(call);
   };
 }
+
+/** A name that is misspelt goes to the default provider as well, whose absence alone would tell the client nothing. */
+const explained = (reply: Promise<Reply>, model: string, { provider }: Deployment): Promise<Reply> =>
+  reply.catch((error: unknown) => {
+    const isAbsence =
+      error instanceof GatewayError &&
+      error.reason === ErrorReason.UPSTREAM_UNREACHABLE &&
+      error.facts.provider === provider.name;
+    throw isAbsence
+      ? error.saying(`no rule knows model ${shown(model)}, and the default ${error.rawMessage}`)
+      : error;
+  });
 
 function planOf(call: Call, router: Router): RoutePlan {
   const { principal } = call;
@@ -254,6 +267,7 @@ function deploymentOf(
     price: price === undefined ? Number.POSITIVE_INFINITY : (price.input ?? 0) + (price.output ?? 0),
     names: namesOf(name, resolved),
     secure: table.isSecure?.(providerName, upstreamModel, exact ? entry : null) === true,
+    byDefault: resolved.byDefault === true,
   };
 }
 

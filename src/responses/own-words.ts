@@ -22,11 +22,7 @@ export function inOwnWords(error: unknown, { input }: Pick<FieldNames, 'input'>)
   const { field = '' } = facts;
   const own = /^messages\b/.test(field) ? input : onRest(input) ? names.get(field) : undefined;
   if (own === undefined) return error;
-  const message = rawMessage.replaceAll(`'${field}'`, `'${own}'`);
-  const told = new GatewayError(reason, message, { ...facts, field: own, cause: error });
-  if (error.rateLimits !== undefined) told.rateLimits = error.rateLimits;
-  if (error.sensitivity !== undefined) told.sensitivity = error.sensitivity;
-  return told;
+  return error.saying(rawMessage.replaceAll(`'${field}'`, `'${own}'`), { field: own });
 }
 
 const onRest = (input: string): boolean => input === 'input';

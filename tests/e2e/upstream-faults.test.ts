@@ -323,3 +323,17 @@ test('a provider’s parameter reaches the client', async () => {
   expect(failure).toMatchObject({ field: 'temperature' });
   expect(failure?.message).toContain('Bad temperature');
 });
+
+describe('a name that no rule knows', () => {
+  test.each(faces)('is told, where the default provider is not there, on %s', async (face) => {
+    const own = await startGateway({ LLM_GATEWAY_INFERENCE_SERVICE_URL: 'http://127.0.0.1:9' });
+    const { failure } = await callFace(face, own.url, 'misspelt', { stream: false, text: 'x' });
+    const why = 'no rule knows model "misspelt", and the default provider inference could not be reached';
+    expect(failure?.message).toBe(why);
+    const log = own.log.find(({ message }) => message === 'call');
+    expect(log).toMatchObject({ status: 'upstream_unreachable', cause: 'ECONNREFUSED' });
+    const named = await callFace(face, own.url, 'inference/misspelt', { stream: false, text: 'x' });
+    expect(named.failure?.message).toBe('provider inference could not be reached');
+    await own.stop();
+  });
+});
