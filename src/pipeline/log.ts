@@ -77,6 +77,7 @@ function writeLine(log: Logger, call: Call, { began, firstOutput, error, usage }
         }),
     ...(call.report.cache === '' ? {} : { cache: call.report.cache }),
     ...(call.report.costUsd === '' ? {} : { cost_usd: call.report.costUsd }),
+    ...(call.report.costEstimated ? { cost_estimated: true } : {}),
   };
   if (error === null) log.info('call', fields);
   else if (error.reason === ErrorReason.INTERNAL) log.error('call', { ...fields, error });
