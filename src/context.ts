@@ -117,6 +117,7 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     audit,
     metrics,
     onOver: calledWell.onOver,
+    onSpent: calledWell.onSpent,
     tracing,
     onPressure,
     log,

@@ -40,6 +40,8 @@ export interface AuditEntry {
   readonly total_tokens?: number;
   /** Decimal number without rounding. */
   readonly cost_usd?: string;
+  /** Tokens of it were counted by the gateway, as those of answers that were cut off. */
+  readonly cost_estimated?: true;
   readonly latency_ms?: number;
   /** `success`, or the name of the reason; `tool_failed` where that is all that a tool's answer says. */
   readonly status: string;

@@ -46,6 +46,7 @@ import { countTokens as countByTokenizer } from '../tokens/count-tokens.ts';
 import { namedTaxonomy, withDefaults } from '../tools/taxonomy.ts';
 import type { Toolbox } from '../tools/toolbox.ts';
 import { TurnMemory } from '../tools/turn-memory.ts';
+import { type Pico, usdOf } from '../usage/money.ts';
 import type { Audit } from './audit.ts';
 import type { Settled } from './settled.ts';
 import type { UsageParts } from './usage.ts';
@@ -72,6 +73,8 @@ export interface CallParts {
   readonly metrics: Metrics | null;
   /** Told of each call that is over, where calls are counted. */
   readonly onOver: OnCallOver;
+  /** Told of what each answer of a provider's costs, in US dollars, where calls are counted. */
+  readonly onSpent: (provider: string, usd: number) => void;
   /** Null: no spans are made. */
   readonly tracing: Tracing | null;
   /** Told how what is remembered is made smaller when memory is short. */
@@ -141,7 +144,7 @@ export function createCalls(parts: CallParts): CallHandlers {
             ...usage,
             prices: () => settled().prices,
             usualOutput: () => settled().config.budgetOutputTokens,
-            ...(metrics === null ? {} : { onUsed: usedBy(metrics) }),
+            ...(metrics === null ? {} : { onUsed: usedBy(metrics, parts.onSpent) }),
           }),
         ];
   /** Each request to a provider's, as it is. */
@@ -236,13 +239,15 @@ export function createCalls(parts: CallParts): CallHandlers {
   };
 }
 
-/** What an answer used, also one that was cut off. */
+/** What an answer used, also one that was cut off, or that nobody is left to be told of. */
 const usedBy =
-  (metrics: Metrics) =>
-  (call: Call, usage: Usage): void => {
+  (metrics: Metrics, onSpent: CallParts['onSpent']) =>
+  (call: Call, usage: Usage, pico: Pico | null): void => {
     const { provider, upstreamModel } = call.route as Route;
+    const cost = pico === null ? null : usdOf(pico);
+    if (cost !== null) onSpent(provider.name, cost);
     metrics.tokensUsed(
       { provider: provider.name, model: upstreamModel, operation: call.kind },
-      tokensOf(usage),
+      tokensOf(usage, cost),
     );
   };

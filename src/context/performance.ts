@@ -5,7 +5,11 @@ import { type PerformanceApi, performanceApi } from '../rpc/performance-api.ts';
 import { type Crew, counts } from '../workers/crew.ts';
 
 /** What is remembered of calls, and who is told of it: all processes of the gateway as one. */
-export function createPerformance(crew: Crew): { readonly api: PerformanceApi; readonly onOver: OnCallOver } {
+export function createPerformance(crew: Crew): {
+  readonly api: PerformanceApi;
+  readonly onOver: OnCallOver;
+  readonly onSpent: (provider: string, usd: number) => void;
+} {
   const performance = new Performance();
   crew.answer('performance.last', (hours) => performance.last(hours as number));
   return {
@@ -21,11 +25,11 @@ export function createPerformance(crew: Crew): { readonly api: PerformanceApi; r
         left,
         seconds,
         tokens: report.cache === 'hit' || report.cache === 'shared' ? 0 : tokens,
-        cost: report.costUsd === '' ? 0 : Number(report.costUsd),
         cache: report.cache,
         owner: principal.owner,
         requestId: id,
       });
     },
+    onSpent: (provider, usd) => performance.spent(provider, usd),
   };
 }

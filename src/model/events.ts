@@ -1,4 +1,5 @@
 import type { StreamChatCompletionResponse } from '../../gen/llmgateway/v1/chat_service_pb.js';
+import type { Usage } from '../../gen/llmgateway/v1/completion_pb.js';
 
 /** One event of a streamed answer. Its life cycle is described at ChatService.StreamChatCompletion. */
 export type StreamEvent = StreamChatCompletionResponse;
@@ -12,6 +13,11 @@ export type StreamEvent = StreamChatCompletionResponse;
 export interface EventStream {
   next(): Promise<IteratorResult<readonly StreamEvent[], undefined>>;
   return(): Promise<IteratorResult<readonly StreamEvent[], undefined>>;
+  /**
+   * What the provider has said that it used, also before `finished` tells of it: for answers that are cut off. Marked `estimated` where more
+   * output may have come since. Undefined where nothing was said; not there where a stream can't know.
+   */
+  usageSoFar?(): Usage | undefined;
 }
 
 const done: IteratorResult<readonly StreamEvent[], undefined> = { done: true, value: undefined };
@@ -57,6 +63,10 @@ class TappedStream implements EventStream {
       for (const tap of this.taps) tap.abandoned?.();
     }
     return this.#stream.return();
+  }
+
+  usageSoFar(): Usage | undefined {
+    return this.#stream.usageSoFar?.();
   }
 
   readonly #pass = (result: IteratorResult<readonly StreamEvent[], undefined>) => {
@@ -112,14 +122,30 @@ export async function primed(stream: EventStream): Promise<EventStream> {
     held = held === null ? result.value : [...held, ...result.value];
     if (held.some(({ event }) => event.case !== 'started' && event.case !== 'opaque')) break;
   }
-  let first: readonly StreamEvent[] | null = held;
-  return {
-    next() {
-      if (first === null) return stream.next();
-      const value = first;
-      first = null;
-      return Promise.resolve({ done: false, value });
-    },
-    return: () => stream.return(),
-  };
+  return new PrimedStream(stream, held);
+}
+
+class PrimedStream implements EventStream {
+  readonly #stream: EventStream;
+  #first: readonly StreamEvent[] | null;
+
+  constructor(stream: EventStream, first: readonly StreamEvent[]) {
+    this.#stream = stream;
+    this.#first = first;
+  }
+
+  next(): Promise<IteratorResult<readonly StreamEvent[], undefined>> {
+    if (this.#first === null) return this.#stream.next();
+    const value = this.#first;
+    this.#first = null;
+    return Promise.resolve({ done: false, value });
+  }
+
+  return(): Promise<IteratorResult<readonly StreamEvent[], undefined>> {
+    return this.#stream.return();
+  }
+
+  usageSoFar(): Usage | undefined {
+    return this.#stream.usageSoFar?.();
+  }
 }

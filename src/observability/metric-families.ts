@@ -68,7 +68,7 @@ export function defineFamilies(f: Families) {
     ),
     cost: f.histogram(
       'llm_gateway_request_cost_dollars',
-      'Cost of calls whose prices are known.',
+      'Cost of answers of providers whose prices are known; a call whose tools are run has several.',
       dollars,
       model,
     ),

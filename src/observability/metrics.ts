@@ -19,13 +19,15 @@ export interface ModelKey {
   readonly operation: 'chat' | 'embeddings';
 }
 
-/** Tokens of one answer. */
+/** Tokens of one answer, and their cost. */
 export interface TokensUsed {
   readonly prompt: number;
   readonly completion: number;
   readonly cached: number;
   readonly cacheWrite: number;
   readonly reasoning: number;
+  /** US dollars; null when not known. */
+  readonly cost: number | null;
 }
 
 /** A client's call that is over. */
@@ -38,8 +40,6 @@ export interface CallOutcome extends ModelKey {
   readonly firstSeconds: number | null;
   /** Tokens of the answer, as far as known. */
   readonly completionTokens: number;
-  /** US dollars; null when not known. */
-  readonly cost: number | null;
 }
 
 /** A request to a provider that is over. */
@@ -167,7 +167,7 @@ export class Metrics {
   }
 
   callEnded(outcome: CallOutcome): void {
-    const { operation, face, status, seconds, firstSeconds, completionTokens, cost } = outcome;
+    const { operation, face, status, seconds, firstSeconds, completionTokens } = outcome;
     this.#cell('calls', this.#f.callsInProgress, operation).value--;
     const series = this.#series(outcome);
     let counted = series.calls.get(status);
@@ -183,7 +183,6 @@ export class Metrics {
     for (const cell of counted) cell.value++;
     this.#cell('face', this.#f.calls, face, operation, status).value++;
     series.duration.observe(seconds);
-    if (cost !== null) series.cost.observe(cost);
     if (firstSeconds === null) return;
     series.firstToken.observe(firstSeconds);
     // The first token came at the first output; the others took the rest of the time.
@@ -212,8 +211,9 @@ export class Metrics {
   }
 
   /** What one answer of a provider's used. */
-  tokensUsed(key: ModelKey, { prompt, completion, cached, cacheWrite, reasoning }: TokensUsed): void {
-    const { tokens, details, usage } = this.#series(key);
+  tokensUsed(key: ModelKey, used: TokensUsed): void {
+    const { prompt, completion, cached, cacheWrite, reasoning } = used;
+    const { tokens, details, usage, cost } = this.#series(key);
     (tokens[0] as Cell).value += prompt;
     (tokens[1] as Cell).value += completion;
     (tokens[2] as Cell).value += prompt;
@@ -223,6 +223,7 @@ export class Metrics {
     (details[2] as Cell).value += reasoning;
     (usage[0] as Distribution).observe(prompt);
     if (key.operation === 'chat') (usage[1] as Distribution).observe(completion);
+    if (used.cost !== null) cost.observe(used.cost);
   }
 
   // --- resilience -------------------------------------------------------------------------------------------

@@ -7,8 +7,6 @@ export interface Performed {
   readonly left: boolean;
   readonly seconds: number;
   readonly tokens: number;
-  /** US dollars; 0 when not known. */
-  readonly cost: number;
   /** See CallReport.cache. */
   readonly cache: string;
   readonly owner: string;
@@ -93,6 +91,22 @@ export class Performance {
 
   count(call: Performed): void {
     const now = this.#now();
+    addCall(this.#periodOf(now), call);
+    if (call.seconds <= slowSeconds) return;
+    const { provider, seconds, owner, requestId } = call;
+    this.#slow.unshift({ provider, seconds, at: now, owner, requestId });
+    if (this.#slow.length > maxSlow) this.#slow = this.#slow.slice(0, maxSlow);
+  }
+
+  /** An answer of a provider's has cost something: also one whose call is over. @param usd US dollars */
+  spent(provider: string, usd: number): void {
+    const period = this.#periodOf(this.#now());
+    period.cost += usd;
+    const own = providerIn(period, provider);
+    if (own !== undefined) own.cost += usd;
+  }
+
+  #periodOf(now: number): PerformanceSums {
     const number = Math.floor(now / periodMs);
     let period = this.#periods.get(number);
     if (period === undefined) {
@@ -103,11 +117,7 @@ export class Performance {
         this.#periods.delete(old);
       }
     }
-    addCall(period, call);
-    if (call.seconds <= slowSeconds) return;
-    const { provider, seconds, owner, requestId } = call;
-    this.#slow.unshift({ provider, seconds, at: now, owner, requestId });
-    if (this.#slow.length > maxSlow) this.#slow = this.#slow.slice(0, maxSlow);
+    return period;
   }
 
   /** Of the last hours, to a quarter of an hour. */
@@ -120,28 +130,31 @@ export class Performance {
 }
 
 function addCall(sums: PerformanceSums, call: Performed): void {
-  const { provider, failed, left, seconds, tokens, cost, cache } = call;
+  const { provider, failed, left, seconds, tokens, cache } = call;
   sums.requests++;
   if (failed) sums.failed++;
   if (left) sums.left++;
   sums.seconds += seconds;
   sums.tokens += tokens;
-  sums.cost += cost;
   if (cache !== '') sums.asked++;
   if (cache === 'hit' || cache === 'shared') sums.hits++;
   const bucket = seconds <= leastSeconds ? 0 : Math.ceil(Math.log(seconds / leastSeconds) / growth);
   const at = Math.min(bucket, buckets - 1);
   sums.times[at] = (sums.times[at] as number) + 1;
   if (provider === '') return;
-  let own = Object.hasOwn(sums.providers, provider) ? sums.providers[provider] : undefined;
-  if (own === undefined) {
-    if (Object.keys(sums.providers).length >= maxProviders) return;
-    own = { requests: 0, tokens: 0, cost: 0 };
-    sums.providers[provider] = own;
-  }
+  const own = providerIn(sums, provider);
+  if (own === undefined) return;
   own.requests++;
   own.tokens += tokens;
-  own.cost += cost;
+}
+
+/** Undefined where there are too many of them. */
+function providerIn(sums: PerformanceSums, provider: string): ProviderPerformance | undefined {
+  if (Object.hasOwn(sums.providers, provider)) return sums.providers[provider];
+  if (Object.keys(sums.providers).length >= maxProviders) return undefined;
+  const own: ProviderPerformance = { requests: 0, tokens: 0, cost: 0 };
+  sums.providers[provider] = own;
+  return own;
 }
 
 /** Several times, or processes, as one. */

@@ -56,6 +56,7 @@ function entryOf(call: Call, { model, kind, began, error, usage }: Outcome): Aud
           total_tokens: usage.totalTokens,
         }),
     ...(report.costUsd === '' ? {} : { cost_usd: report.costUsd }),
+    ...(report.costEstimated ? { cost_estimated: true } : {}),
     latency_ms: Math.round(performance.now() - began),
     status: error === null ? 'success' : error.reasonName,
   };

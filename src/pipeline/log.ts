@@ -97,6 +97,7 @@ function writeLine(
         }),
     ...(call.report.cache === '' ? {} : { cache: call.report.cache }),
     ...(call.report.costUsd === '' ? {} : { cost_usd: call.report.costUsd }),
+    ...(call.report.costEstimated ? { cost_estimated: true } : {}),
   };
   if (error === null) log.info('call', fields);
   else if (error.reason === ErrorReason.INTERNAL) log.error('call', { ...fields, error });

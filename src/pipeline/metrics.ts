@@ -28,7 +28,6 @@ export function metricsStage(metrics: Metrics, onOver: OnCallOver = () => {}): S
         firstSeconds: firstOutput === null ? null : (firstOutput - began) / 1_000,
         // How fast an answer comes is told of streams only.
         completionTokens: firstOutput === null ? 0 : (usage?.completionTokens ?? 0),
-        cost: report.costUsd === '' ? null : Number(report.costUsd),
       });
       if (error === null && report.tries.length > 0 && report.model !== '' && report.model !== asked)
         metrics.fallbackAnswered(asked, report.model);
@@ -45,16 +44,17 @@ export function attemptMetricsStage(metrics: Metrics, tokens: boolean): Stage {
     return whenOver(next, call, (error, usage) => {
       const seconds = (performance.now() - began) / 1_000;
       metrics.attemptEnded({ ...key, error: error === null ? '' : error.reasonName, seconds });
-      if (tokens && usage !== undefined) metrics.tokensUsed(key, tokensOf(usage));
+      if (tokens && usage !== undefined) metrics.tokensUsed(key, tokensOf(usage, null));
     });
   };
 }
 
-/** The tokens of an answer, as the metrics have them. */
-export const tokensOf = (usage: Usage): TokensUsed => ({
+/** The tokens of an answer, as the metrics have them. @param cost in US dollars; null when not known */
+export const tokensOf = (usage: Usage, cost: number | null): TokensUsed => ({
   prompt: usage.promptTokens,
   completion: usage.completionTokens,
   cached: usage.cachedTokens ?? 0,
   cacheWrite: usage.cacheWriteTokens ?? 0,
   reasoning: usage.reasoningTokens ?? 0,
+  cost,
 });

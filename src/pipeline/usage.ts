@@ -4,8 +4,10 @@ import { countTokens } from '../tokens/count-tokens.ts';
 import { estimateTokens } from '../tokens/estimate.ts';
 import type { Budgets, Hold } from '../usage/budgets.ts';
 import { costOf } from '../usage/cost.ts';
+import { noteUsage } from '../usage/cut-off.ts';
 import { Delivered } from '../usage/delivered.ts';
 import type { Ledger } from '../usage/ledger.ts';
+import type { Pico } from '../usage/money.ts';
 import type { PriceBook, Priced } from '../usage/price-book.ts';
 import { embeddingsBound, inputBound, outputBound } from '../usage/request-size.ts';
 import { addCost } from '../usage/tell.ts';
@@ -19,8 +21,8 @@ export interface UsageStageOptions {
   readonly ledger: Ledger;
   /** Tokens of output that are expected of a call that does not bound them. */
   readonly usualOutput: () => number;
-  /** Told of what each answer used. */
-  readonly onUsed?: (call: Call, usage: Usage) => void;
+  /** Told of what each answer used, and what it costs; null where that is not known. */
+  readonly onUsed?: (call: Call, usage: Usage, pico: Pico | null) => void;
 }
 
 /**
@@ -103,7 +105,9 @@ class Answer {
     const delivered = new Delivered();
     const cutOff = (): void => {
       if (this.#over) return;
-      if (delivered.some) this.#end(this.#estimate(delivered), true);
+      const said = events.usageSoFar?.();
+      if (said !== undefined) this.#end(said.estimated ? this.#completed(said, delivered) : said, true);
+      else if (delivered.some) this.#end(this.#estimate(delivered), true);
       else this.nothing();
     };
     return tapEvents(events, {
@@ -127,8 +131,10 @@ class Answer {
     const { model, price } = this.#priced;
     const { tokens, pico } = costOf(usage, price, this.#tier);
     addCost(report, pico, usage.estimated);
+    // A loop of tools that is cut off has told nobody of its rounds.
+    if (aborted || (this.#call.kind === 'chat' && this.#call.tools !== undefined)) noteUsage(report, usage);
     this.#call.used?.(usage);
-    this.#options.onUsed?.(this.#call, usage);
+    this.#options.onUsed?.(this.#call, usage, pico);
     if (this.#hold !== null) this.#options.budgets.settle(this.#hold, pico ?? 0n);
     this.#options.ledger.record({
       tenant: principal.tenant,
@@ -149,10 +155,20 @@ class Answer {
 
   /** By the gateway's own count. */
   #estimate(delivered: Delivered): Usage {
+    const { upstreamModel } = this.#call.route as Route;
+    return delivered.usage(this.#promptTokens(), upstreamModel);
+  }
+
+  /** By what the provider has said, and the gateway's own count for the rest. */
+  #completed(said: Usage, delivered: Delivered): Usage {
+    const { upstreamModel } = this.#call.route as Route;
+    return delivered.usageWith(said, () => this.#promptTokens(), upstreamModel);
+  }
+
+  #promptTokens(): number {
+    if (this.#call.kind !== 'chat') return 0;
     const { provider, upstreamModel } = this.#call.route as Route;
-    if (this.#call.kind !== 'chat') return delivered.usage(0, upstreamModel);
-    const { tokens } = countTokens(this.#call.request, { provider: provider.name, upstreamModel });
-    return delivered.usage(tokens, upstreamModel);
+    return countTokens(this.#call.request, { provider: provider.name, upstreamModel }).tokens;
   }
 
   #embedded(): Usage {

@@ -1,13 +1,14 @@
 import type { Usage } from '../../gen/llmgateway/v1/completion_pb.js';
 import { type GatewayError, toGatewayError } from '../errors/gateway-error.ts';
 import { type EventStream, tapEvents } from '../model/events.ts';
+import { notedUsage } from '../usage/cut-off.ts';
 import { answerOf, type Call, type Handler, type Reply } from './call.ts';
 import { leaving } from './leaving.ts';
 
 /**
  * Told of a call once, when it is over: a streamed one when its stream is.
  * @param error null when it succeeded
- * @param usage what its answer says; undefined where it does not, and where there is none
+ * @param usage what its answer says, or of one that was cut off what is known; undefined where nothing is
  * @param streamedAt when its first output was there, on the clock of performance.now(); null for what is not streamed
  */
 export type OnOver = (
@@ -39,8 +40,11 @@ function watched(stream: EventStream, call: Call, over: OnOver): Reply {
       const last = batch[batch.length - 1]?.event;
       if (last?.case === 'finished') usage = last.value.usage;
     },
-    end: (error) => over(error === null ? null : toGatewayError(error), usage, at),
-    abandoned: () => over(leaving(call), usage, at),
+    end: (error) => {
+      if (error === null) over(null, usage, at);
+      else over(toGatewayError(error), usage ?? notedUsage(call.report), at);
+    },
+    abandoned: () => over(leaving(call), usage ?? notedUsage(call.report), at),
   });
   return { kind: 'stream', events };
 }

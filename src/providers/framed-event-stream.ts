@@ -1,3 +1,4 @@
+import type { Usage } from '../../gen/llmgateway/v1/completion_pb.js';
 import { interrupted } from '../codec/upstream-error.ts';
 import { GatewayError } from '../errors/gateway-error.ts';
 import { type SseEvent, SseReader } from '../http/sse-reader.ts';
@@ -26,6 +27,8 @@ export interface FrameDecoder<F> {
   push(frame: F, out: StreamEvent[]): void;
   /** Takes the end. @throws GatewayError when the answer was not complete */
   end(out: StreamEvent[]): void;
+  /** See EventStream. */
+  usageSoFar?(): Usage | undefined;
 }
 
 /** The data of server-sent events, and an error that is put as bare JSON where an event should be. */
@@ -115,6 +118,10 @@ export class FramedEventStream<F, P = Buffer> implements EventStream {
       this.#body.cancel();
     }
     return endOfEvents();
+  }
+
+  usageSoFar(): Usage | undefined {
+    return this.#decoder.usageSoFar?.();
   }
 
   #decode(piece: P, out: StreamEvent[]): void {

@@ -2,9 +2,9 @@ import type { Usage } from '../../gen/llmgateway/v1/completion_pb.js';
 import type { Message, ToolCall } from '../../gen/llmgateway/v1/message_pb.js';
 import type { OpaqueReader } from '../model/assemble.ts';
 import { type EventStream, endOfEvents, type StreamEvent } from '../model/events.ts';
+import { sumUsage } from '../model/sum-usage.ts';
 import type { ToolLoop } from './loop.ts';
 import { RoundEvents, toolFinished, toolStarted } from './loop-events.ts';
-import { sumUsage } from './sum-usage.ts';
 
 /** What a streamed answer with rounds is made with. */
 export interface LoopStreamOptions {

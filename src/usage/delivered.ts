@@ -52,6 +52,23 @@ export class Delivered {
     return build.usage(promptTokens, this.#tokens(upstreamModel), { estimated: true });
   }
 
+  /**
+   * The same, with what the provider has said: its numbers stand, but for output that may have come since.
+   * @param said of an answer that goes on
+   * @param promptTokens asked where nothing was said of the prompt
+   */
+  usageWith(said: Usage, promptTokens: () => number, upstreamModel: string): Usage {
+    const prompt = said.promptTokens === 0 ? promptTokens() : said.promptTokens;
+    const completion = Math.max(said.completionTokens, this.#tokens(upstreamModel));
+    return {
+      ...said,
+      promptTokens: prompt,
+      completionTokens: completion,
+      totalTokens: prompt + completion,
+      estimated: true,
+    };
+  }
+
   #tokens(upstreamModel: string): number {
     const encoding = encodingOf(upstreamModel);
     if (encoding === null) return estimateTokens(this.#characters, 0, upstreamModel);

@@ -44,6 +44,9 @@ export function formatUsd(pico: Pico): string {
 /** What a token costs at a price for a million of them. */
 export const perToken = (usdPerMillion: number): Pico => (picoOf(usdPerMillion) ?? 0n) / 1_000_000n;
 
+/** Dollars as a double: for charts, where the last digits do not matter. */
+export const usdOf = (pico: Pico): number => Number(pico) / 1e12;
+
 /** Nanodollars, rounded up: a budget never counts less than was spent. */
 export const nanoOf = (pico: Pico): number => Number((pico + picoOfNano - 1n) / picoOfNano);
 

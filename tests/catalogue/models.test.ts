@@ -68,6 +68,19 @@ test('all fake models are there', () => {
   expect(fake.map(({ model }) => model.upstreamId).sort()).toEqual([...fakeKinds].sort());
 });
 
+test.each([
+  ['claude-sonnet-4-5', 3, 15],
+  ['anthropic/claude-sonnet-4-5', 3, 15],
+  ['claude-sonnet-4-5-20250929', 3, 15],
+  ['anthropic/claude-haiku-4-5', 1, 5],
+  ['claude-opus-4-5', 5, 25],
+  ['claude-opus-4-5-20251101', 5, 25],
+])('%s, by Anthropic’s own name, has a price and is asked for by it', (name, input, output) => {
+  const { provider, upstreamModel, entry } = resolver.resolve(name);
+  expect([provider, upstreamModel]).toEqual(['anthropic', name.replace('anthropic/', '')]);
+  expect(entry?.model.price).toMatchObject({ input, output });
+});
+
 describe('what the gateways before this one knew', () => {
   test.each([
     [

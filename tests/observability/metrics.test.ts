@@ -16,9 +16,8 @@ const call = {
   seconds: 0.3,
   firstSeconds: 0.1,
   completionTokens: 11,
-  cost: 0.002,
 } as const;
-const used = { prompt: 10, completion: 4, cached: 3, cacheWrite: 2, reasoning: 1 };
+const used = { prompt: 10, completion: 4, cached: 3, cacheWrite: 2, reasoning: 1, cost: 0.002 };
 
 /** Something of everything. */
 function busy(metrics: Metrics): void {
@@ -27,7 +26,7 @@ function busy(metrics: Metrics): void {
   metrics.callBegan('chat');
   metrics.callEnded(call);
   metrics.callBegan('chat');
-  metrics.callEnded({ ...call, status: 'upstream_timeout', firstSeconds: null, cost: null });
+  metrics.callEnded({ ...call, status: 'upstream_timeout', firstSeconds: null });
   metrics.attemptEnded({ ...call, error: '' });
   metrics.attemptEnded({ ...call, error: 'upstream_failed' });
   metrics.tokensUsed(call, used);

@@ -7,7 +7,6 @@ const call = (changes: Partial<Performed> = {}): Performed => ({
   left: false,
   seconds: 1,
   tokens: 10,
-  cost: 0.5,
   cache: '',
   owner: 'ann',
   requestId: 'r',
@@ -20,9 +19,12 @@ test('calls are of the last hours, and those before a week are forgotten', () =>
   let now = 1_000 * hour;
   const performance = new Performance(() => now);
   performance.count(call());
+  performance.spent('openai', 0.5);
   now += 2 * hour;
   performance.count(call({ failed: true, provider: '' }));
-  expect(performance.last(1).sums).toMatchObject({ requests: 1, failed: 1, providers: {} });
+  performance.spent('openai', 0.5);
+  expect(performance.last(1).sums).toMatchObject({ requests: 1, failed: 1, cost: 0.5 });
+  expect(performance.last(1).sums.providers).toEqual({ openai: { requests: 0, tokens: 0, cost: 0.5 } });
   expect(performance.last(3).sums).toMatchObject({ requests: 2, tokens: 20, cost: 1 });
   now += 167 * hour;
   performance.count(call());

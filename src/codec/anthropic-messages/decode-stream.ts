@@ -1,3 +1,4 @@
+import type { Usage } from '../../../gen/llmgateway/v1/completion_pb.js';
 import * as buildEvent from '../../model/build-events.ts';
 import type { StreamEvent } from '../../model/events.ts';
 import { callId, completionId } from '../ids.ts';
@@ -70,6 +71,13 @@ export class MessagesStreamDecoder {
   /** Takes the end of the body. @throws GatewayError when the answer is not complete */
   end(_out: StreamEvent[]): void {
     if (!this.#finished) throw interrupted(this.#provider, 'ended before the answer was complete');
+  }
+
+  /** See EventStream. The message begins with what was read, and says what was written once it stops. */
+  usageSoFar(): Usage | undefined {
+    const used = decodeUsage(this.#usage);
+    if (used !== undefined && this.#stopReason === null) used.estimated = true;
+    return used;
   }
 
   #take(json: Json, out: StreamEvent[]): void {

@@ -63,6 +63,12 @@ export class ConverseStreamDecoder {
     this.#finish(out);
   }
 
+  /** See EventStream. */
+  usageSoFar(): Usage | undefined {
+    const used = this.#usage;
+    return used === undefined || this.#stopped ? used : { ...used, estimated: true };
+  }
+
   #event(type: string, json: Json, out: StreamEvent[]): void {
     switch (type) {
       case 'messageStart':

@@ -25,6 +25,8 @@ export class GeminiStreamDecoder {
   #started = false;
   #finished = false;
   #usage: Usage | undefined;
+  /** Nothing of the answer has come after it. */
+  #usageIsLast = false;
   #id = '';
   /** Unknown members of chunks before the first with a candidate. */
   #early = '';
@@ -55,13 +57,23 @@ export class GeminiStreamDecoder {
   /** Takes the end of the body. @throws GatewayError when the answer is not complete */
   end(out: StreamEvent[]): void {
     if (this.#finished) return;
-    const begun = this.#candidates.filter((candidate) => candidate !== undefined);
-    if (begun.length === 0 || !begun.every(({ finished }) => finished)) {
-      throw interrupted(this.#provider, 'ended before the answer was complete');
-    }
+    if (!this.#isComplete()) throw interrupted(this.#provider, 'ended before the answer was complete');
     this.#finished = true;
-    for (const candidate of begun) candidate.end(out);
+    for (const candidate of this.#candidates) candidate?.end(out);
     out.push(buildEvent.finished(this.#usage));
+  }
+
+  /** See EventStream. */
+  usageSoFar(): Usage | undefined {
+    const used = this.#usage;
+    return used === undefined || (this.#usageIsLast && this.#isComplete())
+      ? used
+      : { ...used, estimated: true };
+  }
+
+  #isComplete(): boolean {
+    const begun = this.#candidates.filter((candidate) => candidate !== undefined);
+    return begun.length > 0 && begun.every(({ finished }) => finished);
   }
 
   #chunk(json: unknown, out: StreamEvent[]): void {
@@ -73,7 +85,9 @@ export class GeminiStreamDecoder {
     const candidates = Array.isArray(json['candidates']) ? json['candidates'] : [];
     const usage = json['usageMetadata'];
     // It is cumulative: the last one counts.
-    if (isObject(usage)) this.#usage = decodeUsage(usage) ?? this.#usage;
+    const counted = isObject(usage);
+    if (counted) this.#usage = decodeUsage(usage) ?? this.#usage;
+    if (counted || candidates.length > 0) this.#usageIsLast = counted;
     let unknown = this.#unknown(json);
     if (!this.#started) {
       if (candidates.length === 0) {

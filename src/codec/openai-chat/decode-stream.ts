@@ -29,6 +29,8 @@ export class ChatStreamDecoder {
   #started = false;
   #finished = false;
   #usage: Usage | undefined;
+  /** Nothing of the answer has come after it. */
+  #usageIsLast = false;
   /** Unknown members of chunks before the first that names the completion, as Azure sends. */
   #early = '';
   #id = '';
@@ -53,6 +55,7 @@ export class ChatStreamDecoder {
     const json = this.#parse(data);
     let unknown = '';
     let choices: readonly unknown[] = [];
+    let counted = false;
     for (const key in json) {
       const value = json[key];
       switch (key) {
@@ -68,7 +71,10 @@ export class ChatStreamDecoder {
           break;
         case 'usage':
           // It may be cumulative: the last one counts.
-          if (isObject(value)) this.#usage = decodeUsage(value) ?? this.#usage;
+          if (isObject(value)) {
+            this.#usage = decodeUsage(value) ?? this.#usage;
+            counted = true;
+          }
           break;
         case 'service_tier':
         case 'system_fingerprint':
@@ -82,6 +88,7 @@ export class ChatStreamDecoder {
           if (this.#isNews(key, value)) unknown = addMember(unknown, key, value);
       }
     }
+    if (counted || choices.length > 0) this.#usageIsLast = counted;
     if (choices.length === 0) {
       const error = errorIn(json);
       if (error !== undefined) throw upstreamError(this.#provider, error, 200);
@@ -115,6 +122,14 @@ export class ChatStreamDecoder {
     this.#finished = true;
     this.#endChoices(out);
     out.push(buildEvent.finished(this.#usage));
+  }
+
+  /** See EventStream. */
+  usageSoFar(): Usage | undefined {
+    const used = this.#usage;
+    return used === undefined || (this.#usageIsLast && this.#isComplete())
+      ? used
+      : { ...used, estimated: true };
   }
 
   #isComplete(): boolean {

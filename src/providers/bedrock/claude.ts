@@ -1,3 +1,4 @@
+import type { Usage } from '../../../gen/llmgateway/v1/completion_pb.js';
 import { decodeMessagesResponse } from '../../codec/anthropic-messages/decode-response.ts';
 import { MessagesStreamDecoder } from '../../codec/anthropic-messages/decode-stream.ts';
 import { encodeMessagesRequest } from '../../codec/anthropic-messages/encode-request.ts';
@@ -55,6 +56,10 @@ class InvokeStreamDecoder implements FrameDecoder<AwsEventStreamMessage> {
 
   end(out: StreamEvent[]): void {
     this.#messages.end(out);
+  }
+
+  usageSoFar(): Usage | undefined {
+    return this.#messages.usageSoFar();
   }
 
   #fail(type: string | undefined, json: Json): never {

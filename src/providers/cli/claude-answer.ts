@@ -40,6 +40,13 @@ export class ClaudeAnswerDecoder implements AnswerDecoder {
     else if (frame['type'] === 'stream_event' && isObject(frame['event'])) this.#event(frame['event'], out);
   }
 
+  /** Of the latest message: the program tells of all of them together only at the turn's end. */
+  usageSoFar(): Usage | undefined {
+    const used = this.#messages?.usageSoFar();
+    if (used !== undefined) used.estimated = true;
+    return used;
+  }
+
   #event(event: Json, out: StreamEvent[]): void {
     if (event['type'] === 'message_start' || this.#messages === null) {
       this.#messages = new MessagesStreamDecoder({ provider: this.#names.provider });

@@ -1,3 +1,4 @@
+import type { Usage } from '../../../gen/llmgateway/v1/completion_pb.js';
 import type { CliDialect } from '../../cli-pool/dialect.ts';
 import type { Json } from '../../codec/json.ts';
 import type { StreamEvent } from '../../model/events.ts';
@@ -16,6 +17,8 @@ export interface AnswerNames {
 export interface AnswerDecoder {
   /** @throws GatewayError when the turn has failed */
   push(frame: Json, out: StreamEvent[]): void;
+  /** See EventStream. */
+  usageSoFar?(): Usage | undefined;
 }
 
 /** A program that sessions are held with: how it is started, led, asked and understood. */

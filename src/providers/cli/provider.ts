@@ -138,6 +138,7 @@ const eventsIn = (answer: CliAnswer, decoder: AnswerDecoder, provider: string): 
       end() {
         throw new CliError('gone', 'it ended before its answer was complete');
       },
+      usageSoFar: () => decoder.usageSoFar?.(),
     },
     provider,
     (name, error) => faultOf(error, name, true),

@@ -67,6 +67,23 @@ const metadata = eventFrame('metadata', {
   p: 'abcdef',
 });
 
+test.each([
+  ['before it stops', [start, metadata], true],
+  ['once it has stopped', [start, stop(), metadata], false],
+])('what was used is known %s', (_when, frames, estimated) => {
+  const messages: AwsEventStreamMessage[] = [];
+  new AwsEventStreamReader().push(Buffer.concat(frames), messages);
+  const decoder = new ConverseStreamDecoder({ provider: 'bedrock', model: claude });
+  expect(decoder.usageSoFar()).toBeUndefined();
+  for (const message of messages) decoder.push(message, []);
+  expect(decoder.usageSoFar()).toMatchObject({
+    promptTokens: 105,
+    completionTokens: 7,
+    cachedTokens: 100,
+    estimated,
+  });
+});
+
 const recorded = recordedBedrock().filter(({ endpoint, stream }) => endpoint === 'converse' && stream);
 
 describe.skipIf(recorded.length === 0)('recorded streams', () => {

@@ -107,6 +107,14 @@ describe('an answer', () => {
     expect(events.at(-1)?.event.value).toMatchObject({ usage: { promptTokens: 5, completionTokens: 3 } });
   });
 
+  test('says what its latest message has used so far', () => {
+    const decoder = new ClaudeAnswerDecoder(names);
+    expect(decoder.usageSoFar()).toBeUndefined();
+    const usage = { input_tokens: 5, cache_read_input_tokens: 900, output_tokens: 1 };
+    decoder.push(stream({ type: 'message_start', message: { id: 'm', usage } }), []);
+    expect(decoder.usageSoFar()).toMatchObject({ promptTokens: 905, cachedTokens: 900, estimated: true });
+  });
+
   test.each([
     ['rate_limit', 429],
     ['constructor', 500],

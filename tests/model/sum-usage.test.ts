@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import * as build from '../../src/model/build.ts';
-import { sumUsage } from '../../src/tools/sum-usage.ts';
+import { sumUsage } from '../../src/model/sum-usage.ts';
 
 test('what one answer does not report the other does', () => {
   const one = build.usage(1, 2, { cachedTokens: 3, estimated: true });

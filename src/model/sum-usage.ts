@@ -1,5 +1,5 @@
 import type { Usage } from '../../gen/llmgateway/v1/completion_pb.js';
-import * as build from '../model/build.ts';
+import * as build from './build.ts';
 
 type Json = Record<string, unknown>;
 
