@@ -22,7 +22,8 @@ RUN install -d -o node -g node -m 700 /data
 VOLUME /data
 USER node
 EXPOSE 8080
+# Whether there is TLS may be said by a file that is mounted: one is tried after the other.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s \
-  CMD ["node", "-e", "const tls = Boolean(process.env.LLM_GATEWAY_TLS_CERT); process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'; require(tls ? 'https' : 'http').get({ port: process.env.LLM_GATEWAY_PORT, path: '/health/live' }, (r) => process.exit(r.statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
+  CMD ["node", "-e", "const ask = ([kind, ...others]) => kind === undefined ? process.exit(1) : require(kind).get({ port: process.env.LLM_GATEWAY_PORT, path: '/health/live', rejectUnauthorized: false }, (r) => r.statusCode === 200 ? process.exit(0) : ask(others)).on('error', () => ask(others)); ask(['http', 'https'])"]
 STOPSIGNAL SIGTERM
 CMD ["node", "--max-semi-space-size=32", "--no-memory-reducer", "--heap-growing-percent=100", "src/main.ts"]

@@ -35,7 +35,7 @@ if (import.meta.main) {
   const made = withTable(readme);
   if (!process.argv.includes('--check')) writeFileSync(file, made);
   else if (made !== readme) {
-    console.error('README.md: the table of settings is out of date; run `node scripts/config-table.ts`');
+    console.error('README.md: the table of settings is out of date; run `npx node scripts/config-table.ts`');
     process.exitCode = 1;
   }
 }

@@ -50,7 +50,7 @@ if (import.meta.main) {
   const made = withTable(page);
   if (!process.argv.includes('--check')) writeFileSync(file, made);
   else if (made !== page) {
-    console.error('docs/api.md: the table of errors is out of date; run `node scripts/error-table.ts`');
+    console.error('docs/api.md: the table of errors is out of date; run `npx node scripts/error-table.ts`');
     process.exitCode = 1;
   }
 }

@@ -38,7 +38,7 @@ if (import.meta.main) {
   if (!process.argv.includes('--check')) writeFileSync(file, made);
   else if (made !== page) {
     console.error(
-      'docs/operations.md: the table of metrics is out of date; run `node scripts/metrics-table.ts`',
+      'docs/operations.md: the table of metrics is out of date; run `npx node scripts/metrics-table.ts`',
     );
     process.exitCode = 1;
   }

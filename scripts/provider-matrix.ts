@@ -235,7 +235,7 @@ if (import.meta.main) {
   const made = await withTables(page);
   if (!process.argv.includes('--check')) writeFileSync(file, made);
   else if (made !== page) {
-    console.error('docs/providers.md: its tables are out of date; run `node scripts/provider-matrix.ts`');
+    console.error('docs/providers.md: its tables are out of date; run `npx node scripts/provider-matrix.ts`');
     process.exitCode = 1;
   }
 }

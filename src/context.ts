@@ -254,7 +254,8 @@ export function createGateway(initial: Config, log: Logger, own: OwnParts = {}):
     },
     prepare(config, readFile) {
       // What may fail comes first: a wrong configuration changes nothing.
-      const certificate = config.tlsCert === '' ? null : readCertificate(config, readFile);
+      const takesCertificate = initial.tlsCert !== '' && config.tlsCert !== '';
+      const certificate = takesCertificate ? readCertificate(config, readFile) : null;
       const next = settle(config, { ...settleParts, readFile }, current.discovery);
       const sessions = orElse(
         () => cli.prepare(config),

@@ -1,6 +1,6 @@
 import { type Config, loadConfig } from './config/load.ts';
 import { ConfigError } from './config/problems.ts';
-import { needRestart } from './config/reload.ts';
+import { takeRestart } from './config/reload.ts';
 import { watchConfig } from './config/watch.ts';
 import { createGateway } from './context.ts';
 import { createLogger, type RootLogger } from './observability/log.ts';
@@ -35,7 +35,7 @@ async function main(): Promise<void> {
   const watcher = watchConfig([config.file, config.modelsFile], () => {
     try {
       const next = loadConfig({ env: process.env });
-      const late = needRestart.filter((name) => next[name] !== gateway.config[name]);
+      const late = takeRestart(gateway.config, next);
       if (late.length > 0) log.warn('some settings need a restart', { settings: late });
       gateway.reload(next);
       log.setLevels({ level: next.logLevel, modules: next.logModules });

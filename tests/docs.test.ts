@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -8,6 +8,8 @@ import { withTable as withSettings } from '../scripts/config-table.ts';
 import { errorTable, withTable as withErrorTable } from '../scripts/error-table.ts';
 import { withMetrics } from '../scripts/metrics-table.ts';
 import { withTables } from '../scripts/provider-matrix.ts';
+import { markVariable } from '../src/base/watchdog.ts';
+import { describeSettings } from '../src/config/describe.ts';
 import { dialectFields } from '../src/config/provider-fields.ts';
 import { createUpstreamClient } from '../src/http/client.ts';
 import { configuredTools } from '../src/tools/configured-tools.ts';
@@ -88,6 +90,29 @@ test.each([
   const options = { client: createUpstreamClient(), maxResultBytes: () => 1_000 };
   const tools = configuredTools(load(yaml, {}).tools, new Set(), options);
   expect(tools.map(({ name }) => name)).toEqual(['stock']);
+});
+
+test.each([
+  'README.md',
+  'CONTRIBUTING.md',
+  'Dockerfile',
+  ...['docs', 'deploy', 'config'].flatMap((folder) =>
+    readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8', withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ parentPath, name }) => path.relative(root, path.join(parentPath, name))),
+  ),
+])('%s names variables that there are', (page) => {
+  const known = new Set([...describeSettings().flatMap(({ env }) => env), markVariable]);
+  const named = read(page).match(/\bLLM_GATEWAY_\w+/g) ?? [];
+  expect(named.filter((name) => !known.has(name))).toEqual([]);
+});
+
+test.each([
+  'README.md',
+  'CONTRIBUTING.md',
+  ...readdirSync(path.join(root, 'docs')).map((name) => `docs/${name}`),
+])("%s has commands for the project's own Node", (page) => {
+  expect(read(page).match(/^.*(?<!npx )\bnode (?:--\S+ )*(?:src|scripts|bench)\/.*$/gm)).toBeNull();
 });
 
 test('every dialect option is explained', () => {

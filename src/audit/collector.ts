@@ -6,6 +6,8 @@ export interface CollectorOptions {
   readonly url: string;
   /** Sent as `service`. */
   readonly service: string;
+  /** Number of the worker whose trail it is: each has a chain of its own, which counts from one. */
+  readonly worker: number;
   readonly client: UpstreamClient;
   /** Lines that wait at most. */
   readonly maxHeld: number;
@@ -24,7 +26,7 @@ const maxPauseMs = 30_000;
 const timeouts = { connectMs: requestMs, firstByteMs: requestMs, idleMs: requestMs };
 
 /**
- * Sends lines of the audit trail to a collector of logs, in the background: `POST /logs` with `{service, level, message, context: {events}}`. What it
+ * Sends lines of the audit trail to a collector of logs, in the background: `POST /logs` with `{service, level, message, context: {worker, events}}`. What it
  * does not take is sent again; what waits is bounded.
  */
 export class Collector {
@@ -98,7 +100,7 @@ export class Collector {
 
   /** Sends a batch. Never rejects. @returns whether it was taken */
   async #post(): Promise<boolean> {
-    const { client, service, onLines, log } = this.#options;
+    const { client, service, worker, onLines, log } = this.#options;
     const lines = this.#held.slice(0, maxBatch);
     const events = lines.map((line) => line.trimEnd()).join(',');
     const head = JSON.stringify({ service, level: 'info', message: 'llm_gateway_audit' }).slice(0, -1);
@@ -108,7 +110,7 @@ export class Collector {
         path: this.#path,
         method: 'POST',
         headers: { 'content-type': 'application/json' },
-        body: `${head},"context":{"events":[${events}]}}`,
+        body: `${head},"context":{"worker":${worker},"events":[${events}]}}`,
         signal: AbortSignal.timeout(requestMs),
         timeouts,
       });

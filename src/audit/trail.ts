@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { makeFolder } from '../base/make-folder.ts';
 import type { Logger } from '../observability/log.ts';
 import { type Link, nextLine } from './chain.ts';
 import type { AuditEntry } from './entry.ts';
@@ -63,7 +64,7 @@ export class AuditTrail {
     this.#options = options;
     this.#files = options.files ?? fs.promises;
     const { file, log } = options;
-    fs.mkdirSync(path.dirname(file), { recursive: true });
+    makeFolder(path.dirname(file));
     const { link, size, torn } = findEnd(file);
     fs.closeSync(fs.openSync(file, 'a', 0o600));
     if (torn > 0) {
@@ -216,7 +217,7 @@ export class AuditTrail {
     } catch (error) {
       if (!isMissing(error)) throw error;
       // Its folder was removed with it.
-      fs.mkdirSync(path.dirname(file), { recursive: true });
+      makeFolder(path.dirname(file));
       return this.#files.open(file, 'a', 0o600);
     }
   }

@@ -1,6 +1,7 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { makeFolder } from '../base/make-folder.ts';
 import { steadyMs } from '../base/steady-clock.ts';
 import { markVariable, Watchdog } from '../base/watchdog.ts';
 import type { Logger } from '../observability/log.ts';
@@ -290,7 +291,7 @@ export class CliPool {
     const { command, dialect, log } = this.#options;
     const cwd = path.join(this.#folder, id);
     // With the folder above it, which whoever tidies up may have removed.
-    mkdirSync(cwd, { mode: 0o700, recursive: true });
+    makeFolder(cwd, 0o700);
     const named = this.#named(id);
     const tell = (event: PoolEvent): void => {
       if (event.type === 'broken')

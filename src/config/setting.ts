@@ -17,6 +17,8 @@ export interface Setting<T = unknown> {
   readonly doc: string;
   /** Its value is never shown, in errors neither. */
   readonly secret?: boolean;
+  /** What of its value is read when the gateway starts and not again. Without it a reload takes the whole. */
+  readonly atStart?: (value: T) => unknown;
 }
 
 /** @param env variables without their prefix */
@@ -41,6 +43,15 @@ export const setting = <T>(
 export const alsoAs = <T>(made: Setting<T>, ...names: readonly string[]): Setting<T> => ({
   ...made,
   env: [...made.env, ...names],
+});
+
+const whole = (value: unknown): unknown => value;
+
+/** A setting that a reload does not take, or some of it. @param part what of its value takes a restart; its doc has to tell of it */
+export const atStart = <T>(made: Setting<T>, part?: (value: T) => unknown): Setting<T> => ({
+  ...made,
+  atStart: part ?? whole,
+  doc: part === undefined ? `${made.doc}. Takes a restart` : made.doc,
 });
 
 /** A time limit; its variable says that it is in seconds. */

@@ -66,6 +66,7 @@ export function createAudit(
       : new Collector({
           url: auditCollector,
           service: serviceName,
+          worker,
           client,
           maxHeld: auditCollectorHeld,
           log,

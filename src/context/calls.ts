@@ -150,7 +150,9 @@ export function createCalls(parts: CallParts): CallHandlers {
   /** Each request to a provider's, as it is. */
   const attempts = [
     ...(metrics === null ? [] : [attemptMetricsStage(metrics, usage === null)]),
-    ...(tracing !== null ? [attemptTraceStage(tracing)] : initial.tracesPropagate ? [forwardTraceStage] : []),
+    tracing === null
+      ? onlyIf(() => settled().config.tracesPropagate, forwardTraceStage)
+      : attemptTraceStage(tracing),
   ];
   /** With a span for what a call waits for in it. */
   const spanned = (name: string, stage: Stage): Stage =>
@@ -238,6 +240,14 @@ export function createCalls(parts: CallParts): CallHandlers {
     ),
   };
 }
+
+/** A stage that a reload may begin or end. */
+const onlyIf =
+  (holds: () => boolean, stage: Stage): Stage =>
+  (next) => {
+    const inside = stage(next);
+    return (call) => (holds() ? inside : next)(call);
+  };
 
 /** What an answer used, also one that was cut off, or that nobody is left to be told of. */
 const usedBy =

@@ -129,14 +129,18 @@ export function settle(
   });
   checkDeployments(router, config);
   const discoveryLog = log.module('discovery');
+  // Their models are in the configuration; whether the program is there its sessions find out.
+  const unasked = new Set(config.providers.flatMap(({ name, form }) => (form === 'cli' ? [name] : [])));
   const discovery = startDiscovery(providers.values(), {
     intervalMs: config.discoveryIntervalMs,
     previous,
-    onChange: (provider, reachable, error) =>
+    onChange(provider, reachable, error) {
+      if (unasked.has(provider)) return;
       discoveryLog.info(reachable ? 'provider answers' : 'provider does not answer', {
         provider,
         ...(reachable ? {} : { error: toGatewayError(error).rawMessage }),
-      }),
+      });
+    },
   });
   const models = new KnownModels({
     catalogue,

@@ -107,7 +107,7 @@ export function openStores(options: StoreOptions, log: Logger): Stores {
       close: () => redis.close(),
     };
   }
-  checkDataDir(dir);
+  checkDataDir(dir, true);
   const database = new Database({ dir, maxBytes });
   const sessions = new EmbeddedSessions(database);
   const responses = new EmbeddedResponses(database);

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config/load.ts';
 import { ConfigError } from '../config/problems.ts';
-import { needRestart } from '../config/reload.ts';
+import { takeRestart } from '../config/reload.ts';
 import { watchConfig } from '../config/watch.ts';
 import type { Counted } from '../observability/families.ts';
 import type { RootLogger } from '../observability/log.ts';
@@ -293,7 +293,7 @@ class Primary {
         for (const { channel } of members) channel.tell(fromPrimary.drop);
         throw new ConfigError(mistakes);
       }
-      const late = needRestart.filter((name) => config[name] !== this.#config[name]);
+      const late = takeRestart(this.#config, config);
       if (late.length > 0) this.#log.warn('some settings need a restart', { settings: late });
       this.#snapshot = snapshot;
       this.#config = config;

@@ -23,6 +23,7 @@ const open = (more: Partial<CollectorOptions> = {}): Collector =>
   new Collector({
     url: `${upstream.origin}/collect`,
     service: 'gateway',
+    worker: 2,
     client,
     maxHeld: 1_000,
     intervalMs: 5,
@@ -45,6 +46,7 @@ test('lines are sent in batches, in order', async () => {
     service: 'gateway',
     level: 'info',
     message: 'llm_gateway_audit',
+    context: { worker: 2 },
   });
   first.socket.write(answered(''));
   const second = await upstream.request();

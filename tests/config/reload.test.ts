@@ -97,6 +97,30 @@ test('SIGHUP reads it again', async () => {
   await said('configuration reloaded');
 });
 
+test('the log says which settings take a restart, by their places in the file', async () => {
+  await start(model('one'));
+  writeFileSync(file, `server: { max_body_bytes: 1MiB }\nupstream: { idle_timeout: 7s }\n${model('two')}`);
+  expect((await said('some settings need a restart'))['settings']).toEqual(['server.max_body_bytes']);
+  await said('configuration reloaded');
+});
+
+// Whoever asks the system to make these waits for ever, or is told that there is no such folder.
+test.skipIf(process.platform !== 'linux').each([
+  [
+    'LLM_GATEWAY_DATA_DIR',
+    '/proc/x',
+    /^llm-gateway: LLM_GATEWAY_DATA_DIR: is "\/proc\/x", has to be a folder/,
+  ],
+  ['LLM_GATEWAY_AUDIT_LOG_PATH', '/proc/x/y', /^llm-gateway: AUDIT_LOG_PATH or audit.path: \/proc\/x\/y: E/],
+])('a folder that cannot be made stops the start: %s', async (variable, value, line) => {
+  child = spawn(process.execPath, [main], { cwd: folder, env: { LLM_GATEWAY_PORT: '0', [variable]: value } });
+  let errors = '';
+  child.stderr?.on('data', (chunk) => (errors += chunk));
+  expect(await new Promise((resolve) => child?.once('close', resolve))).toBe(1);
+  expect(errors).toMatch(line);
+  expect(errors.trim().split('\n')).toHaveLength(1);
+});
+
 test('a bad configuration stops the start: one line each on standard error, exit code 1', async () => {
   writeFileSync(file, 'server: { prot: 1 }');
   child = spawn(process.execPath, [main], {

@@ -473,11 +473,14 @@ describe('when the program fails', () => {
   }, 40_000);
 
   test('because it is not there, that is said', async () => {
-    const { ask } = await start({ LLM_POOL_SIZE: '4', LLM_CLI_PATH: '/nowhere/claude' });
+    const { ask, gateway } = await start({ LLM_POOL_SIZE: '4', LLM_CLI_PATH: '/nowhere/claude' });
     expect(await failure(ask('hello'))).toMatchObject({
       status: 502,
       message: expect.stringContaining('not found'),
     });
+    expect(gateway.log.filter(({ message }) => message === 'provider answers')).not.toContainEqual(
+      expect.objectContaining({ provider: 'cli' }),
+    );
   }, 40_000);
 });
 

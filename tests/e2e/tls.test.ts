@@ -100,3 +100,19 @@ test('HTTP/1.1 over TLS', async () => {
   });
   expect(status).toBe(200);
 });
+
+test('what turns TLS on or off waits for a restart, and changes nothing else', async () => {
+  const cert = fixture('two-cert.pem');
+  const key = fixture('two-key.pem');
+  const changes = [
+    [plain, { tlsCert: cert, tlsKey: key }],
+    [tls, { tlsCert: '', tlsKey: '' }],
+  ] as const;
+  for (const [{ gateway, url }, change] of changes) {
+    const { config } = gateway;
+    gateway.reload({ ...config, ...change });
+    const scheme = url.replace('http:', config.tlsCert === '' ? 'http:' : 'https:');
+    expect(await overHttp2(scheme, false)).toMatchObject({ status: 200 });
+    gateway.reload(config);
+  }
+});

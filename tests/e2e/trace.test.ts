@@ -65,6 +65,25 @@ test('in chat', async () => {
   expect(told()).toEqual([[traceparent, undefined]]);
 });
 
+test('a reload says whether providers are told', async () => {
+  const traced = async (): Promise<boolean> => {
+    model.script = [{ text: 'x' }];
+    const response = await fetch(`${gateway.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', traceparent },
+      body: JSON.stringify({ model: 'openai/m', messages: [{ role: 'user', content: 'x' }] }),
+    });
+    expect(response.status).toBe(200);
+    return /^traceparent:/im.test(model.heads.at(-1)!);
+  };
+  const { config } = gateway.gateway;
+  expect(await traced()).toBe(true);
+  gateway.gateway.reload({ ...config, tracesPropagate: false });
+  expect(await traced()).toBe(false);
+  gateway.gateway.reload(config);
+  expect(await traced()).toBe(true);
+});
+
 test('what is no trace context goes nowhere', async () => {
   const headers = { traceparent: '00-0-0-01', tracestate };
   await toolsAt(gateway.url).execute({ name: 'search_corpus', arguments: query }, { headers });

@@ -162,9 +162,12 @@ ${more}`;
     await gateway.said('a worker serves in place of another');
     expect(await known('second')).toEqual([1, 2]);
     const from = gateway.lines.length;
-    writeFileSync(file, withModel('fifth'));
+    writeFileSync(file, withModel('fifth', 'server: { max_body_bytes: 1MiB }\n'));
     gateway.signal('SIGHUP');
     await gateway.said('configuration reloaded', from);
+    expect(await gateway.said('some settings need a restart')).toMatchObject({
+      settings: ['server.max_body_bytes'],
+    });
     expect(await known('fifth')).toEqual([1, 2]);
   });
 });

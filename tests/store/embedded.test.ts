@@ -207,6 +207,20 @@ describe('the data folder', () => {
   test('is taken, and not made yet, where it can be made', () => {
     const dir = path.join(folder(), 'a', 'b', 'c');
     checkDataDir(dir);
+    checkDataDir(dir, true);
     expect(existsSync(path.dirname(dir))).toBe(false);
+    expect(readdirSync(path.dirname(path.dirname(path.dirname(dir))))).toEqual([]);
   });
+
+  // Root may do everything there, and still nothing can be made.
+  test.skipIf(process.platform !== 'linux')(
+    'is refused where it could be made by all rights, and is not',
+    () => {
+      for (const dir of ['/proc/x', '/proc/x/y']) {
+        expect(() => checkDataDir(dir, true)).toThrow(
+          /^LLM_GATEWAY_DATA_DIR: is "\/proc\/x.*", has to be a folder that can be written, or made \(.*\/proc: E/,
+        );
+      }
+    },
+  );
 });

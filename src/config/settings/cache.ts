@@ -1,14 +1,10 @@
-import { hour, setting, time } from '../setting.ts';
+import { atStart, hour, setting, time } from '../setting.ts';
 import { bytes, flag, wholeNumber } from '../values.ts';
 
 /** Answers that are given again. */
 export const cacheSettings = {
-  cacheEnabled: setting(
-    'cache.enabled',
-    'CACHE',
-    flag,
-    false,
-    'Whether equal requests get the answer of the first one; takes a restart',
+  cacheEnabled: atStart(
+    setting('cache.enabled', 'CACHE', flag, false, 'Whether equal requests get the answer of the first one'),
   ),
   cacheTtlMs: time(
     'cache.ttl',
@@ -17,20 +13,24 @@ export const cacheSettings = {
     hour,
     'How long an answer is given again',
   ),
-  cacheMaxSize: setting(
-    'cache.max_size',
-    'CACHE_MAX_SIZE',
-    wholeNumber(1, 1_000_000),
-    1_000,
-    'Answers that are kept; others make room for new ones',
+  cacheMaxSize: atStart(
+    setting(
+      'cache.max_size',
+      'CACHE_MAX_SIZE',
+      wholeNumber(1, 1_000_000),
+      1_000,
+      'Answers that are kept; others make room for new ones',
+    ),
   ),
-  cacheMaxBytes: setting(
-    'cache.max_bytes',
-    'CACHE_MAX_BYTES',
-    bytes(2 ** 20, 2 ** 40),
-    64 * 2 ** 20,
-    'Memory for them',
-    '64MiB',
+  cacheMaxBytes: atStart(
+    setting(
+      'cache.max_bytes',
+      'CACHE_MAX_BYTES',
+      bytes(2 ** 20, 2 ** 40),
+      64 * 2 ** 20,
+      'Memory for them',
+      '64MiB',
+    ),
   ),
   cacheMaxEntryBytes: setting(
     'cache.max_entry_bytes',

@@ -1,5 +1,5 @@
 import { classMap } from '../limits.ts';
-import { setting, time } from '../setting.ts';
+import { atStart, setting, time } from '../setting.ts';
 import { duration, oneOf, wholeNumber } from '../values.ts';
 
 const most = 1_000_000_000;
@@ -68,19 +68,23 @@ export const limitSettings = {
     'Classes of single owners or ids of keys: `alice=premium,bob=enterprise`',
     '',
   ),
-  limitLeaseMs: time(
-    'limits.lease',
-    'RATE_LIMIT_LEASE',
-    [1_000, 600_000],
-    30_000,
-    'After which time the places are free of calls whose gateway has died',
+  limitLeaseMs: atStart(
+    time(
+      'limits.lease',
+      'RATE_LIMIT_LEASE',
+      [1_000, 600_000],
+      30_000,
+      'After which time the places are free of calls whose gateway has died',
+    ),
   ),
-  limitEmbedded: setting(
-    'limits.embedded',
-    'RATE_LIMIT_EMBEDDED',
-    oneOf(['memory', 'file']),
-    'memory',
-    'Where limits are counted, and budgets decided on, without a Redis: in the process, or in the data folder, at once, which processes share and which survives a restart',
+  limitEmbedded: atStart(
+    setting(
+      'limits.embedded',
+      'RATE_LIMIT_EMBEDDED',
+      oneOf(['memory', 'file']),
+      'memory',
+      'Where limits are counted, and budgets decided on, without a Redis: in the process, or in the data folder, at once, which processes share and which survives a restart',
+    ),
   ),
   limitOutageShare: setting(
     'limits.outage_share',

@@ -1,5 +1,5 @@
 import { Secret } from '../secret.ts';
-import { alsoAs, setting } from '../setting.ts';
+import { alsoAs, atStart, setting } from '../setting.ts';
 import { address, flag, fraction, text, type ValueReader, Wrong } from '../values.ts';
 
 const secret: ValueReader<Secret> = (raw) => {
@@ -28,12 +28,8 @@ const headerPairs: ValueReader<Readonly<Record<string, Secret>>> = (raw) => {
 
 /** Metrics and traces. */
 export const observabilitySettings = {
-  metricsEnabled: setting(
-    'metrics.enabled',
-    'METRICS_ENABLED',
-    flag,
-    true as boolean,
-    'Whether `GET /metrics` is served',
+  metricsEnabled: atStart(
+    setting('metrics.enabled', 'METRICS_ENABLED', flag, true as boolean, 'Whether `GET /metrics` is served'),
   ),
   metricsToken: {
     ...setting(
@@ -45,25 +41,29 @@ export const observabilitySettings = {
     ),
     secret: true,
   },
-  tracesEnabled: setting(
-    'traces.enabled',
-    'TRACING_ENABLED',
-    flag,
-    true as boolean,
-    'Whether traces are sent, where an address is set',
-  ),
-  tracesEndpoint: alsoAs(
+  tracesEnabled: atStart(
     setting(
-      'traces.endpoint',
-      'OTLP_ENDPOINT',
-      address,
-      '',
-      'Collector that takes OTLP over HTTP, as Protobuf, at `/v1/traces` below this address; without it no traces are made',
+      'traces.enabled',
+      'TRACING_ENABLED',
+      flag,
+      true as boolean,
+      'Whether traces are sent, where an address is set',
     ),
-    'OTEL_EXPORTER_OTLP_ENDPOINT',
-    'OTLP_ENDPOINT',
   ),
-  tracesHeaders: {
+  tracesEndpoint: atStart(
+    alsoAs(
+      setting(
+        'traces.endpoint',
+        'OTLP_ENDPOINT',
+        address,
+        '',
+        'Collector that takes OTLP over HTTP, as Protobuf, at `/v1/traces` below this address; without it no traces are made',
+      ),
+      'OTEL_EXPORTER_OTLP_ENDPOINT',
+      'OTLP_ENDPOINT',
+    ),
+  ),
+  tracesHeaders: atStart({
     ...alsoAs(
       setting(
         'traces.headers',
@@ -76,13 +76,15 @@ export const observabilitySettings = {
       'OTEL_EXPORTER_OTLP_HEADERS',
     ),
     secret: true,
-  },
-  tracesSampleRatio: setting(
-    'traces.sample_ratio',
-    'TRACES_SAMPLE_RATIO',
-    fraction(0, 1),
-    1,
-    'Share of the traces begun here that are recorded; those begun by clients are where the client says so',
+  }),
+  tracesSampleRatio: atStart(
+    setting(
+      'traces.sample_ratio',
+      'TRACES_SAMPLE_RATIO',
+      fraction(0, 1),
+      1,
+      'Share of the traces begun here that are recorded; those begun by clients are where the client says so',
+    ),
   ),
   tracesContent: setting(
     'traces.content',

@@ -1,4 +1,4 @@
-import { setting, time } from '../setting.ts';
+import { atStart, setting, time } from '../setting.ts';
 import { bytes, flag, fraction, listOrNone, wholeNumber } from '../values.ts';
 
 /** What the gateway takes on at once, and how it tells of its health. */
@@ -47,19 +47,23 @@ export const overloadSettings = {
     'Bodies of all calls under way together; further calls wait',
     '256MiB',
   ),
-  writeTimeoutMs: time(
-    'server.write_timeout',
-    'WRITE_TIMEOUT',
-    [10, 3_600_000],
-    60_000,
-    'A client that takes nothing of its answer for so long is cut off',
+  writeTimeoutMs: atStart(
+    time(
+      'server.write_timeout',
+      'WRITE_TIMEOUT',
+      [10, 3_600_000],
+      60_000,
+      'A client that takes nothing of its answer for so long is cut off',
+    ),
   ),
-  loadHeaders: setting(
-    'overload.headers',
-    'LOAD_HEADERS',
-    flag,
-    true as boolean,
-    'Whether REST replies say `X-Memory-RSS-MB`, `X-Memory-Pressure` and `X-Active-Requests`',
+  loadHeaders: atStart(
+    setting(
+      'overload.headers',
+      'LOAD_HEADERS',
+      flag,
+      true as boolean,
+      'Whether REST replies say `X-Memory-RSS-MB`, `X-Memory-Pressure` and `X-Active-Requests`',
+    ),
   ),
   healthCritical: setting(
     'health.critical',

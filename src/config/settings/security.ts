@@ -1,5 +1,5 @@
 import { type SecurityMode, securityModes } from '../../security/mode.ts';
-import { alsoAs, setting } from '../setting.ts';
+import { alsoAs, atStart, setting } from '../setting.ts';
 import {
   address,
   bytes,
@@ -103,47 +103,57 @@ export const securitySettings = {
     [] as readonly string[],
     'Models that answer sensitive chats, in this order, where the model that was asked for may not have them; without any such calls fail',
   ),
-  auditPath: alsoAs(
-    setting(
-      'audit.path',
+  auditPath: atStart(
+    alsoAs(
+      setting(
+        'audit.path',
+        'AUDIT_LOG_PATH',
+        text,
+        '',
+        'File that gets a line for every call, without any text of it; none without it',
+      ),
       'AUDIT_LOG_PATH',
-      text,
-      '',
-      'File that gets a line for every call, without any text of it; none without it. Takes a restart',
     ),
-    'AUDIT_LOG_PATH',
   ),
-  auditMaxFileBytes: setting(
-    'audit.max_file_bytes',
-    'AUDIT_MAX_FILE_BYTES',
-    bytes(4 * 2 ** 10, 2 ** 40),
-    64 * 2 ** 20,
-    'Size at which that file gets a number and a new one begins',
-    '64MiB',
-  ),
-  auditMaxHeldBytes: setting(
-    'audit.max_held_bytes',
-    'AUDIT_MAX_HELD_BYTES',
-    bytes(2 ** 10, 2 ** 30),
-    8 * 2 ** 20,
-    'Memory for lines that wait because the disk takes none; further ones are lost, and counted',
-    '8MiB',
-  ),
-  auditCollector: alsoAs(
+  auditMaxFileBytes: atStart(
     setting(
-      'audit.collector',
-      'LOG_COLLECTOR_URL',
-      address,
-      '',
-      'Collector that gets these lines, too, in batches at `/logs` below this address',
+      'audit.max_file_bytes',
+      'AUDIT_MAX_FILE_BYTES',
+      bytes(4 * 2 ** 10, 2 ** 40),
+      64 * 2 ** 20,
+      'Size at which that file gets a number and a new one begins',
+      '64MiB',
     ),
-    'LOG_COLLECTOR_URL',
   ),
-  auditCollectorHeld: setting(
-    'audit.collector_held',
-    'AUDIT_COLLECTOR_HELD',
-    wholeNumber(1, 1_000_000),
-    10_000,
-    'Lines that wait for a collector that takes none; further ones are not sent, and counted',
+  auditMaxHeldBytes: atStart(
+    setting(
+      'audit.max_held_bytes',
+      'AUDIT_MAX_HELD_BYTES',
+      bytes(2 ** 10, 2 ** 30),
+      8 * 2 ** 20,
+      'Memory for lines that wait because the disk takes none; further ones are lost, and counted',
+      '8MiB',
+    ),
+  ),
+  auditCollector: atStart(
+    alsoAs(
+      setting(
+        'audit.collector',
+        'LOG_COLLECTOR_URL',
+        address,
+        '',
+        'Collector that gets these lines, too, in batches at `/logs` below this address',
+      ),
+      'LOG_COLLECTOR_URL',
+    ),
+  ),
+  auditCollectorHeld: atStart(
+    setting(
+      'audit.collector_held',
+      'AUDIT_COLLECTOR_HELD',
+      wholeNumber(1, 1_000_000),
+      10_000,
+      'Lines that wait for a collector that takes none; further ones are not sent, and counted',
+    ),
   ),
 } as const;

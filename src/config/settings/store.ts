@@ -1,37 +1,39 @@
 import { type RedisAddress, redisAddress } from '../redis-url.ts';
-import { hour, setting, time } from '../setting.ts';
+import { atStart, hour, setting, time } from '../setting.ts';
 import { bytes, text } from '../values.ts';
 
 /** What outlives a call: the stores, and sessions. */
 export const storeSettings = {
-  redisUrl: setting(
-    'store.redis.url',
-    'REDIS_URL',
-    redisAddress,
-    null as RedisAddress | null,
-    'Redis for what gateways share; without it each keeps its own in the data folder',
+  redisUrl: atStart(
+    setting(
+      'store.redis.url',
+      'REDIS_URL',
+      redisAddress,
+      null as RedisAddress | null,
+      'Redis for what gateways share; without it each keeps its own in the data folder',
+    ),
   ),
-  redisTimeoutMs: time(
-    'store.redis.timeout',
-    'REDIS_TIMEOUT',
-    [10, 200],
-    200,
-    'Longest wait for an answer of Redis',
+  redisTimeoutMs: atStart(
+    time('store.redis.timeout', 'REDIS_TIMEOUT', [10, 200], 200, 'Longest wait for an answer of Redis'),
   ),
-  dataDir: setting(
-    'store.data_dir',
-    'DATA_DIR',
-    text,
-    './data',
-    'Folder of the embedded store; made when it is first needed',
+  dataDir: atStart(
+    setting(
+      'store.data_dir',
+      'DATA_DIR',
+      text,
+      './data',
+      'Folder of the embedded store; made when it is first needed',
+    ),
   ),
-  dataMaxBytes: setting(
-    'store.data_max_bytes',
-    'DATA_MAX_BYTES',
-    bytes(2 ** 20, 2 ** 40),
-    4 * 2 ** 30,
-    'Largest file of the embedded store',
-    '4GiB',
+  dataMaxBytes: atStart(
+    setting(
+      'store.data_max_bytes',
+      'DATA_MAX_BYTES',
+      bytes(2 ** 20, 2 ** 40),
+      4 * 2 ** 30,
+      'Largest file of the embedded store',
+      '4GiB',
+    ),
   ),
   sessionTtlMs: time(
     'sessions.ttl',

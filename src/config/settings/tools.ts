@@ -1,4 +1,4 @@
-import { hour, setting, time } from '../setting.ts';
+import { atStart, hour, setting, time } from '../setting.ts';
 import { bytes, flag, hostPatterns, oneOf, wholeNumber } from '../values.ts';
 
 /** Tools that the gateway runs. */
@@ -32,20 +32,24 @@ export const toolSettings = {
     10,
     'How often, in one call, the gateway runs its tools for the model and asks it again',
   ),
-  toolStateBytes: setting(
-    'tool_execution.state_max_bytes',
-    'TOOL_STATE_MAX_BYTES',
-    bytes(0, 2 ** 34),
-    16 * 2 ** 20,
-    'Memory for what the gateway ran beside the tools of clients that keep their conversations themselves; 0 turns it off',
-    '16MiB',
+  toolStateBytes: atStart(
+    setting(
+      'tool_execution.state_max_bytes',
+      'TOOL_STATE_MAX_BYTES',
+      bytes(0, 2 ** 34),
+      16 * 2 ** 20,
+      'Memory for what the gateway ran beside the tools of clients that keep their conversations themselves; 0 turns it off',
+      '16MiB',
+    ),
   ),
-  toolStateTtlMs: time(
-    'tool_execution.state_ttl',
-    'TOOL_STATE_TTL',
-    [1_000, 720 * hour],
-    24 * hour,
-    'How long that is kept after its last use',
+  toolStateTtlMs: atStart(
+    time(
+      'tool_execution.state_ttl',
+      'TOOL_STATE_TTL',
+      [1_000, 720 * hour],
+      24 * hour,
+      'How long that is kept after its last use',
+    ),
   ),
   toolAllowedHosts: setting(
     'tool_registration.allowed_hosts',

@@ -1,4 +1,4 @@
-import { hour, setting, time } from '../setting.ts';
+import { atStart, hour, setting, time } from '../setting.ts';
 import { bytes, text, wholeNumber } from '../values.ts';
 
 /** Models and the way to providers. Providers themselves are in ../providers.ts. */
@@ -46,12 +46,14 @@ export const upstreamSettings = {
     600_000,
     'Longest whole call, stream included',
   ),
-  upstreamConnections: setting(
-    'upstream.max_connections',
-    'UPSTREAM_MAX_CONNECTIONS',
-    wholeNumber(1, 65_535),
-    2_048,
-    'Most connections to one provider, one for each call under way; as many calls may wait for one',
+  upstreamConnections: atStart(
+    setting(
+      'upstream.max_connections',
+      'UPSTREAM_MAX_CONNECTIONS',
+      wholeNumber(1, 65_535),
+      2_048,
+      'Most connections to one provider, one for each call under way; as many calls may wait for one',
+    ),
   ),
   keyRestMs: time(
     'upstream.key_rest',
@@ -67,19 +69,23 @@ export const upstreamSettings = {
     60_000,
     'How often providers that can be asked are asked for their models',
   ),
-  reasoningStateBytes: setting(
-    'reasoning_state.max_bytes',
-    'REASONING_STATE_MAX_BYTES',
-    bytes(0, 2 ** 34),
-    64 * 2 ** 20,
-    'Memory for what providers want back with the results of tool calls and clients of other APIs leave out (signatures of thoughts, reasoning); 0 turns it off',
-    '64MiB',
+  reasoningStateBytes: atStart(
+    setting(
+      'reasoning_state.max_bytes',
+      'REASONING_STATE_MAX_BYTES',
+      bytes(0, 2 ** 34),
+      64 * 2 ** 20,
+      'Memory for what providers want back with the results of tool calls and clients of other APIs leave out (signatures of thoughts, reasoning); 0 turns it off',
+      '64MiB',
+    ),
   ),
-  reasoningStateTtlMs: time(
-    'reasoning_state.ttl',
-    'REASONING_STATE_TTL',
-    [1_000, 720 * hour],
-    24 * hour,
-    'How long that is kept after its last use',
+  reasoningStateTtlMs: atStart(
+    time(
+      'reasoning_state.ttl',
+      'REASONING_STATE_TTL',
+      [1_000, 720 * hour],
+      24 * hour,
+      'How long that is kept after its last use',
+    ),
   ),
 } as const;

@@ -1,21 +1,25 @@
-import { hour, setting, time } from '../setting.ts';
+import { atStart, hour, setting, time } from '../setting.ts';
 import { flag, percentageList, wholeNumber } from '../values.ts';
 
 /** What calls cost. */
 export const usageSettings = {
-  usageEnabled: setting(
-    'usage.enabled',
-    'USAGE',
-    flag,
-    true,
-    'Whether cost and tokens of calls are told and added up; budgets need it',
+  usageEnabled: atStart(
+    setting(
+      'usage.enabled',
+      'USAGE',
+      flag,
+      true,
+      'Whether cost and tokens of calls are told and added up; budgets need it',
+    ),
   ),
-  usageRetentionMs: time(
-    'usage.retention',
-    'USAGE_RETENTION',
-    [24 * hour, 24_000 * hour],
-    9_600 * hour,
-    'How long the totals of a day are kept',
+  usageRetentionMs: atStart(
+    time(
+      'usage.retention',
+      'USAGE_RETENTION',
+      [24 * hour, 24_000 * hour],
+      9_600 * hour,
+      'How long the totals of a day are kept',
+    ),
   ),
   budgetOutputTokens: setting(
     'usage.budget_output_tokens',

@@ -1,6 +1,7 @@
-import { accessSync, closeSync, constants, mkdirSync, openSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, mkdtempSync, openSync, rmdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { makeFolder } from '../../base/make-folder.ts';
 import { ConfigError } from '../../config/problems.ts';
 import { GatewayError } from '../../errors/gateway-error.ts';
 import { unavailable } from '../unavailable.ts';
@@ -109,7 +110,7 @@ export class Database {
 }
 
 function openDatabase({ dir, maxBytes, busyMs = 1_000 }: DatabaseOptions): DatabaseSync {
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  makeFolder(dir, 0o700);
   const file = path.join(dir, fileName);
   makePrivate(file);
   const database = new DatabaseSync(file, { timeout: busyMs });
@@ -186,9 +187,10 @@ function reasonOf(error: unknown): string {
 
 /**
  * Makes sure that the folder can be written, or made. Leaves nothing behind.
+ * @param tries whether one is made where it would be: a file system may have none in spite of its rights
  * @throws ConfigError that names the setting
  */
-export function checkDataDir(dir: string): void {
+export function checkDataDir(dir: string, tries = false): void {
   const fail = (why: string): never => {
     throw new ConfigError([
       `LLM_GATEWAY_DATA_DIR: is ${JSON.stringify(dir)}, has to be a folder that can be written, or made (${why})`,
@@ -198,11 +200,18 @@ export function checkDataDir(dir: string): void {
     try {
       if (!statSync(at).isDirectory()) fail(`${at} is not a folder`);
       accessSync(at, constants.W_OK | constants.X_OK);
-      return;
     } catch (error) {
       if (error instanceof ConfigError) throw error;
       const { code = 'unreadable' } = error as NodeJS.ErrnoException;
       if (code !== 'ENOENT' || at === path.dirname(at)) fail(`${at}: ${code}`);
+      continue;
     }
+    try {
+      // Of a name that nobody else has: other workers may be making the folder itself.
+      if (tries && at !== dir) rmdirSync(mkdtempSync(path.join(at, '.llm-gateway-')));
+    } catch (error) {
+      fail(`no folder can be made in ${at}: ${(error as NodeJS.ErrnoException).code}`);
+    }
+    return;
   }
 }
