@@ -175,7 +175,7 @@ function decide(call: Call, security: CallSecurity, policy: SecurityPolicy): voi
     security.outcome = 'refused';
     throw new GatewayError(
       ErrorReason.NO_SECURE_PROVIDER,
-      call.chosen === true
+      call.chosen === true || call.secureModels !== undefined
         ? `${holds(report)}, and no provider of security level high is available`
         : `${holds(report)}, and no provider of security level high has model ${JSON.stringify(call.request.model.slice(0, 200))}`,
       call.chosen === true ? {} : { field: 'model' },

@@ -36,6 +36,7 @@ export function usageStage(options: UsageStageOptions): Stage {
     const priced = prices().of(provider.name, upstreamModel);
     const applied = priced.price === 'free' ? [] : budgets.of(call.principal, provider.name, priced.model);
     if (applied.length === 0) return answered(answerOf(next, call), new Answer(call, priced, null, options));
+    if (priced.price === null) budgets.unpriced(provider.name, priced.model);
     const held = budgets.reserve(applied, mostOf(call, priced, usualOutput()));
     const go = (hold: Hold): Promise<Reply> =>
       answered(answerOf(next, call), new Answer(call, priced, hold, options));

@@ -54,6 +54,8 @@ const width = 64;
 
 /** Models by which one caller's budgets are remembered. */
 const maxModels = 100;
+/** Models without a price that the log tells of; clients name models, so there may be many. */
+const maxUnpriced = 100;
 const none: readonly never[] = [];
 
 /** Keeps calls within their budgets: money is set aside before a call, and settled by what it has cost. */
@@ -73,6 +75,7 @@ export class Budgets {
   #rules: readonly BudgetRule[] = none;
   /** By provider and model. */
   #applied = new WeakMap<Principal, ByNames<readonly AppliedBudget[]>>();
+  readonly #unpriced = new Set<string>();
   readonly #claims = new WeakMap<
     readonly AppliedBudget[],
     { readonly on: Period; readonly claims: readonly Claim[] }
@@ -143,6 +146,13 @@ export class Budgets {
     });
     this.#claims.set(budgets, { on: today, claims });
     return claims;
+  }
+
+  /** A call falls under budgets, and costs nobody knows what: it uses up nothing of them. Told of once for each model. */
+  unpriced(provider: string, model: string): void {
+    if (this.#unpriced.size >= maxUnpriced || this.#unpriced.has(model)) return;
+    this.#unpriced.add(model);
+    this.#options.log.warn('calls of a model without a price use up no budget', { provider, model });
   }
 
   /** Settles in the background. @param pico what the call has cost */

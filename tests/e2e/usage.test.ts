@@ -350,6 +350,13 @@ describe('budgets', () => {
     expect((await ask(gateway)).status).toBe(429);
   });
 
+  test('say once of each model without a price that it uses up none', async () => {
+    const gateway = await start(budget(1));
+    for (let i = 0; i < 3; i++) expect((await ask(gateway, { model: 'shop/cheap' })).status).toBe(200);
+    const told = gateway.log.filter(({ message }) => String(message).includes('without a price'));
+    expect(told).toMatchObject([{ level: 'WARN', provider: 'shop', model: 'shop/cheap' }]);
+  });
+
   test('get back what a call that fails or is left had set aside', async () => {
     const gateway = await start(budget(1));
     for (let i = 0; i < 4; i++) {
