@@ -2,7 +2,7 @@ import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import type { Keyed } from '../base/keyed-slots.ts';
 import { LightSignal } from '../base/light-signal.ts';
 import { Slots, type Slotted } from '../base/slots.ts';
-import { GatewayError, toGatewayError } from '../errors/gateway-error.ts';
+import { GatewayError, isLate, toGatewayError } from '../errors/gateway-error.ts';
 import { type EventStream, endOfEvents, type StreamEvent } from '../model/events.ts';
 import { eventBytes } from './event-bytes.ts';
 
@@ -62,6 +62,8 @@ export class Flight implements Keyed<Flight> {
   /** The answer has begun, or is there. */
   #begun = false;
   #over: { readonly error: unknown } | null = null;
+  /** The last who waited, with its time up before the answer began: whoever makes the answer knows how far that is. */
+  #overdue: Rider | null = null;
 
   constructor(key: string, room: FlightRoom) {
     this.key = key;
@@ -98,6 +100,7 @@ export class Flight implements Keyed<Flight> {
   arrived(): void {
     this.#close();
     this.#over = { error: null };
+    this.#lapse();
     this.#begin();
     for (const rider of this.#riders.entries()) this.leave(rider, null);
   }
@@ -106,6 +109,7 @@ export class Flight implements Keyed<Flight> {
   streams(source: EventStream, onLanded: OnLanded): void {
     if (this.#over !== null) {
       // All have left meanwhile.
+      this.#lapse();
       void source.return().catch(() => {});
       return;
     }
@@ -115,7 +119,10 @@ export class Flight implements Keyed<Flight> {
   }
 
   failed(error: unknown): void {
-    if (this.#over !== null) return;
+    if (this.#over !== null) {
+      this.#overdue?.fail(error);
+      return;
+    }
     this.#over = { error };
     this.#close();
     // What has come is still there for those who have not read it.
@@ -157,10 +164,11 @@ export class Flight implements Keyed<Flight> {
     rider.gone = { reason };
     rider.unwatch();
     this.#riders.delete(rider);
-    if (rider.waits) rider.fail(reason);
+    const wasOver = this.#over !== null;
+    if (this.#riders.size === 0 && !this.#begun && !wasOver && isLate(reason)) this.#overdue = rider;
+    else if (rider.waits) rider.fail(reason);
     if (this.#riders.size > 0) return;
     this.#close();
-    const wasOver = this.#over !== null;
     if (!wasOver) {
       this.#over = { error: null };
       // After its end there is nothing to stop, and whoever counts has counted.
@@ -173,6 +181,11 @@ export class Flight implements Keyed<Flight> {
   #begin(): void {
     this.#begun = true;
     for (const rider of this.#riders.entries()) rider.begin();
+  }
+
+  /** An answer after its time is none. */
+  #lapse(): void {
+    this.#overdue?.fail(this.#overdue.gone?.reason);
   }
 
   #close(): void {

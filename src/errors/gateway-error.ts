@@ -32,6 +32,8 @@ export interface ErrorFacts {
   readonly tries?: readonly UpstreamAttempt[];
   /** In how many of them a provider was asked. */
   readonly attempts?: number;
+  /** No request went to the provider that it names. */
+  readonly unasked?: true;
   readonly load?: LoadFacts;
   readonly cause?: unknown;
 }
@@ -165,6 +167,10 @@ function standardDetails(
   }
   return details;
 }
+
+/** Whether somebody's time is up: what a call's signal aborts with then. */
+export const isLate = (reason: unknown): reason is GatewayError =>
+  reason instanceof GatewayError && reason.reason === ErrorReason.DEADLINE_EXCEEDED;
 
 /** A field of the request is missing, malformed or out of bounds. */
 export const invalidRequest = (field: string, message: string): GatewayError =>

@@ -15,8 +15,9 @@ import {
 import type { Flight, Rider } from '../cache/flight.ts';
 import { chatKey, embeddingsKey, placesText } from '../cache/key.ts';
 import { isDeterministic, mayKeep } from '../cache/may-keep.ts';
-import { GatewayError } from '../errors/gateway-error.ts';
+import { GatewayError, isLate } from '../errors/gateway-error.ts';
 import { Assembler, type OpaqueReader } from '../model/assemble.ts';
+import * as build from '../model/build.ts';
 import { completionEvents } from '../model/completion-events.ts';
 import { type EventStream, type StreamEvent, tapEvents } from '../model/events.ts';
 import { answerOf, type Call, type Handler, type Reply, type Stage } from './call.ts';
@@ -39,6 +40,8 @@ interface Beginning {
   readonly dropped: number;
   /** What was asked before entries were deleted, or before a fresh answer was wanted, is not kept afterwards. */
   clears: number;
+  /** When that was, on the clock of performance.now(). */
+  readonly at: number;
 }
 
 /** What equal calls at the same time share: one is made for the first of them. */
@@ -176,7 +179,11 @@ export function cacheStage({ cache, readOpaque }: CacheStageOptions): Stage {
       },
       (error: unknown) => flight.failed(error),
     );
-    await rider.ready();
+    try {
+      await rider.ready();
+    } catch (error) {
+      throw toldOf(error, call, all);
+    }
     return whole ?? { kind: 'stream', events: rider };
   }
 
@@ -198,7 +205,9 @@ export function cacheStage({ cache, readOpaque }: CacheStageOptions): Stage {
       if (isAskersOwn(error) && all.principalId !== call.principal.id && !call.signal.aborted) {
         return afterWait(null, call, key, noStore, next);
       }
-      throw ownError(error, call);
+      report.provider = all.report.provider;
+      report.upstreamModel = all.report.upstreamModel;
+      throw toldOf(ownError(error, call), call, all);
     }
     if (!all.streamed && all.answer === null) return next(call);
     cache.count('shared');
@@ -295,6 +304,7 @@ const beginningOf = ({ warnings, droppedParams }: CallReport, { clears }: Answer
   warnings: warnings.length,
   dropped: droppedParams.length,
   clears,
+  at: performance.now(),
 });
 
 /** The answer of a model that stood in would outlive the other's trouble. */
@@ -384,6 +394,21 @@ const ownError = (error: unknown, { signal }: Call): unknown =>
   error instanceof GatewayError && error !== signal.reason
     ? new GatewayError(error.reason, error.rawMessage, error.facts)
     : error;
+
+/** Whose time is up while others go on waiting is told of the tries so far. */
+function toldOf(error: unknown, { signal }: Call, { report, from }: Shared): unknown {
+  const { provider, upstreamModel, attempts, tries } = report;
+  if (error !== signal.reason || !isLate(error) || provider === '') return error;
+  let ms = performance.now() - from.at;
+  for (const { durationMs } of tries) ms -= durationMs;
+  const last = build.upstreamAttempt(provider, upstreamModel, error.reasonName, ms);
+  return new GatewayError(error.reason, error.rawMessage, {
+    ...error.facts,
+    provider,
+    attempts,
+    tries: [...tries, last],
+  });
+}
 
 const failingFor = (call: Call, rider: Rider): EventStream => ({
   next: () =>

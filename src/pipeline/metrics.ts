@@ -35,13 +35,14 @@ export function metricsStage(metrics: Metrics, onOver: OnCallOver = () => {}): S
   };
 }
 
-/** Counts every request to a provider. @param tokens whether also what it used: the stage of usage knows better, where it is in the row */
+/** Counts every request to a provider that was sent. @param tokens whether also what it used: the stage of usage knows better, where it is in the row */
 export function attemptMetricsStage(metrics: Metrics, tokens: boolean): Stage {
   return (next) => (call) => {
     const began = performance.now();
     const { provider, upstreamModel } = call.route as Route;
     const key = { provider: provider.name, model: upstreamModel, operation: call.kind };
     return whenOver(next, call, (error, usage) => {
+      if (error?.facts.unasked) return;
       const seconds = (performance.now() - began) / 1_000;
       metrics.attemptEnded({ ...key, error: error === null ? '' : error.reasonName, seconds });
       if (tokens && usage !== undefined) metrics.tokensUsed(key, tokensOf(usage, null));

@@ -1,4 +1,6 @@
+import type { UpstreamAttempt } from '../../gen/llmgateway/v1/attempt_pb.js';
 import type { CallReport } from '../../gen/llmgateway/v1/completion_pb.js';
+import { GatewayError } from '../errors/gateway-error.ts';
 import { contentOf, encryptedIn } from '../model/encrypted.ts';
 import { type EventStream, tapEvents } from '../model/events.ts';
 import { Attempts, type Job } from '../resilience/attempts.ts';
@@ -29,8 +31,9 @@ export function resilienceStage({ targets, origins }: ResilienceStageOptions): S
     let reply: Reply;
     try {
       reply = await attempts.run();
-    } finally {
-      if (attempts.tries.length > 0) report.tries = [...report.tries, ...attempts.tries];
+    } catch (error) {
+      job.failed(error);
+      throw error;
     }
     job.accept(reply);
     report.model = attempts.model;
@@ -60,7 +63,9 @@ class CallJob implements Job<Deployment, Reply> {
   readonly #warnings: number;
   readonly #dropped: number;
   /** What attempts say that are made at the same time. */
-  #own: Map<Reply, Partial<CallReport>> | null = null;
+  #own: Map<Reply, OwnReport> | null = null;
+  /** It has its reply, or none: whoever is still under way has nothing to do with it any more. */
+  #settled = false;
 
   constructor(call: Call, plan: RoutePlan, next: Handler) {
     this.plan = plan;
@@ -100,7 +105,7 @@ class CallJob implements Job<Deployment, Reply> {
     const call = this.#call;
     if (alone) return this.#next(attemptOf(call, route, group, this.plan, signal, call.report));
     const own = ownOf(call.report);
-    const attempt = attemptOf(call, route, group, this.plan, signal, divided(call.report, own));
+    const attempt = attemptOf(call, route, group, this.plan, signal, this.#divided(own));
     return this.#next(attempt).then((reply) => {
       (this.#own ??= new Map()).set(reply, own);
       return reply;
@@ -111,6 +116,15 @@ class CallJob implements Job<Deployment, Reply> {
     const { report } = this.#call;
     report.warnings.length = this.#warnings;
     report.droppedParams.length = this.#dropped;
+  }
+
+  unasked(): void {
+    this.#call.report.attempts--;
+  }
+
+  tried(attempt: UpstreamAttempt): void {
+    const { report } = this.#call;
+    if (!this.#settled) report.tries = [...report.tries, attempt];
   }
 
   watch(reply: Reply, lease: Lease): Reply {
@@ -132,6 +146,7 @@ class CallJob implements Job<Deployment, Reply> {
 
   /** The reply is the client's: the report says how it came about. */
   accept(reply: Reply): void {
+    this.#settled = true;
     const { report } = this.#call;
     const own = this.#own?.get(reply);
     if (own !== undefined) Object.assign(report, own);
@@ -142,6 +157,32 @@ class CallJob implements Job<Deployment, Reply> {
     if (own !== undefined && reply.kind !== 'stream' && reply.kind !== 'count') {
       reply.response.callReport = report;
     }
+  }
+
+  /** There is no reply: the report names whom the client is told of, or else who was asked last. */
+  failed(error: unknown): void {
+    this.#settled = true;
+    if (!(error instanceof GatewayError)) return;
+    const { provider, tries = [] } = error.facts;
+    const ofIt = tries.filter((one) => one.provider === provider);
+    const told = ofIt.find(({ outcome }) => outcome === error.reasonName) ?? ofIt[0];
+    if (told === undefined) return;
+    const { report } = this.#call;
+    report.provider = told.provider;
+    report.upstreamModel = told.upstreamModel;
+  }
+
+  /** The call's report, but for what hangs on the route: several attempts write to it at the same time. */
+  #divided(own: OwnReport): CallReport {
+    return new Proxy(this.#call.report, {
+      get: (all, key) => Reflect.get(Object.hasOwn(own, key) ? own : all, key),
+      set: (all, key, value) => {
+        if (!Object.hasOwn(own, key)) return Reflect.set(all, key, value);
+        // Who was asked last is known to the call also when none of them answers.
+        if (!this.#settled && (key === 'provider' || key === 'upstreamModel')) Reflect.set(all, key, value);
+        return Reflect.set(own, key, value);
+      },
+    });
   }
 }
 
@@ -174,13 +215,6 @@ const ownOf = ({ warnings, droppedParams }: CallReport): OwnReport => ({
   warnings: [...warnings],
   droppedParams: [...droppedParams],
 });
-
-/** The call's report, but for what hangs on the route: several attempts write to it at the same time. */
-const divided = (report: CallReport, own: OwnReport): CallReport =>
-  new Proxy(report, {
-    get: (all, key) => Reflect.get(Object.hasOwn(own, key) ? own : all, key),
-    set: (all, key, value) => Reflect.set(Object.hasOwn(own, key) ? own : all, key, value),
-  });
 
 /** A call that asks again goes where it was answered before: the answer's state is of use there, and what failed need not fail again. */
 function preferred(plan: RoutePlan, { provider, upstreamModel }: CallReport): RoutePlan {

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import type { WeightedKey } from '../config/providers.ts';
-import { GatewayError } from '../errors/gateway-error.ts';
+import { type ErrorFacts, GatewayError } from '../errors/gateway-error.ts';
 
 export interface KeyPoolOptions {
   readonly provider: string;
@@ -33,6 +33,8 @@ interface State extends PooledKey {
   readonly label: string;
   /** Refused until then. */
   deadUntil: number;
+  /** When it was last set aside. */
+  deadSince: number;
   /** Why; null when it is accepted. */
   why: string | null;
   /** The provider wants no calls with it until then. */
@@ -78,6 +80,7 @@ export class KeyPool {
       headers: { [options.header]: `${options.scheme}${key.reveal()}` },
       label: labelOf(index, key.reveal()),
       deadUntil: Number.NEGATIVE_INFINITY,
+      deadSince: Number.NEGATIVE_INFINITY,
       why: null,
       tiredUntil: Number.NEGATIVE_INFINITY,
       models: new Map(),
@@ -92,6 +95,11 @@ export class KeyPool {
   /** The key with this print; undefined when it is not among these. */
   indexOf(print: string): number | undefined {
     return this.#byPrint.get(print);
+  }
+
+  /** Milliseconds on the pool's clock. */
+  now(): number {
+    return this.#now();
   }
 
   /** A session of one request with the keys. @param model '' for none */
@@ -112,7 +120,7 @@ export class KeyPool {
     if (preferred !== undefined && !tried.has(preferred.index) && this.#accepted(preferred, model, now)) {
       if (choice?.pinned || preferred.tiredUntil <= now) return preferred;
     }
-    if (preferred !== undefined && choice?.pinned) throw this.#pinnedAway(preferred);
+    if (preferred !== undefined && choice?.pinned) throw this.#pinnedAway(preferred, { unasked: true });
     const left = this.#states.filter((state) => !tried.has(state.index) && this.#accepted(state, model, now));
     const awake = left.filter(({ tiredUntil }) => tiredUntil <= now);
     if (awake.length > 0) return this.#byWeight(awake);
@@ -125,7 +133,8 @@ export class KeyPool {
 
   setAside({ index }: PooledKey, why: string): void {
     const state = this.#states[index] as State;
-    state.deadUntil = this.#now() + this.#options.restMs;
+    state.deadSince = this.#now();
+    state.deadUntil = state.deadSince + this.#options.restMs;
     if (state.why === null) this.#options.onChange(this.#options.provider, state.label, why);
     state.why = why;
   }
@@ -144,9 +153,10 @@ export class KeyPool {
     (this.#states[index] as State).tiredUntil = this.#now() + Math.min(ms, maxTiredMs);
   }
 
-  wake({ index }: PooledKey): void {
+  /** It is accepted. @param since when that was asked, on the pool's clock: an answer to what was asked before it was refused says nothing new */
+  wake({ index }: PooledKey, since: number): void {
     const state = this.#states[index] as State;
-    if (state.why === null) return;
+    if (state.why === null || since <= state.deadSince) return;
     state.why = null;
     state.deadUntil = Number.NEGATIVE_INFINITY;
     this.#options.onChange(this.#options.provider, state.label, null);
@@ -177,16 +187,16 @@ export class KeyPool {
     return new GatewayError(
       ErrorReason.UPSTREAM_AUTH,
       `provider ${provider} refuses all ${this.#states.length} keys that are configured for it`,
-      { provider },
+      { provider, unasked: true },
     );
   }
 
-  #pinnedAway({ index }: State): GatewayError {
+  #pinnedAway({ index }: State, more: ErrorFacts = {}): GatewayError {
     const { provider } = this.#options;
     return new GatewayError(
       ErrorReason.UPSTREAM_AUTH,
       `provider ${provider} refuses key ${index + 1}, with which the encrypted reasoning of this conversation was made; no other key can read it`,
-      { provider, retryable: false },
+      { provider, retryable: false, ...more },
     );
   }
 }
@@ -200,12 +210,15 @@ export class KeyTries {
   /** Keys with which the request failed for what may be its own fault. */
   readonly #suspects: { readonly key: PooledKey; readonly status: number }[] = [];
   #key: PooledKey;
+  /** When it was taken. */
+  #since: number;
 
   constructor(pool: KeyPool, model: string, choice: KeyChoice | null) {
     this.#pool = pool;
     this.#model = model;
     this.#choice = choice;
     this.#key = pool.pick(model, choice, this.#tried) as PooledKey;
+    this.#since = pool.now();
     this.#tried.add(this.#key.index);
   }
 
@@ -217,7 +230,7 @@ export class KeyTries {
   /** The provider has accepted the key, whatever else it says. */
   accepted(): void {
     if (this.#choice !== null) this.#choice.used = this.#key.index;
-    this.#pool.wake(this.#key);
+    this.#pool.wake(this.#key, this.#since);
     for (const { key, status } of this.#suspects) {
       const why = `the provider answers ${status}`;
       if (status === 403) this.#pool.setAsideFor(key, this.#model, why);
@@ -245,6 +258,7 @@ export class KeyTries {
     const other = this.#pool.pick(this.#model, this.#choice, this.#tried);
     if (other === null) return false;
     this.#key = other;
+    this.#since = this.#pool.now();
     this.#tried.add(other.index);
     return true;
   }

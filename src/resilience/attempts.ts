@@ -1,11 +1,11 @@
 import type { UpstreamAttempt } from '../../gen/llmgateway/v1/attempt_pb.js';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { pause } from '../base/pause.ts';
-import { GatewayError } from '../errors/gateway-error.ts';
+import { GatewayError, isLate } from '../errors/gateway-error.ts';
 import * as build from '../model/build.ts';
 import { backoffMs } from './backoff.ts';
 import { Branch } from './branch.ts';
-import { allOpen, toldOf } from './failure.ts';
+import { allOpen, isUnasked, toldOf } from './failure.ts';
 import { Lease } from './lease.ts';
 import { ordered, sticky } from './order.ts';
 import type { Candidate, Group, Plan } from './plan.ts';
@@ -29,8 +29,12 @@ export interface Job<C extends Candidate, T> {
   limitsOf(candidate: C): { readonly firstTokenMs?: number; readonly totalMs?: number };
   /** Asks one. Resolves at the first output. @param alone no other is asked at the same time */
   start(candidate: C, group: Group<C>, signal: AbortSignal, alone: boolean): Promise<T>;
-  /** An attempt failed: what it left with the call has to go. */
+  /** An attempt failed that was alone: what it left with the call has to go. */
   undo(): void;
+  /** No request of an attempt that failed went to the provider: it is none of the call's. */
+  unasked(): void;
+  /** An attempt is over. Where none fails, that is told of none. */
+  tried(attempt: UpstreamAttempt): void;
   /** Has the lease told when the answer is over. */
   watch(answer: T, lease: Lease): T;
   /** Stops an answer that nobody wants. */
@@ -53,6 +57,8 @@ export class Attempts<C extends Candidate, T> {
   #asked: Set<C> | null = null;
   /** How long until the first of the open breakers lets a call through, in milliseconds. */
   #opensMs = Number.POSITIVE_INFINITY;
+  /** In how many of the tries no provider was asked. */
+  #unasked = 0;
   #retryDenied = false;
   /** Who answered, and after how many milliseconds. */
   #success: readonly [one: C, ms: number] | null = null;
@@ -64,14 +70,14 @@ export class Attempts<C extends Candidate, T> {
     this.#rules = targets.rules();
   }
 
-  /** All attempts in order; empty as long as none failed. */
-  get tries(): readonly UpstreamAttempt[] {
-    return this.#tries;
-  }
-
   /** @throws GatewayError, what the signal aborts with, or what is no failure of a provider */
   async run(): Promise<T> {
-    const answer = await this.#run();
+    let answer: T;
+    try {
+      answer = await this.#run();
+    } catch (error) {
+      throw error === this.#job.signal.reason ? this.#outOfTime(error) : error;
+    }
     // With others beside it, it is told of as well.
     if (this.#tries.length > 0 && this.#success !== null)
       this.#note(this.#success[0], 'success', this.#success[1]);
@@ -196,9 +202,11 @@ export class Attempts<C extends Candidate, T> {
 
   /** Asks one, and after a time another one as well; the first output wins. */
   async #hedged(one: C, order: readonly C[], group: Group<C>, delayMs: number): Promise<T | Failed> {
-    const branches = [new Branch(this.#job.signal)];
+    const { signal } = this.#job;
+    const branches = [new Branch(signal)];
     const began = performance.now();
     const first = this.#attempt(one, group, branches[0] as Branch);
+    let second: Promise<T | Failed> | null = null;
     let timer: NodeJS.Timeout | undefined;
     try {
       const timeUp = new Promise<typeof slow>((resolve) => {
@@ -206,12 +214,12 @@ export class Attempts<C extends Candidate, T> {
       });
       const early = await Promise.race([first, timeUp]);
       if (early !== slow) return early;
-      const other = this.#hedgeFor(order, group);
+      const other = this.#hedgeFor(one, order, group);
       if (other === null) return await first;
       this.#asked?.add(other.one);
       this.#targets.tell('hedged', this.#targetOf(one), this.#targetOf(other.one));
-      branches.push(new Branch(this.#job.signal));
-      const second = this.#attempt(other.one, other.group, branches[1] as Branch);
+      branches.push(new Branch(signal));
+      second = this.#attempt(other.one, other.group, branches[1] as Branch);
       const secondBegan = performance.now();
       const { result, i } = await firstOf(first, second);
       if (result instanceof Failed) return result;
@@ -227,20 +235,27 @@ export class Attempts<C extends Candidate, T> {
       return result;
     } catch (error) {
       for (const branch of branches) branch.stop(overtaken());
+      // A client whose time is up is told of both.
+      if (signal.aborted) await Promise.allSettled([first, second]);
       throw error;
     } finally {
       clearTimeout(timer);
     }
   }
 
-  /** The next in turn that has a closed breaker, as far as the budget reaches. */
-  #hedgeFor(order: readonly C[], group: Group<C>): { readonly one: C; readonly group: Group<C> } | null {
+  /** The next in turn that has a closed breaker, as far as the budget reaches of the provider that is slow. */
+  #hedgeFor(
+    slowOne: C,
+    order: readonly C[],
+    group: Group<C>,
+  ): { readonly one: C; readonly group: Group<C> } | null {
     const { plan } = this.#job;
     const groups = [group, ...(group === plan ? plan.fallbacks : [])];
     for (const next of groups) {
       for (const one of next === group ? order : next.deployments) {
         if (this.#asked?.has(one) || this.#targetOf(one).breaker.state !== 'closed') continue;
-        return this.#targets.ofProvider(one.provider.name).hedges.take(0) ? { one, group: next } : null;
+        const { hedges } = this.#targets.ofProvider(slowOne.provider.name);
+        return hedges.take(0) ? { one, group: next } : null;
       }
     }
     return null;
@@ -255,6 +270,7 @@ export class Attempts<C extends Candidate, T> {
     const began = performance.now();
     if (ticket === null) {
       this.#opensMs = Math.min(this.#opensMs, target.breaker.waitMs);
+      this.#unasked++;
       this.#note(one, 'circuit_open', 0);
       branch?.release();
       return notAsked;
@@ -267,7 +283,7 @@ export class Attempts<C extends Candidate, T> {
     } catch (cause) {
       probe?.settle('left');
       branch?.release();
-      return this.#failed(one, cause, began);
+      return this.#failed(one, cause, began, branch === null);
     }
     const { firstTokenMs, totalMs } = this.#job.limitsOf(one);
     const isBound = firstTokenMs !== undefined || totalMs !== undefined;
@@ -280,7 +296,7 @@ export class Attempts<C extends Candidate, T> {
     } catch (cause) {
       if (signal.aborted || !(cause instanceof GatewayError)) lease.abandoned();
       else lease.end(cause);
-      return this.#failed(one, cause, began);
+      return this.#failed(one, cause, began, branch === null);
     }
     const ms = performance.now() - began;
     own?.firstOutput();
@@ -292,36 +308,47 @@ export class Attempts<C extends Candidate, T> {
     return this.#job.watch(answer, lease);
   }
 
-  #failed(one: C, cause: unknown, began: number): Failed {
+  #failed(one: C, cause: unknown, began: number, alone: boolean): Failed {
     const { signal } = this.#job;
-    if (signal.aborted) throw this.#outOfTime(one, signal.reason, began);
+    if (signal.aborted) {
+      const { reason } = signal;
+      if (isLate(reason)) this.#note(one, reason.reasonName, performance.now() - began);
+      throw reason;
+    }
     if (!(cause instanceof GatewayError)) throw cause;
     const way = wayOf(cause, this.#rules.retry);
     const isRefusal = way === 'final' && verdictOf(cause) === 'left';
     // A refusal of the gateway's own is no try; of those that were given up is told already.
     if (!isRefusal) {
       this.#note(one, cause.reasonName, performance.now() - began);
+      if (isUnasked(cause)) this.#unasked++;
       // With a request that is at fault itself it says nothing of who was asked.
       if (way !== 'final' && way !== 'context') this.#targetOf(one).failedAt = performance.now();
     }
-    this.#job.undo();
+    if (cause.facts.unasked) this.#job.unasked();
+    // Of those at the same time each has left what it did with itself only.
+    if (alone) this.#job.undo();
     return new Failed(way, cause);
   }
 
   /** A client whose time is up is told who had it. */
-  #outOfTime(one: C, reason: unknown, began: number): unknown {
-    if (!(reason instanceof GatewayError) || reason.reason !== ErrorReason.DEADLINE_EXCEEDED) return reason;
-    this.#note(one, reason.reasonName, performance.now() - began);
-    const { name: provider } = one.provider;
-    return this.#told(new GatewayError(reason.reason, reason.rawMessage, { ...reason.facts, provider }));
+  #outOfTime(reason: unknown): unknown {
+    if (!isLate(reason)) return reason;
+    const tries = this.#tries;
+    const last = tries.find(({ outcome }) => outcome === reason.reasonName) ?? tries.at(-1);
+    if (last === undefined) return reason;
+    const facts = { ...reason.facts, provider: last.provider };
+    return this.#told(new GatewayError(reason.reason, reason.rawMessage, facts));
   }
 
   #note({ provider, upstreamModel }: C, outcome: string, ms: number): void {
-    this.#tries.push(build.upstreamAttempt(provider.name, upstreamModel, outcome, ms));
+    const attempt = build.upstreamAttempt(provider.name, upstreamModel, outcome, ms);
+    this.#tries.push(attempt);
+    this.#job.tried(attempt);
   }
 
   #told(error: GatewayError): GatewayError {
-    return toldOf(error, this.#tries, this.#retryDenied, this.#rules.retry);
+    return toldOf(error, this.#tries, this.#unasked, this.#retryDenied, this.#rules.retry);
   }
 
   #targetOf({ provider, upstreamModel }: C): Target {

@@ -5,23 +5,26 @@ import type { Candidate } from './plan.ts';
 import type { RetryRules } from './rules.ts';
 import { wayOf } from './verdict.ts';
 
-/** Outcomes of tries that ended before the provider was asked. */
-const unasked: readonly string[] = ['circuit_open', 'overloaded', 'rate_limited'];
+/** Whether a try failed before the provider was asked: by a limit of the gateway's own, or for want of a key. */
+export const isUnasked = ({ reason, facts }: GatewayError): boolean =>
+  facts.unasked === true || reason === ErrorReason.OVERLOADED || reason === ErrorReason.RATE_LIMITED;
 
 /**
  * A failure as the client is told of it: with all that was tried, and, when the gateway has retried, that another try is not for the client to
  * make: SDKs retry, too, and the tries would multiply. One that says when to come back is left to them.
+ * @param unasked in how many of the tries no provider was asked
  * @param denied there would have been a retry, but for the budget
  */
 export function toldOf(
   error: GatewayError,
   tries: readonly UpstreamAttempt[],
+  unasked: number,
   denied: boolean,
   rules: RetryRules,
 ): GatewayError {
   if (tries.length === 0) return error;
   const { facts } = error;
-  const attempts = tries.filter(({ outcome }) => !unasked.includes(outcome)).length;
+  const attempts = tries.length - unasked;
   const isSettled =
     (attempts > 1 || denied) && facts.retryAfterMs === undefined && wayOf(error, rules) === 'again';
   const told = new GatewayError(error.reason, error.rawMessage, {

@@ -518,6 +518,40 @@ describe('equal calls at the same time', () => {
     expect(await textOf(await second)).toBe('Hi');
   });
 
+  test('whose time is up are told how far it is, by whoever makes the answer or by its report', async () => {
+    const late = new GatewayError(ErrorReason.DEADLINE_EXCEEDED, 'late');
+    const told = new GatewayError(ErrorReason.DEADLINE_EXCEEDED, 'late', { provider: 'p', attempts: 7 });
+    const it = rig(async ({ report, signal }) => {
+      report.provider = 'p';
+      report.upstreamModel = 'up';
+      report.attempts = 2;
+      report.tries = [build.upstreamAttempt('q', 'm', 'upstream_failed', 0)];
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      throw told;
+    });
+    const clients = [new AbortController(), new AbortController(), new AbortController()];
+    const replies = clients.map(({ signal }) => {
+      const call = callOf({ signal });
+      const error = it.handle(call).catch((one: unknown) => one as GatewayError);
+      return error.then((one) => ({ call, facts: (one as GatewayError).facts }));
+    });
+    await turn();
+    for (const [i, client] of clients.entries()) {
+      client.abort(late);
+      const { call, facts } = await replies[i]!;
+      expect([call.report.provider, call.report.upstreamModel, facts.provider]).toEqual(['p', 'up', 'p']);
+      if (i === 2) expect(facts).toEqual(told.facts);
+      else {
+        expect(facts.attempts).toBe(2);
+        expect(facts.tries?.map(({ provider, outcome }) => [provider, outcome])).toEqual([
+          ['q', 'upstream_failed'],
+          ['p', 'deadline_exceeded'],
+        ]);
+      }
+    }
+    expect(it.cache.flights.size).toBe(0);
+  });
+
   test('all get its failure, each an error of its own', async () => {
     const gate = Promise.withResolvers<void>();
     const it = rig(async () => {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { Role } from '../../gen/llmgateway/v1/message_pb.js';
 import { anonymous } from '../../src/auth/principal.ts';
@@ -196,6 +196,54 @@ describe('an attempt', () => {
     await row(call);
     expect([order, call.report.droppedParams]).toEqual([['went on'], []]);
   });
+});
+
+describe('hedges', () => {
+  const pair = planOf([at(provider('slow')), at(provider('fast'))]);
+
+  /** How many of so many calls, one after the other, ask another deployment beside the slow one. */
+  async function hedged(calls: number, budgetPercent: number): Promise<number> {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    try {
+      const targets = new Targets(() => rulesOf({ hedge: { delay: 10, budgetPercent } }));
+      let count = 0;
+      targets.listen({ hedged: () => void count++ });
+      const row = resilienceStage({ targets, origins: new Origins() })(async ({ route }) => {
+        if (route?.provider.name === 'slow') await new Promise((resolve) => setTimeout(resolve, 50));
+        return answer();
+      });
+      for (let i = 0; i < calls; i++) {
+        const reply = row(callOf(pair));
+        await vi.advanceTimersByTimeAsync(60);
+        await reply;
+      }
+      return count;
+    } finally {
+      vi.useRealTimers();
+    }
+  }
+
+  test('are a share of the calls of the provider that is slow, beyond a burst', async () => {
+    expect(await hedged(30, 100)).toBe(30);
+    const tenth = await hedged(500, 10);
+    expect(tenth).toBeGreaterThanOrEqual(55);
+    expect(tenth).toBeLessThanOrEqual(61);
+  });
+});
+
+test('the report of a call that failed names whom the client is told of', async () => {
+  const last: Handler = async ({ route, report }) => {
+    const name = route?.provider.name ?? '';
+    if (name === 'full') throw new GatewayError(ErrorReason.RATE_LIMITED, 'too many', { provider: name });
+    report.provider = name;
+    report.upstreamModel = route?.upstreamModel ?? '';
+    report.attempts++;
+    throw broken(name);
+  };
+  const call = callOf(planOf([at(provider('full'), 'large')], [at(provider('down'), 'small')]));
+  await expect(stageOf()(last)(call)).rejects.toMatchObject({ facts: { provider: 'full', attempts: 1 } });
+  expect(call.report).toMatchObject({ provider: 'full', upstreamModel: 'large', attempts: 1 });
+  expect(call.report.tries.map(({ outcome }) => outcome)).toEqual(['rate_limited', 'upstream_failed']);
 });
 
 describe('content that only its maker can read', () => {

@@ -19,6 +19,7 @@ test.each([false, true])(
       budgets: {
         of: () => [{}],
         reserve: () => (later ? Promise.resolve(hold) : hold),
+        unpriced: () => {},
         settle: (...what: unknown[]) => void settled.push(what),
       } as never,
       ledger: {} as never,

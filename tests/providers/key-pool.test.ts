@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { CreateChatCompletionRequest } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import { ReasoningPartSchema, Role } from '../../gen/llmgateway/v1/message_pb.js';
@@ -11,7 +11,7 @@ import { KeyAffinity } from '../../src/providers/key-affinity.ts';
 import type { Provider, ProviderCall } from '../../src/providers/provider.ts';
 import { createProviders } from '../../src/providers/registry.ts';
 import { load } from '../config/support/load.ts';
-import { type JsonServer, send, startJsonServer } from '../support/json-server.ts';
+import { type Answer, type JsonServer, send, startJsonServer } from '../support/json-server.ts';
 
 const keys = ['planted-provider-key-a', 'planted-provider-key-b', 'planted-provider-key-c'];
 /** What the provider does with each key: a status, or a text that it says. */
@@ -144,6 +144,35 @@ test('a refused key is set aside at once and told of once; the call goes on with
   replies = {};
   await ask(one);
   expect(used().at(-1)).toBe('a');
+  expect(told.at(-1)).toBe('many 1 (…ey-a): null');
+});
+
+test('an answer to what was asked before the key was refused does not bring it back', async () => {
+  const answerNow = server.routes['/chat/completions'] as Answer;
+  let answerEarly: (() => void) | null = null;
+  server.routes['/chat/completions'] = (got, response) => {
+    const answer = answerNow(got, response);
+    answerEarly = () => send(response, 200, answer);
+    server.routes['/chat/completions'] = answerNow;
+    return null;
+  };
+  const one = provider([keys[0]!, keys[1]!]);
+  const early = ask(one);
+  await vi.waitFor(() => expect(answerEarly).not.toBeNull());
+  now += 1_000;
+  replies[keys[0]!] = 401;
+  await ask(one);
+  expect(told).toEqual(['many 1 (…ey-a): the provider answers 401']);
+  now += 1_000;
+  answerEarly!();
+  await early;
+  await ask(one);
+  expect(told).toHaveLength(1);
+  expect(used().join('')).toBe('aabb');
+  // After its rest it is tried again, and that counts.
+  now += 60_000;
+  replies = {};
+  await ask(one);
   expect(told.at(-1)).toBe('many 1 (…ey-a): null');
 });
 
