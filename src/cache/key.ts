@@ -1,7 +1,9 @@
 import { hash } from 'node:crypto';
+import type { DescMessage } from '@bufbuild/protobuf';
 import {
   type CreateChatCompletionRequest,
   CreateChatCompletionRequestSchema,
+  CreateChatCompletionResponseSchema,
 } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import {
   type CreateEmbeddingsRequest,
@@ -22,8 +24,8 @@ export interface Asked {
   readonly places: string;
 }
 
-/** To be raised when the same request may get another answer; how answers are written they say themselves. */
-const version = 'v1';
+/** To be raised when the same request may get another answer. Entries have only the fields that the contract had when they were made. */
+const version = `v1.${contractOf(CreateChatCompletionResponseSchema)}`;
 
 const nothing = (): string => '';
 const noOwn: OwnWriters = new Map();
@@ -73,6 +75,18 @@ export const chatKey = (asked: Asked, request: CreateChatCompletionRequest): str
 /** The key of vectors. */
 export const embeddingsKey = (asked: Asked, request: CreateEmbeddingsRequest): string =>
   keyOf('embeddings', asked, embeddingsText(request as never));
+
+/** Says which fields a message has, and the messages in it. */
+export function contractOf(desc: DescMessage): string {
+  const seen = new Map<string, string>();
+  const visit = ({ typeName, fields }: DescMessage): void => {
+    if (seen.has(typeName)) return;
+    seen.set(typeName, fields.map(({ name, number, fieldKind }) => `${name}=${number}${fieldKind}`).join());
+    for (const { message } of fields) if (message !== undefined) visit(message);
+  };
+  visit(desc);
+  return hash('sha256', JSON.stringify([...seen])).slice(0, 12);
+}
 
 function keyOf(kind: string, { tenant, api, places }: Asked, request: string): string {
   const text = `${version}${kind}${lengthAnd(api)}${lengthAnd(tenant)}${lengthAnd(places)}${request}`;

@@ -37,7 +37,9 @@ export interface Wish {
 export function sessionNames(): () => string {
   let last = 0;
   return () => `cli_${++last}`;
-} /** The sessions of a pool: which fits whom, and how many are missing. It counts; what follows from that the machine decides. */
+}
+
+/** The sessions of a pool: which fits whom, and how many are missing. It counts; what follows from that the machine decides. */
 export class Roster {
   readonly #rules: PoolRules;
   readonly #sessions = new Map<string, Session>();

@@ -32,7 +32,7 @@ export interface ErrorFacts {
   readonly tries?: readonly UpstreamAttempt[];
   /** In how many of them a provider was asked. */
   readonly attempts?: number;
-  /** No request went to the provider that it names. */
+  /** No request went to the provider that it names, although the try was counted. */
   readonly unasked?: true;
   readonly load?: LoadFacts;
   readonly cause?: unknown;

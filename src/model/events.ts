@@ -58,11 +58,12 @@ class TappedStream implements EventStream {
   }
 
   return(): Promise<IteratorResult<readonly StreamEvent[], undefined>> {
-    if (!this.#over) {
-      this.#over = true;
-      for (const tap of this.taps) tap.abandoned?.();
-    }
-    return this.#stream.return();
+    const wasOver = this.#over;
+    this.#over = true;
+    // Those further in are told first: what they find out is told by those outside.
+    const returned = this.#stream.return();
+    if (!wasOver) for (const tap of this.taps) tap.abandoned?.();
+    return returned;
   }
 
   usageSoFar(): Usage | undefined {

@@ -1,4 +1,5 @@
 import type { Usage } from '../../gen/llmgateway/v1/completion_pb.js';
+import { ErrorReason } from '../../gen/llmgateway/v1/error_pb.js';
 import type { Metrics, TokensUsed } from '../observability/metrics.ts';
 import type { Call, Stage } from './call.ts';
 import type { Route } from './route.ts';
@@ -35,6 +36,13 @@ export function metricsStage(metrics: Metrics, onOver: OnCallOver = () => {}): S
   };
 }
 
+/** What ends a try before its request. */
+const unsent: ReadonlySet<ErrorReason> = new Set([
+  ErrorReason.BUDGET_EXHAUSTED,
+  ErrorReason.DEPENDENCY_UNAVAILABLE,
+  ErrorReason.NO_SECURE_PROVIDER,
+]);
+
 /** Counts every request to a provider that was sent. @param tokens whether also what it used: the stage of usage knows better, where it is in the row */
 export function attemptMetricsStage(metrics: Metrics, tokens: boolean): Stage {
   return (next) => (call) => {
@@ -42,7 +50,7 @@ export function attemptMetricsStage(metrics: Metrics, tokens: boolean): Stage {
     const { provider, upstreamModel } = call.route as Route;
     const key = { provider: provider.name, model: upstreamModel, operation: call.kind };
     return whenOver(next, call, (error, usage) => {
-      if (error?.facts.unasked) return;
+      if (error !== null && (error.facts.unasked || unsent.has(error.reason))) return;
       const seconds = (performance.now() - began) / 1_000;
       metrics.attemptEnded({ ...key, error: error === null ? '' : error.reasonName, seconds });
       if (tokens && usage !== undefined) metrics.tokensUsed(key, tokensOf(usage, null));

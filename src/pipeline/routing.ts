@@ -217,8 +217,17 @@ function withOwnFallbacks(
   } catch (error) {
     if (principal.models !== null) {
       for (const [i, name] of names.entries())
-        checkModel(principal, router.namesOf(name), name, `${field}[${i}]`);
+        checkModel(principal, namesOr(router, name, error), name, `${field}[${i}]`);
     }
+    throw error;
+  }
+}
+
+/** @throws error for what is no name: it says which one */
+function namesOr(router: Router, name: string, error: unknown): readonly string[] {
+  try {
+    return router.namesOf(name);
+  } catch {
     throw error;
   }
 }

@@ -36,7 +36,6 @@ export function usageStage(options: UsageStageOptions): Stage {
     const priced = prices().of(provider.name, upstreamModel);
     const applied = priced.price === 'free' ? [] : budgets.of(call.principal, provider.name, priced.model);
     if (applied.length === 0) return answered(answerOf(next, call), new Answer(call, priced, null, options));
-    if (priced.price === null) budgets.unpriced(provider.name, priced.model);
     const held = budgets.reserve(applied, mostOf(call, priced, usualOutput()));
     const go = (hold: Hold): Promise<Reply> =>
       answered(answerOf(next, call), new Answer(call, priced, hold, options));
@@ -136,7 +135,10 @@ class Answer {
     if (aborted || (this.#call.kind === 'chat' && this.#call.tools !== undefined)) noteUsage(report, usage);
     this.#call.used?.(usage);
     this.#options.onUsed?.(this.#call, usage, pico);
-    if (this.#hold !== null) this.#options.budgets.settle(this.#hold, pico ?? 0n);
+    if (this.#hold !== null) {
+      if (pico === null) this.#options.budgets.unpriced(provider.name, model);
+      this.#options.budgets.settle(this.#hold, pico ?? 0n);
+    }
     this.#options.ledger.record({
       tenant: principal.tenant,
       owner: principal.owner,

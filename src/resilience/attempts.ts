@@ -226,21 +226,28 @@ export class Attempts<C extends Candidate, T> {
       const [loser, ms] = i === 0 ? [other.one, secondBegan] : [one, began];
       this.#note(loser, 'cancelled', performance.now() - ms);
       branches[1 - i]?.stop(overtaken());
-      void (i === 0 ? second : first).then(
-        (late) => {
-          if (!(late instanceof Failed)) this.#job.discard(late);
-        },
-        () => {},
-      );
+      this.#discardLater(i === 0 ? second : first);
       return result;
     } catch (error) {
       for (const branch of branches) branch.stop(overtaken());
+      this.#discardLater(first);
+      if (second !== null) this.#discardLater(second);
       // A client whose time is up is told of both.
-      if (signal.aborted) await Promise.allSettled([first, second]);
+      if (signal.aborted && isLate(signal.reason)) await Promise.allSettled([first, second]);
       throw error;
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** What comes of an attempt that nobody waits for is given back. */
+  #discardLater(attempt: Promise<T | Failed>): void {
+    void attempt.then(
+      (late) => {
+        if (!(late instanceof Failed)) this.#job.discard(late);
+      },
+      () => {},
+    );
   }
 
   /** The next in turn that has a closed breaker, as far as the budget reaches of the provider that is slow. */

@@ -46,7 +46,7 @@ export function readEmbeddings(
  */
 function walk(value: unknown, key: string, screening: Screening, says: boolean, depth: number): void {
   if (typeof value === 'string') {
-    if (value === '' || key === '$typeName' || (says && unread.has(key))) return;
+    if (value === '' || isTypeName(key, value) || (says && unread.has(key))) return;
     const url = dataUrlOf(value);
     if (alwaysSpoken.has(key) || (says && spoken.has(key))) screening.read(value);
     // The bytes of an address say nothing as letters; any other text may begin like one.
@@ -70,6 +70,10 @@ function walk(value: unknown, key: string, screening: Screening, says: boolean, 
     walk(item, own === 'value' && typeof name === 'string' ? name : own, screening, says, depth + 1);
   }
 }
+
+/** Also clients choose keys; but no secret looks like the name of a message. */
+const isTypeName = (key: string, value: string): boolean =>
+  key === '$typeName' && /^llmgateway\.v1\.[A-Za-z.]+$/.test(value);
 
 /** The text of a file that came as bytes; null where it is none. */
 function fileText({ source, mediaType, filename }: Record<string, unknown>): string | null {

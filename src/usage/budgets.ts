@@ -148,7 +148,7 @@ export class Budgets {
     return claims;
   }
 
-  /** A call falls under budgets, and costs nobody knows what: it uses up nothing of them. Told of once for each model. */
+  /** An answer falls under budgets, and costs nobody knows what: it uses up nothing of them. Told of once for each model. */
   unpriced(provider: string, model: string): void {
     if (this.#unpriced.size >= maxUnpriced || this.#unpriced.has(model)) return;
     this.#unpriced.add(model);

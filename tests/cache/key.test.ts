@@ -1,15 +1,16 @@
-import { clone, create } from '@bufbuild/protobuf';
+import { clone, create, type DescMessage } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   type CreateChatCompletionRequest,
   CreateChatCompletionRequestSchema,
+  CreateChatCompletionResponseSchema,
 } from '../../gen/llmgateway/v1/chat_service_pb.js';
 import {
   type CreateEmbeddingsRequest,
   CreateEmbeddingsRequestSchema,
 } from '../../gen/llmgateway/v1/embeddings_service_pb.js';
-import { type Asked, chatKey, embeddingsKey, placesText } from '../../src/cache/key.ts';
+import { type Asked, chatKey, contractOf, embeddingsKey, placesText } from '../../src/cache/key.ts';
 import { decodeChatRequest } from '../../src/codec/openai-chat/decode-request.ts';
 import { decodeEmbeddingsRequest } from '../../src/codec/openai-embeddings/decode-request.ts';
 import * as build from '../../src/model/build.ts';
@@ -210,4 +211,25 @@ test('the places of a call name every provider, model and stand-in', () => {
     { ...plan, contextFallbacks: [{ model: 'f', deployments: [place('b', 'x')] }] },
   ].map((one) => placesText(one));
   expect(new Set(texts).size).toBe(texts.length);
+});
+
+test('another contract of answers makes other keys: entries have only the fields that it had', () => {
+  const own = contractOf(CreateChatCompletionResponseSchema);
+  expect(contractOf(CreateChatCompletionResponseSchema)).toBe(own);
+  /** With a field more in a message somewhere in it. */
+  const grown = (desc: DescMessage, typeName: string, made = new Map<string, object>()): DescMessage => {
+    const known = made.get(desc.typeName);
+    if (known !== undefined) return known as DescMessage;
+    const copy = { typeName: desc.typeName, fields: [] as object[] };
+    made.set(desc.typeName, copy);
+    for (const { name, number, fieldKind, message } of desc.fields) {
+      const inner = message === undefined ? undefined : grown(message, typeName, made);
+      copy.fields.push({ name, number, fieldKind, message: inner });
+    }
+    if (desc.typeName === typeName) copy.fields.push({ name: 'more', number: 99, fieldKind: 'scalar' });
+    return copy as unknown as DescMessage;
+  };
+  expect(contractOf(grown(CreateChatCompletionResponseSchema, ''))).toBe(own);
+  for (const name of ['CreateChatCompletionResponse', 'TextPart', 'Usage', 'Warning'])
+    expect(contractOf(grown(CreateChatCompletionResponseSchema, `llmgateway.v1.${name}`))).not.toBe(own);
 });

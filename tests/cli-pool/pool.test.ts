@@ -131,9 +131,14 @@ test('a last line that has no end is read when the process is gone', async () =>
 });
 
 test('a pool that is closed while it retires ends at once', async () => {
-  const [pool, cli] = open({}, { keepAliveMs: 0 });
-  const asked = ask(pool, 'hang-at=3 deaf=yes').catch((error: unknown) => error);
-  await until(() => cli.notes('turn').length === 1);
+  const [pool] = open({}, { keepAliveMs: 0 });
+  const answer = await pool.ask(request('hang-at=3 deaf=yes'));
+  // It has begun, so that nobody is asked again.
+  await answer.next();
+  const rest = async (): Promise<void> => {
+    while ((await answer.next()) !== null);
+  };
+  const asked = rest().catch((error: unknown) => error);
   const retired = pool.retire();
   const began = performance.now();
   await pool.close();

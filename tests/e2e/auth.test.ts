@@ -261,6 +261,15 @@ describe('with a key', () => {
     }
   });
 
+  test('what is no name is told of where it stands', async () => {
+    const body = { ...chat, fallbacks: ['fake/echo', 'openai/'] };
+    const response = await rest('POST', '/v1/chat/completions', narrow, body);
+    expect([response.status, await response.json()]).toMatchObject([
+      400,
+      { error: { param: 'fallbacks[1]' } },
+    ]);
+  });
+
   test('other models than its own are refused by name, on every face', async () => {
     const response = await rest('POST', '/v1/chat/completions', narrow, { ...chat, model: 'fake/other' });
     expect([response.status, await response.json()]).toMatchObject([

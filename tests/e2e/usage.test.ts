@@ -352,6 +352,8 @@ describe('budgets', () => {
 
   test('say once of each model without a price that it uses up none', async () => {
     const gateway = await start(budget(1));
+    model.script = [({ socket }) => void socket.write('HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n')];
+    expect((await ask(gateway, { model: 'shop/misspelt' })).status).toBe(404);
     for (let i = 0; i < 3; i++) expect((await ask(gateway, { model: 'shop/cheap' })).status).toBe(200);
     const told = gateway.log.filter(({ message }) => String(message).includes('without a price'));
     expect(told).toMatchObject([{ level: 'WARN', provider: 'shop', model: 'shop/cheap' }]);

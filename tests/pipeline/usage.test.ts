@@ -19,7 +19,6 @@ test.each([false, true])(
       budgets: {
         of: () => [{}],
         reserve: () => (later ? Promise.resolve(hold) : hold),
-        unpriced: () => {},
         settle: (...what: unknown[]) => void settled.push(what),
       } as never,
       ledger: {} as never,

@@ -92,7 +92,7 @@ describe('words', () => {
   });
 
   test('count wherever clients choose names', () => {
-    for (const name of ['signature', 'encrypted', 'base64', 'note'])
+    for (const name of ['signature', 'encrypted', 'base64', 'note', '$typeName'])
       expect(
         scoreOf([user(build.textPart('Hello'))], {
           parameters: build.parameters({ metadata: { [name]: secret } }),
