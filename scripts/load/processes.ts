@@ -78,8 +78,10 @@ export async function startAll(env: Record<string, string>): Promise<Running> {
     complaints,
     used() {
       return new Promise((resolve, reject) => {
-        gateway.once('exit', () => reject(new Error('the gateway has ended')));
+        const ended = (): void => reject(new Error('the gateway has ended'));
+        gateway.once('exit', ended);
         gateway.once('message', (message) => {
+          gateway.off('exit', ended);
           const { heapUsed, external } = message as { heapUsed: number; external: number };
           resolve(heapUsed + external);
         });
