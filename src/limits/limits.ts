@@ -89,17 +89,20 @@ export class Limits {
     numbers: readonly number[],
     outcome: { readonly over: boolean; readonly uncounted: boolean; readonly tokens: number },
   ): void {
-    const late = (): void => {
-      if (outcome.over && store.leaseMs !== null) this.#late.add({ id, accounts });
-    };
     try {
       const settled = store.settle({ id, accounts, numbers, ...outcome });
       if (settled === undefined) return;
-      const done = settled.catch(late).finally(() => this.#settling.delete(done));
+      const done = settled
+        .catch(() => this.#freeLater(store, { id, accounts }, outcome.over))
+        .finally(() => this.#settling.delete(done));
       this.#settling.add(done);
     } catch {
-      late();
+      this.#freeLater(store, { id, accounts }, outcome.over);
     }
+  }
+
+  #freeLater(store: LimitStore, place: Pick<Claim, 'id' | 'accounts'>, over: boolean): void {
+    if (over && store.leaseMs !== null) this.#late.add(place);
   }
 
   over(permit: Permit): void {

@@ -15,6 +15,7 @@ import {
 import type { Flight, Rider } from '../cache/flight.ts';
 import { chatKey, embeddingsKey, placesText } from '../cache/key.ts';
 import { isDeterministic, mayKeep } from '../cache/may-keep.ts';
+import { ownEvents } from '../cache/own-events.ts';
 import { GatewayError, isLate } from '../errors/gateway-error.ts';
 import { Assembler, type OpaqueReader } from '../model/assemble.ts';
 import * as build from '../model/build.ts';
@@ -353,34 +354,6 @@ function asAsked(answer: Answer, call: Call): Reply {
       return: () => events.return(),
     },
   };
-}
-
-/**
- * Makes copies of what a reader may change of the events that others read as well.
- * @param report tells of the reader's own call; null for the one whose report the events have
- */
-const ownEvents =
-  (report: CallReport | null) =>
-  (batch: readonly StreamEvent[]): readonly StreamEvent[] => {
-    const own = new Array<StreamEvent>(batch.length);
-    for (let i = 0; i < batch.length; i++) own[i] = ownEvent(batch[i] as StreamEvent, report);
-    return own;
-  };
-
-function ownEvent(one: StreamEvent, report: CallReport | null): StreamEvent {
-  const { event } = one;
-  switch (event.case) {
-    case 'delta':
-      return { ...one, event: { case: 'delta', value: { ...event.value } } };
-    case 'started':
-      if (report === null) return one;
-      return { ...one, event: { case: 'started', value: { ...event.value, callReport: report } } };
-    case 'finished':
-      if (report === null) return one;
-      return { ...one, event: { case: 'finished', value: { ...event.value, callReport: report } } };
-    default:
-      return one;
-  }
 }
 
 const isAskersOwn = (error: unknown): boolean =>
